@@ -1,0 +1,49 @@
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint unit format bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.serve ## install, make a corpus, index it, serve it on PORT (8000) until Ctrl-C
+	$(BIN)/vilem demo --port $(PORT)
+
+test: lint unit ## install what the tests need, then lint, types, layers and every test
+
+lint: $(VENV)/.test ## ruff, pyright (strict) and the layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+unit: $(VENV)/.test ## the tests alone; ARGS="-k name" chooses
+	sh tests/support/install_system.sh
+	$(BIN)/python -m pytest $(ARGS)
+
+format: $(VENV)/.test ## let ruff rewrite what it can
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: $(VENV)/.test ## every bar, one table each (minutes; the machine must be otherwise idle)
+	$(BIN)/python -m benchmarks
+
+clean: ## remove the demo's data and the virtual environment
+	rm -rf .demo $(VENV)
+
+# One virtual environment: the demo installs what serving needs, the tests add torch and the tools.
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[cpu]'
+	touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[cpu,train,test]'
+	touch $(VENV)/.serve $@

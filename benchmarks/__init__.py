@@ -1,0 +1,1 @@
+"""One script a bar: each prints our figure beside the reference of the same run, and the machine."""

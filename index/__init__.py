@@ -1,0 +1,1 @@
+"""Collections of images: from files to a published FAISS snapshot."""

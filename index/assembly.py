@@ -1,0 +1,115 @@
+"""The middle of the embedding job: outcomes of the readers become image batches, complete rows, and chunks."""
+
+import time
+
+import numpy as np
+
+from index.captions import CaptionStage
+from index.collection import Collection
+from index.commits import Chunk, Committer
+from index.options import EmbedOptions
+from index.prepare import Outcome, Ready, Unchanged
+from index.progress import Tally
+from index.schema import Record
+from models.bundle import Bundle
+
+# Rows whose stored vectors are fetched together: one look-up costs about 3 ms at any size.
+_KEPT_TOGETHER = 256
+
+
+class Assembly:
+    """Takes outcomes one by one and hands chunks to a committer; inference happens in `take`.
+
+    Args:
+        stored: the collection as it was when the job began.
+        committer: writes the chunks.
+        tally: counts what is taken.
+    """
+
+    def __init__(
+        self, stored: Collection, bundle: Bundle, options: EmbedOptions, committer: Committer, tally: Tally
+    ) -> None:
+        self._stored = stored
+        self._bundle = bundle
+        self._options = options
+        self._committer = committer
+        self._tally = tally
+        self._pixels: list[tuple[Record, np.ndarray]] = []
+        self._kept: list[Record] = []
+        self._chunk = Chunk()
+        self._committed_at = time.monotonic()
+        self.captions = CaptionStage(stored, bundle, options.text_batch)
+
+    def take(self, outcome: Outcome) -> None:
+        """Deal with one outcome: it waits in a batch or chunk, or makes it go on.
+
+        Raises:
+            StorageFull: there was no space for the chunk before.
+        """
+        self._tally.seen += 1
+        match outcome:
+            case Ready(record, pixels) if pixels is not None:
+                self._pixels.append((record, pixels))
+            case Ready(record):
+                self._kept.append(record)
+            case Unchanged(item_id):
+                self._tally.unchanged += 1
+                self._chunk.unchanged.append(item_id)
+            case reject:
+                self._tally.rejected[reject.reason] += 1
+                self._chunk.rejects.append(reject)
+        if len(self._pixels) >= self._options.image_batch:
+            self._embed_images()
+        if len(self._kept) >= _KEPT_TOGETHER:
+            self._keep_vectors()
+        if self.captions.is_full():
+            self._chunk.entries.extend(self.captions.flush())
+        if self._is_due():
+            self._embed_images()
+            self.commit()
+
+    def finish(self) -> None:
+        """Embed and commit all that waits.
+
+        Raises:
+            StorageFull: there was no space.
+        """
+        self._embed_images()
+        self.commit()
+        self._committer.finish()
+
+    def commit(self) -> None:
+        """Commit what went through the image tower; pixels that still wait for it stay.
+
+        Raises:
+            StorageFull: there was no space for the chunk before.
+        """
+        self._keep_vectors()
+        self._chunk.entries.extend(self.captions.flush())
+        if self._chunk.size():
+            self._committer.submit(self._chunk)
+        self._chunk = Chunk()
+        self._committed_at = time.monotonic()
+
+    def _is_due(self) -> bool:
+        size = self._chunk.size() + len(self.captions) + len(self._kept)
+        late = time.monotonic() - self._committed_at >= self._options.chunk_seconds
+        return size >= self._options.chunk_rows or late
+
+    def _embed_images(self) -> None:
+        if not self._pixels:
+            return
+        records = [record for record, _ in self._pixels]
+        vectors = self._bundle.embed_images(np.stack([pixels for _, pixels in self._pixels]))
+        self._pixels = []
+        for record, vector in zip(records, vectors, strict=True):
+            self.captions.add(record, vector)
+        self._tally.embedded += len(records)
+
+    def _keep_vectors(self) -> None:
+        """Write rows anew with the vectors that they have."""
+        vectors = self._stored.vectors([record.id for record in self._kept]) if self._kept else {}
+        for record in self._kept:
+            self.captions.add(record, vectors[record.id])
+        self._tally.updated += len(self._kept)
+        self._kept = []

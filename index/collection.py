@@ -1,0 +1,276 @@
+"""A collection on Lance: the system of record that everything else is derived from.
+
+A collection is a folder with `collection.json` and three datasets. An item is there from the moment its row in
+`items.lance` is committed. Its captions are written first; a caption row counts only while its item lists that text at
+that position. So a writer may be killed anywhere: what it leaves without an item is ignored by readers, used again
+when the same item comes again, and removed when the item comes with other captions.
+
+One object sees one pair of versions (items, captions), whatever others write; `add` moves it on. Any number of threads
+may read one object; one thread writes, under the lease of `index.lease`.
+"""
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import lance
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from index.datasets import (
+    CAPTIONS,
+    ITEMS,
+    REJECTS,
+    live_captions,
+    open_pair,
+    read_info,
+    row_filter,
+    row_ids,
+    rows_at,
+    rows_of_ids,
+    stored_captions,
+)
+from index.errors import CollectionExists
+from index.rows import (
+    RECORD_COLUMNS,
+    CaptionRow,
+    Entry,
+    caption_rows,
+    captions_table,
+    items_table,
+    records_of,
+    rejects_table,
+    vectors_of,
+)
+from index.schema import (
+    COLLECTION_FILE,
+    CollectionInfo,
+    Record,
+    Reject,
+    captions_schema,
+    check_name,
+    items_schema,
+    rejects_schema,
+)
+from models.sealed import write_atomically
+
+# From here on a look-up by id is faster through a B-tree than by reading the column: 1.4 ms against 48 ms at 500,000.
+_INDEX_FROM_ROWS = 4_096
+
+
+class Collection:
+    """One collection at one version.
+
+    Attributes:
+        path: its folder.
+        info: what does not change: name, d, bundle.
+    """
+
+    def __init__(
+        self, path: Path, info: CollectionInfo, items: lance.LanceDataset, captions: lance.LanceDataset
+    ) -> None:
+        self.path = path
+        self.info = info
+        self._items = items
+        self._captions = captions
+
+    @classmethod
+    def create(cls, root: Path, name: str, *, dim: int, bundle_digest: str, bundle_name: str) -> "Collection":
+        """Make an empty collection in folder *root*.
+
+        Raises:
+            CollectionNameInvalid: *name* breaks the rule.
+            CollectionExists: it is there already.
+        """
+        check_name(name)
+        path = root / name
+        if (path / COLLECTION_FILE).exists():
+            raise CollectionExists(f"{path} is a collection already: open it, or choose another name")
+        info = CollectionInfo(
+            name=name,
+            dim=dim,
+            bundle_digest=bundle_digest,
+            bundle_name=bundle_name,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        path.mkdir(parents=True, exist_ok=True)
+        schemas = {ITEMS: items_schema(dim), CAPTIONS: captions_schema(dim), REJECTS: rejects_schema()}
+        for folder, schema in schemas.items():
+            # an attempt that was killed before collection.json was written left datasets without rows
+            shutil.rmtree(path / folder, ignore_errors=True)
+            lance.write_dataset(schema.empty_table(), path / folder, schema=schema, enable_stable_row_ids=True)
+        write_atomically(path / COLLECTION_FILE, (info.model_dump_json(indent=2) + "\n").encode())
+        return cls.open(root, name)
+
+    @classmethod
+    def open(
+        cls, root: Path, name: str, *, version: int | None = None, captions_version: int | None = None
+    ) -> "Collection":
+        """Open collection *name* in folder *root*, at the given versions or the latest.
+
+        Raises:
+            CollectionNameInvalid: *name* breaks the rule.
+            CollectionMissing: no such collection, or no such version of it.
+            CollectionTooNew: its schema is newer than this program's.
+            CollectionInvalid: its files break the schema.
+        """
+        check_name(name)
+        path = root / name
+        info = read_info(path)
+        items, captions = open_pair(path, version, captions_version)
+        return cls(path, info, items, captions)
+
+    def at(self, version: int, captions_version: int) -> "Collection":
+        """The same collection at earlier versions.
+
+        Raises:
+            CollectionMissing: they are gone.
+        """
+        return Collection(self.path, self.info, *open_pair(self.path, version, captions_version))
+
+    def latest(self) -> "Collection":
+        """The same collection as it is now."""
+        return Collection(self.path, self.info, *open_pair(self.path, None, None))
+
+    def refresh(self) -> None:
+        """See what others have committed; for the writer, once it holds the lease."""
+        self._items, self._captions = open_pair(self.path, None, None)
+
+    @property
+    def version(self) -> int:
+        """Version of the items that this object sees."""
+        return self._items.version
+
+    @property
+    def captions_version(self) -> int:
+        """Version of the captions that this object sees."""
+        return self._captions.version
+
+    @property
+    def items(self) -> lance.LanceDataset:
+        """The items' dataset at this version; row ids are stable."""
+        return self._items
+
+    @property
+    def captions(self) -> lance.LanceDataset:
+        """The captions' dataset at this version. It may hold rows that do not count: see `caption_vectors`."""
+        return self._captions
+
+    def count(self) -> int:
+        """Number of items."""
+        return self._items.count_rows()
+
+    def get(self, item_id: str) -> Record | None:
+        """The item of that id."""
+        return self.get_many([item_id]).get(item_id)
+
+    def get_many(self, ids: Iterable[str]) -> dict[str, Record]:
+        """The items of those ids that are there, by id."""
+        return {record.id: record for record in records_of(rows_of_ids(self._items, "id", ids, RECORD_COLUMNS))}
+
+    def known(self, ids: Iterable[str]) -> dict[str, str]:
+        """SHA-256 of the items of those ids that are there, by id."""
+        table = rows_of_ids(self._items, "id", ids, ["id", "sha256"])
+        return dict(zip(table["id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
+
+    def vectors(self, ids: Iterable[str]) -> dict[str, np.ndarray]:
+        """Image vectors (d,) float32 of the items of those ids that are there, by id."""
+        table = rows_of_ids(self._items, "id", ids, ["id", "vector"])
+        return dict(zip(table["id"].to_pylist(), vectors_of(table["vector"], self.info.dim), strict=True))
+
+    def vectors_of_captions(self, ids: Iterable[str]) -> dict[tuple[str, str], np.ndarray]:
+        """Vectors (d,) float32 of the captions stored for those items, by item id and text."""
+        table = rows_of_ids(self._captions, "item_id", ids, ["item_id", "text", "vector"])
+        keys = zip(table["item_id"].to_pylist(), table["text"].to_pylist(), strict=True)
+        return dict(zip(keys, vectors_of(table["vector"], self.info.dim), strict=True))
+
+    def records_at(self, rows: Sequence[int]) -> list[Record | None]:
+        """The items of those row ids, in their order; None where the row is not there at this version."""
+        table = rows_at(self._items, rows, RECORD_COLUMNS)
+        found = dict(zip(table["_rowid"].to_pylist(), records_of(table), strict=True))
+        return [found.get(row) for row in rows]
+
+    def captions_at(self, rows: Sequence[int]) -> list[CaptionRow | None]:
+        """The captions of those row ids, in their order; None where the row is not there at this version."""
+        table = rows_at(self._captions, rows, ["item_id", "position", "text"])
+        found = {row.pop("_rowid"): CaptionRow(**row) for row in table.to_pylist()}
+        return [found.get(row) for row in rows]
+
+    def first(self, limit: int) -> list[Record]:
+        """The first *limit* items in storage order."""
+        return records_of(self._items.to_table(columns=RECORD_COLUMNS, limit=limit))
+
+    def item_vectors(self, batch_rows: int = 8_192) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """All image vectors in storage order, in batches: row ids (n,) int64 and vectors (n, d) float32."""
+        scan = self._items.scanner(columns=["vector"], with_row_id=True, batch_size=batch_rows, scan_in_order=True)
+        for batch in scan.to_batches():
+            yield row_ids(batch), vectors_of(batch["vector"], self.info.dim)
+
+    def caption_vectors(self, batch_rows: int = 8_192) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Vectors of all captions that count, in batches: row ids (n,) int64 and vectors (n, d) float32."""
+        scan = self._captions.scanner(with_row_id=True, batch_size=batch_rows, scan_in_order=True)
+        for batch in scan.to_batches():
+            live = live_captions(self._items, batch)
+            if live.any():
+                yield row_ids(batch)[live], vectors_of(batch["vector"], self.info.dim)[live]
+
+    def rejects(self) -> list[Reject]:
+        """What could not be read in, by id."""
+        table = lance.dataset(self.path / REJECTS).to_table()
+        return sorted((Reject(**row) for row in table.to_pylist()), key=lambda reject: (reject.id, reject.uri))
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Write items, in one commit: new ids are appended, known ids are replaced, each with its captions.
+
+        After a kill at any moment each item is there as it was before or as it should be. Ids must differ.
+        """
+        if not entries:
+            return
+        ids = [entry.record.id for entry in entries]
+        if len(set(ids)) != len(ids):
+            raise ValueError("two of the items to write have one id: write the later one in another call")
+        stored = stored_captions(self._captions, ids)
+        captions = captions_table(entries, stored, self.info.dim)
+        if captions.num_rows:
+            self._captions = lance.write_dataset(captions, self._captions, mode="append")
+        # the commit point: from here on the items and their captions are there
+        self._write_items(items_table(entries, self.info.dim), ids)
+        stale = stored.keys() - {row for entry in entries for row in caption_rows(entry.record)}
+        if stale:
+            self._captions.delete(row_filter([stored[row] for row in stale]))
+
+    def note_rejects(self, rejects: Sequence[Reject], cleared: Sequence[str]) -> None:
+        """Take the ids *cleared* out of the rejects table, then put *rejects* in; one row for an id and URI."""
+        dataset = lance.dataset(self.path / REJECTS)
+        if cleared and dataset.count_rows():
+            among = pc.field("id").isin(pa.array(cleared))
+            gone = dataset.to_table(columns=["id"], filter=among, with_row_id=True)["_rowid"].to_pylist()
+            if gone:
+                dataset.delete(row_filter(gone))
+        if rejects:
+            last = {(reject.id, reject.uri): reject for reject in rejects}
+            merge = dataset.merge_insert(["id", "uri"]).when_matched_update_all().when_not_matched_insert_all()
+            merge.execute(rejects_table(list(last.values())))
+
+    def index_ids(self) -> None:
+        """Bring the B-trees over ids up to date, so that look-ups stay quick; a small collection needs none."""
+        for dataset, column in ((self._items, "id"), (self._captions, "item_id")):
+            if dataset.list_indices():
+                dataset.optimize.optimize_indices()
+            elif dataset.count_rows() >= _INDEX_FROM_ROWS:
+                dataset.create_scalar_index(column, "BTREE")
+
+    def _write_items(self, table: pa.Table, ids: list[str]) -> None:
+        if self.known(ids):
+            merge = self._items.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+            merge.execute(table)
+        else:
+            # an append reads nothing: the usual case costs the same at any size
+            self._items = lance.write_dataset(table, self._items, mode="append")
+
+
+def list_collections(root: Path) -> list[str]:
+    """Names of the collections in folder *root*, sorted."""
+    return sorted(file.parent.name for file in root.glob(f"*/{COLLECTION_FILE}"))

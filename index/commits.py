@@ -1,0 +1,113 @@
+"""The writing half of the embedding job: what is ready gathers in a chunk, and a chunk becomes one commit."""
+
+import errno
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from index.collection import Collection
+from index.errors import StorageFull
+from index.rows import Entry
+from index.schema import Reject
+
+# Ids of unchanged items that a chunk may hold, in rows: they cost no row, only a look into the rejects table.
+_UNCHANGED_FACTOR = 16
+# After so many commits the look-ups by id are indexed anew; what is younger is read through.
+_COMMITS_TO_INDEX = 16
+
+
+@dataclass
+class Chunk:
+    """What waits for the next commit."""
+
+    entries: list[Entry] = field(default_factory=list[Entry])
+    rejects: list[Reject] = field(default_factory=list[Reject])
+    unchanged: list[str] = field(default_factory=list[str])
+
+    def size(self) -> float:
+        """In rows."""
+        return len(self.entries) + len(self.rejects) + len(self.unchanged) / _UNCHANGED_FACTOR
+
+
+class Committer:
+    """Writes chunks in a thread of its own, one at a time, so that inference goes on meanwhile.
+
+    Attributes:
+        committed: rows that are safe.
+    """
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="committer")
+        self._last: Future[None] | None = None
+        self._commits = 0
+        self.committed = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown(wait=True)
+
+    def submit(self, chunk: Chunk) -> None:
+        """Write *chunk* soon; waits until the one before is written, so at most one is under way.
+
+        Raises:
+            StorageFull: there was no space for the one before.
+        """
+        self.wait()
+        self._last = self._thread.submit(self._write, chunk)
+
+    def wait(self) -> None:
+        """Wait until everything submitted is safe.
+
+        Raises:
+            StorageFull: there was no space for it.
+        """
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()
+
+    def finish(self) -> None:
+        """Wait, then bring the indexes over ids up to date.
+
+        Raises:
+            StorageFull: there was no space.
+        """
+        self.wait()
+        with full_disk_named(self._collection):
+            self._collection.index_ids()
+
+    def _write(self, chunk: Chunk) -> None:
+        with full_disk_named(self._collection):
+            self._collection.add(chunk.entries)
+            # after the items: if we die in between, the next run finds these ids unchanged and clears them
+            cleared = [entry.record.id for entry in chunk.entries] + chunk.unchanged
+            self._collection.note_rejects(chunk.rejects, cleared)
+            self.committed += len(chunk.entries)
+            self._commits += 1
+            if self._commits % _COMMITS_TO_INDEX == 0:
+                self._collection.index_ids()
+
+
+@contextmanager
+def full_disk_named(collection: Collection) -> Generator[None]:
+    """Say clearly that the disk is full, where Lance reports it among the details of its own error.
+
+    Raises:
+        StorageFull: instead of the OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or f"os error {errno.ENOSPC}" in str(error):
+            raise StorageFull(
+                f"no space left under {collection.path}: free some and run the same command again; "
+                f"the {collection.latest().count():,} items committed before are safe"
+            ) from error
+        raise

@@ -1,0 +1,116 @@
+"""The three Lance datasets under a collection: opening them together, and looking rows up."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import lance
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ValidationError
+
+from index.errors import CollectionInvalid, CollectionMissing, CollectionTooNew
+from index.rows import CaptionRow
+from index.schema import COLLECTION_FILE, SCHEMA_VERSION, CollectionInfo
+
+ITEMS, CAPTIONS, REJECTS = "items.lance", "captions.lance", "rejects.lance"
+
+
+class _Versioned(BaseModel):
+    """The one field that every schema version has."""
+
+    schema_version: int
+
+
+def read_info(path: Path) -> CollectionInfo:
+    """Read and validate `collection.json` in folder *path*.
+
+    Raises:
+        CollectionMissing: there is none.
+        CollectionTooNew: its schema version is above `SCHEMA_VERSION`.
+        CollectionInvalid: not JSON, or fields missing, unknown or out of range.
+    """
+    file = path / COLLECTION_FILE
+    if not file.is_file():
+        raise CollectionMissing(f"no collection at {path}: `vilem index build` makes one, `vilem index list` lists all")
+    data = file.read_bytes()
+    try:
+        # the version first: a newer schema may have fields that this one does not know
+        version = _Versioned.model_validate_json(data).schema_version
+        if version <= SCHEMA_VERSION:
+            return CollectionInfo.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise CollectionInvalid(f"{file}: {where}: {first['msg']}: restore it from a copy") from error
+    raise CollectionTooNew(f"{file} has schema {version}, this ViLEM reads up to {SCHEMA_VERSION}: upgrade ViLEM")
+
+
+def open_pair(
+    path: Path, version: int | None, captions_version: int | None
+) -> tuple[lance.LanceDataset, lance.LanceDataset]:
+    """Items and captions in folder *path*, at those versions; None = the latest, and both of one moment.
+
+    Raises:
+        CollectionMissing: a dataset or the version is not there.
+    """
+    while True:
+        items = open_dataset(path / ITEMS, version)
+        captions = open_dataset(path / CAPTIONS, captions_version)
+        # Captions are written before their items and removed after them. If no item was committed meanwhile, the
+        # captions of all the items seen are there.
+        if version is not None or items.latest_version == items.version:
+            return items, captions
+
+
+def open_dataset(path: Path, version: int | None = None) -> lance.LanceDataset:
+    """One dataset at a version.
+
+    Raises:
+        CollectionMissing: the dataset or the version is not there.
+    """
+    try:
+        return lance.dataset(path, version=version)
+    except ValueError as error:
+        wanted = "" if version is None else f" version {version} of"
+        raise CollectionMissing(f"there is no{wanted} {path} ({error}): build the collection again") from error
+
+
+def rows_of_ids(dataset: lance.LanceDataset, key: str, ids: Iterable[str], columns: list[str]) -> pa.Table:
+    """The rows whose column *key* is among *ids*, with `_rowid`; ids are bound values, never text of a query."""
+    wanted = pa.array(list(dict.fromkeys(ids)), pa.string())
+    return dataset.to_table(columns=columns, filter=pc.field(key).isin(wanted), with_row_id=True)
+
+
+def rows_at(dataset: lance.LanceDataset, rows: Sequence[int], columns: list[str]) -> pa.Table:
+    """The rows of those row ids that are there, in any order, with `_rowid`."""
+    if not rows:
+        return dataset.to_table(columns=columns, limit=0, with_row_id=True)
+    return dataset.to_table(columns=columns, filter=row_filter(rows), with_row_id=True)
+
+
+def row_filter(rows: Sequence[int]) -> str:
+    """A predicate that holds for those row ids."""
+    return f"_rowid IN ({','.join(str(int(row)) for row in rows)})"
+
+
+def row_ids(batch: pa.RecordBatch) -> np.ndarray:
+    """(n,) int64 row ids of a batch that was read with them."""
+    return batch["_rowid"].to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def stored_captions(captions: lance.LanceDataset, item_ids: Iterable[str]) -> dict[CaptionRow, int]:
+    """Row ids of the captions stored for those items, whether they count or not."""
+    columns = ["item_id", "position", "text"]
+    table = rows_of_ids(captions, "item_id", item_ids, columns)
+    rows = [CaptionRow(**row) for row in table.select(columns).to_pylist()]
+    return dict(zip(rows, table["_rowid"].to_pylist(), strict=True))
+
+
+def live_captions(items: lance.LanceDataset, batch: pa.RecordBatch) -> np.ndarray:
+    """(n,) bool: whether the item of each caption row lists that text at that position."""
+    item_ids = batch["item_id"].to_pylist()
+    table = rows_of_ids(items, "id", item_ids, ["id", "captions"])
+    texts: dict[str, list[str]] = dict(zip(table["id"].to_pylist(), table["captions"].to_pylist(), strict=True))
+    rows = zip(item_ids, batch["position"].to_pylist(), batch["text"].to_pylist(), strict=True)
+    return np.array([[text] == texts.get(item, [])[at : at + 1] for item, at, text in rows], bool)

@@ -1,0 +1,136 @@
+"""The embedding job: a source's items become rows of a collection.
+
+    Preparation (threads) -> Assembly: image batches, captions, chunks -> Committer (thread)
+
+Inference runs in the thread that iterates over the job; reading, decoding and writing go on beside it. Everything
+between two stages is bounded. A row is committed with its captions or not at all. A second run reads and hashes every
+file, and spends nothing more on rows that are there.
+"""
+
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from index.assembly import Assembly
+from index.collection import Collection
+from index.commits import Committer
+from index.errors import BundleMismatch, CollectionError, SourceError
+from index.lease import lease
+from index.options import EmbedOptions
+from index.pipeline import Preparation
+from index.progress import Progress, Summary, Tally
+from index.sources.item import Source
+from models.bundle import Bundle
+
+# Seconds between two reports: a progress bar needs no more.
+_REPORT_EVERY = 0.1
+
+
+class EmbedJob:
+    """One run; see `embed`. Iterate once; `summary` is there afterwards, also when it was stopped."""
+
+    def __init__(self, collection: Collection, source: Source, bundle: Bundle, options: EmbedOptions) -> None:
+        self._collection = collection
+        self._source = source
+        self._bundle = bundle
+        self._options = options
+        self._summary: Summary | None = None
+        self._running = self._run()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.close()
+
+    def __iter__(self) -> Iterator[Progress]:
+        return self._running
+
+    @property
+    def summary(self) -> Summary:
+        """What was done.
+
+        Raises:
+            CollectionError: the job has not run.
+        """
+        if self._summary is None:
+            raise CollectionError("the embedding job has not ended: iterate over it first")
+        return self._summary
+
+    def _run(self) -> Generator[Progress]:
+        tally = Tally()
+        with lease(self._collection.path, "embedding"):
+            # see what others committed before the lease was ours
+            self._collection.refresh()
+            stored = self._collection.latest()
+            with Committer(self._collection) as committer:
+                assembly = Assembly(stored, self._bundle, self._options, committer, tally)
+                finished = False
+                try:
+                    yield from self._work(stored, assembly, committer, tally)
+                    finished = True
+                except (KeyboardInterrupt, GeneratorExit, SourceError):
+                    # the job ends here and nothing is wrong with what it has: keep it
+                    assembly.commit()
+                    committer.finish()
+                    raise
+                finally:
+                    self._summary = tally.summary(
+                        captions=assembly.captions.embedded,
+                        captions_truncated=assembly.captions.truncated,
+                        version=self._collection.version,
+                        finished=finished,
+                    )
+
+    def _work(self, stored: Collection, assembly: Assembly, committer: Committer, tally: Tally) -> Generator[Progress]:
+        self._count_beside(tally)
+        reported = time.monotonic()
+        with Preparation(self._source, stored, self._bundle, self._options) as preparation:
+            for outcome in preparation.outcomes():
+                assembly.take(outcome)
+                if time.monotonic() - reported >= _REPORT_EVERY:
+                    reported = time.monotonic()
+                    yield tally.progress(committer.committed)
+        assembly.finish()
+        yield tally.progress(committer.committed)
+
+    def _count_beside(self, tally: Tally) -> None:
+        """Count the source in a thread that nobody waits for: a walk over millions of files takes minutes."""
+
+        def count() -> None:
+            # the reader meets the same fault, and reports it
+            with suppress(SourceError, OSError):
+                tally.total = self._source.count()
+
+        threading.Thread(target=count, name="counter", daemon=True).start()
+
+
+def embed(collection: Collection, source: Source, bundle: Bundle, options: EmbedOptions | None = None) -> EmbedJob:
+    """A job that embeds *source* into *collection*; it runs while it is iterated over.
+
+    Use it as a context manager, so that a stop by Ctrl-C commits at once what is done:
+
+        with embed(collection, source, bundle) as job:
+            for progress in job:
+                ...
+        print(job.summary)
+
+    Iterating raises LeaseHeld when another job writes the collection, SourceError when the source breaks off, and
+    StorageFull when the disk is full; what was committed before stays.
+
+    Raises:
+        BundleMismatch: *bundle* is not the collection's.
+    """
+    info = collection.info
+    if bundle.digest != info.bundle_digest:
+        raise BundleMismatch(
+            f"collection {info.name} was embedded by bundle {info.bundle_name} ({info.bundle_digest[:12]}…), not by "
+            f"{bundle.manifest.name} ({bundle.digest[:12]}…): vectors of two models cannot be compared; "
+            "use that bundle, or another collection"
+        )
+    return EmbedJob(collection, source, bundle, options or EmbedOptions())

@@ -1,0 +1,112 @@
+"""What can be wrong with a collection, with what fills it, and with what is published from it.
+
+IndexError is Python's own, so the tree begins with CollectionError:
+
+CollectionError
+├── CollectionNameInvalid    a name that cannot be a folder and a part of a URL
+├── CollectionMissing        no such collection
+├── CollectionExists         create() found one of that name
+├── CollectionInvalid        its files break the schema
+├── CollectionTooNew         written by a newer ViLEM than this one
+├── BundleMismatch           vectors of another model than the collection's
+├── ItemInvalid              an id, caption or metadata that breaks the rules; the job puts it into the rejects table
+├── SourceError              what should be read into a collection is not there, or not of a known kind
+│   └── UriUnreadable        one item's bytes cannot be fetched
+│       └── UriMissing       because there is no such file
+├── LeaseHeld                another job writes this collection
+├── StorageFull              no space left; what was committed before is safe
+└── SnapshotError            a published index is not usable
+    ├── SnapshotMissing      nothing was published, or not this one
+    ├── SnapshotAltered      a file is missing, truncated or changed since it was published
+    ├── SnapshotTooNew       written by a newer ViLEM than this one
+    ├── SnapshotInvalid      its manifest does not say what it must say
+    └── SelfCheckFailed      a new snapshot did not pass its own test; the old one goes on serving
+"""
+
+from typing import Literal
+
+ItemFault = Literal["bad-row", "bad-id", "bad-caption", "bad-metadata"]
+
+
+class CollectionError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class CollectionNameInvalid(CollectionError):
+    """A name that may not name a collection."""
+
+
+class CollectionMissing(CollectionError):
+    """There is no collection of that name."""
+
+
+class CollectionExists(CollectionError):
+    """There is a collection of that name already."""
+
+
+class CollectionInvalid(CollectionError):
+    """A collection's files break the schema."""
+
+
+class CollectionTooNew(CollectionError):
+    """A collection's schema is newer than this program knows."""
+
+
+class BundleMismatch(CollectionError):
+    """A bundle is not the one that embedded the collection."""
+
+
+class ItemInvalid(CollectionError):
+    """An item breaks a rule of the schema.
+
+    Attributes:
+        reason: for the rejects table.
+    """
+
+    def __init__(self, reason: ItemFault, detail: str) -> None:
+        super().__init__(detail)
+        self.reason: ItemFault = reason
+
+
+class SourceError(CollectionError):
+    """A source of items cannot be read."""
+
+
+class UriUnreadable(SourceError):
+    """The bytes behind a URI cannot be fetched."""
+
+
+class UriMissing(UriUnreadable):
+    """There is no file behind a URI."""
+
+
+class LeaseHeld(CollectionError):
+    """Another job holds the collection."""
+
+
+class StorageFull(CollectionError):
+    """The disk under a collection is full."""
+
+
+class SnapshotError(CollectionError):
+    """A published index cannot be used."""
+
+
+class SnapshotMissing(SnapshotError):
+    """There is no such snapshot."""
+
+
+class SnapshotAltered(SnapshotError):
+    """A snapshot's files are not the files that were published."""
+
+
+class SnapshotTooNew(SnapshotError):
+    """A snapshot's schema is newer than this program knows."""
+
+
+class SnapshotInvalid(SnapshotError):
+    """A snapshot's manifest breaks the schema."""
+
+
+class SelfCheckFailed(SnapshotError):
+    """A snapshot that was just built does not find what it should."""

@@ -1,0 +1,107 @@
+"""The reading half of the embedding job: source items become pixels, in threads, in order, in bounded memory.
+
+    source -> feeder thread -> bounded queue of futures -> whoever iterates
+                   `-> reader threads: read, hash, compare with what is stored, decode, scale
+
+Every thread waits when the queue is full: at most `window` items are in flight whatever the corpus holds.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from queue import Full, Queue
+from types import TracebackType
+from typing import Self
+
+from index.collection import Collection
+from index.options import EmbedOptions
+from index.prepare import Outcome, prepare_item, reject
+from index.schema import Record, is_valid_id
+from index.sources.item import Source, SourceItem, Unusable
+from index.sources.seen import SeenStrings
+from models.bundle import Bundle
+
+# Items whose stored rows are looked up together: one look-up costs about 3 ms at any size.
+_BLOCK = 256
+# How long the feeder sleeps before it looks again whether the job was stopped.
+_PATIENCE = 0.2
+
+
+class Preparation:
+    """Reads one source ahead of whoever iterates over `outcomes`; a context manager that stops its threads."""
+
+    def __init__(self, source: Source, stored: Collection, bundle: Bundle, options: EmbedOptions) -> None:
+        self._source = source
+        self._stored = stored if stored.count() else None
+        self._bundle = bundle
+        self._limits = options.limits
+        self._queue: Queue[Future[Outcome] | BaseException | None] = Queue(options.window)
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(options.readers, thread_name_prefix="reader")
+        self._feeder = threading.Thread(target=self._feed, name="feeder", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._feeder.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._feeder.join()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """What became of each item, in the source's order.
+
+        Raises:
+            SourceError: the source broke off; everything before has been yielded.
+        """
+        while (next_one := self._queue.get()) is not None:
+            if isinstance(next_one, BaseException):
+                raise next_one
+            yield next_one.result()
+
+    def _feed(self) -> None:
+        try:
+            with SeenStrings() as seen:
+                for block in self._blocks():
+                    ids = [item.id for item in block if isinstance(item, SourceItem) and is_valid_id(item.id)]
+                    stored = self._stored.get_many(ids) if self._stored else {}
+                    for item in block:
+                        if not self._put(self._start(item, seen, stored)):
+                            return
+            self._put(None)
+        except BaseException as error:  # noqa: BLE001
+            # the end of a thread: whoever waits at the queue must hear of it, whatever it is
+            self._put(error)
+
+    def _blocks(self) -> Iterator[list[SourceItem | Unusable]]:
+        items = iter(self._source)
+        while block := list(islice(items, _BLOCK)):
+            yield block
+
+    def _start(self, item: SourceItem | Unusable, seen: SeenStrings, stored: Mapping[str, Record]) -> Future[Outcome]:
+        if isinstance(item, Unusable):
+            return _done(reject(item.id, item.uri, item.reason, item.detail))
+        if not seen.add(item.id):
+            detail = f"an earlier item of the source has the id {item.id!r}: give each its own"
+            return _done(reject(item.id, item.uri, "duplicate-id", detail))
+        return self._pool.submit(prepare_item, item, stored.get(item.id), self._bundle, self._limits)
+
+    def _put(self, value: Future[Outcome] | BaseException | None) -> bool:
+        """Wait for room in the queue; False when the job was stopped meanwhile."""
+        while not self._stop.is_set():
+            try:
+                self._queue.put(value, timeout=_PATIENCE)
+            except Full:
+                continue
+            return True
+        return False
+
+
+def _done(outcome: Outcome) -> Future[Outcome]:
+    future: Future[Outcome] = Future()
+    future.set_result(outcome)
+    return future

@@ -1,0 +1,121 @@
+"""One source item becomes pixels to embed, or the reason why not; called from many threads."""
+
+import hashlib
+import io
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from index.errors import ItemInvalid, UriMissing, UriUnreadable
+from index.schema import MAX_ID_BYTES, Record, Reject, RejectReason, check_captions, check_id, encoded, metadata_to_json
+from index.sources.item import SourceItem
+from index.sources.uri import read_uri
+from models.bundle import Bundle
+from models.decode import DecodeLimits
+from models.errors import ImageTooLarge, InputError
+
+# of a reject's detail and URI: enough to find the fault
+_MAX_DETAIL = 1_000
+_SIDEWAYS = (5, 6, 7, 8)
+# Pillow turns these while it reads them
+_TURNED_BY_READER = ("TIFF", "AVIF")
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An item to write.
+
+    Attributes:
+        record: its row.
+        pixels: (S, S, 3) uint8 for the image tower; None where the stored vector is still right.
+    """
+
+    record: Record
+    pixels: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """An item that is stored as the source has it."""
+
+    id: str
+
+
+Outcome = Ready | Unchanged | Reject
+
+
+def prepare_item(item: SourceItem, stored: Record | None, bundle: Bundle, limits: DecodeLimits) -> Outcome:
+    """Read, check and scale one item.
+
+    Its bytes are always read and hashed: only the same bytes make the same image. Decoding is spared where *stored*,
+    the row of that id, has that hash.
+    """
+    try:
+        check_item(item)
+        data = read_uri(item.uri, max_bytes=limits.max_bytes)
+        sha256 = hashlib.sha256(data).hexdigest()
+        if stored is not None and stored.sha256 == sha256:
+            record = replace(stored, uri=item.uri, captions=item.captions, metadata=item.metadata)
+            return Unchanged(item.id) if same_row(record, stored) else Ready(record, None)
+        pixels = bundle.prepare(data, limits)
+        width, height = upright_size(data)
+    except ItemInvalid as error:
+        return reject(item.id, item.uri, error.reason, str(error))
+    except UriMissing as error:
+        return reject(item.id, item.uri, "missing-file", str(error))
+    except UriUnreadable as error:
+        return reject(item.id, item.uri, "unreadable-file", str(error))
+    except ImageTooLarge as error:
+        return reject(item.id, item.uri, "too-large", str(error))
+    except InputError as error:
+        return reject(item.id, item.uri, "not-an-image", str(error))
+    record = Record(item.id, item.uri, sha256, width, height, item.captions, item.metadata)
+    return Ready(record, pixels)
+
+
+def check_item(item: SourceItem) -> None:
+    """Apply the schema's rules.
+
+    Raises:
+        ItemInvalid: with the reason.
+    """
+    check_id(item.id)
+    encoded(item.uri, "bad-row", "path")
+    check_captions(item.captions)
+    metadata_to_json(item.metadata)
+
+
+def same_row(one: Record, other: Record) -> bool:
+    """Whether two records are stored alike; `==` would take 1, 1.0 and true for the same."""
+    same = replace(one, metadata={}) == replace(other, metadata={})
+    return same and metadata_to_json(one.metadata) == metadata_to_json(other.metadata)
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """Width and height of an image file as it is shown, from its header.
+
+    Raises:
+        ImageTooLarge: beyond Pillow's own limit of 179 megapixels.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+            turned = image.format in _TURNED_BY_READER
+            orientation = None if turned else image.getexif().get(ExifTags.Base.Orientation)
+    except Image.DecompressionBombError as error:
+        raise ImageTooLarge(f"{error}: shrink it") from error
+    return (height, width) if orientation in _SIDEWAYS else (width, height)
+
+
+def reject(item_id: str, uri: str, reason: RejectReason, detail: str) -> Reject:
+    """A row of the rejects table, of now; what cannot be stored of its texts is written with escapes."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Reject(
+        _storable(item_id, MAX_ID_BYTES), _storable(uri, _MAX_DETAIL), reason, _storable(detail, _MAX_DETAIL), now
+    )
+
+
+def _storable(text: str, length: int) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()[:length]

@@ -1,0 +1,126 @@
+"""Publishing: a snapshot is built beside, checked, renamed into place, and named by the alias file `current`.
+
+A reader follows the alias, so it sees the old snapshot or the new one. A kill at any moment leaves one of the two; what
+else it leaves is removed by the next publication.
+"""
+
+import shutil
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from index.build import build_parts
+from index.collection import Collection
+from index.errors import SelfCheckFailed, SnapshotMissing, StorageFull
+from index.snapshot import MANIFEST_NAME, Snapshot, SnapshotManifest
+from models.sealed import STAGING_PREFIX, seal_files, staged, write_atomically
+
+SNAPSHOTS = "snapshots"
+ALIAS = "current"
+TARGET_RECALL = 0.95
+# The served one and two to go back to. A reader that still has an older one open keeps its mapped files.
+KEEP = 3
+
+_CANARIES = 64
+# float16 vectors: a vector's product with itself is 1 up to this
+_SCORE_SLACK = 2e-3
+_NO_SPACE = 28
+
+
+def publish(collection: Collection, *, target_recall: float = TARGET_RECALL) -> SnapshotManifest:
+    """Index the collection as it is now and make that the snapshot that is served.
+
+    Raises:
+        SelfCheckFailed: the new index does not find its own vectors, or too few of the true neighbours; the old
+            snapshot goes on serving.
+        StorageFull: the disk is full; the old snapshot goes on serving.
+    """
+    pinned = collection.latest()
+    snapshot_id = f"v{pinned.version}-{uuid.uuid4().hex[:8]}"
+    try:
+        with staged(pinned.path / SNAPSHOTS / snapshot_id) as folder:
+            manifest = _write(pinned, snapshot_id, folder, target_recall)
+            _self_check(Snapshot.open(folder), pinned, target_recall)
+        write_atomically(pinned.path / ALIAS, f"{snapshot_id}\n".encode())
+    except OSError as error:
+        if error.errno == _NO_SPACE:
+            raise StorageFull(
+                f"no space left under {pinned.path}: free some and publish again; the old snapshot is still served"
+            ) from error
+        raise
+    collect_garbage(pinned.path)
+    return manifest
+
+
+def current(path: Path) -> Path:
+    """Folder of the snapshot that is served for the collection in folder *path*.
+
+    Raises:
+        SnapshotMissing: nothing was published yet.
+    """
+    try:
+        name = (path / ALIAS).read_text().strip()
+    except FileNotFoundError as error:
+        raise SnapshotMissing(
+            f"collection {path.name!r} was never published: run `vilem index build` to its end, or `vilem index publish`"
+        ) from error
+    return path / SNAPSHOTS / name
+
+
+def collect_garbage(path: Path, keep: int = KEEP) -> None:
+    """Remove unfinished snapshots and all but the newest *keep*, never the one that the alias names."""
+    root = path / SNAPSHOTS
+    served = current(path)
+    finished: list[Path] = []
+    for folder in root.iterdir():
+        if folder.name.startswith(STAGING_PREFIX):
+            shutil.rmtree(folder, ignore_errors=True)
+        elif folder != served:
+            finished.append(folder)
+    finished.sort(key=lambda folder: (folder / MANIFEST_NAME).stat().st_mtime_ns, reverse=True)
+    for folder in finished[keep - 1 :]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(collection: Collection, snapshot_id: str, folder: Path, target_recall: float) -> SnapshotManifest:
+    images, texts = build_parts(collection, folder, target_recall=target_recall)
+    manifest = SnapshotManifest(
+        id=snapshot_id,
+        collection=collection.info.name,
+        items_version=collection.version,
+        captions_version=collection.captions_version,
+        bundle_digest=collection.info.bundle_digest,
+        bundle_name=collection.info.bundle_name,
+        dim=collection.info.dim,
+        images=images,
+        texts=texts,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        files=seal_files(folder),
+    )
+    (folder / MANIFEST_NAME).write_bytes(manifest.to_bytes())
+    return manifest
+
+
+def _self_check(snapshot: Snapshot, collection: Collection, target_recall: float) -> None:
+    """Stored vectors must find themselves, and the measured recall must reach the target."""
+    manifest = snapshot.manifest
+    for part in (manifest.images, manifest.texts):
+        if part is not None and part.recall_at_10 < target_recall:
+            raise SelfCheckFailed(
+                f"{part.index_file} finds {part.recall_at_10:.1%} of the true neighbours, {target_recall:.0%} are "
+                "wanted: the old snapshot is still served; lower the target with --recall"
+            )
+    for rowids, vectors in collection.item_vectors():
+        chosen = slice(None, None, max(1, len(rowids) // _CANARIES))
+        scores, found = snapshot.images.search(vectors[chosen], 1)
+        own = (vectors[chosen] ** 2).sum(axis=1)
+        lost = (found[:, 0] != rowids[chosen]) & (scores[:, 0] < own - _SCORE_SLACK)
+        if lost.any():
+            raise SelfCheckFailed(
+                f"row {rowids[chosen][np.flatnonzero(lost)[0]]} does not find itself in the new index: the old snapshot "
+                "is still served; build again, and report this if it happens twice"
+            )
+        # one batch from the front is enough: the index is one file, sealed as a whole
+        return

@@ -1,0 +1,115 @@
+"""Records to Arrow tables and back."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from index.schema import Record, Reject, captions_schema, items_schema, metadata_to_json, rejects_schema
+
+RECORD_COLUMNS = ["id", "uri", "sha256", "width", "height", "captions", "metadata"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item to write.
+
+    Attributes:
+        record: what is known of it.
+        vector: (d,) of its image, unit norm.
+        caption_vectors: (c, d) of its c captions, unit norm.
+    """
+
+    record: Record
+    vector: np.ndarray
+    caption_vectors: np.ndarray
+
+
+@dataclass(frozen=True)
+class CaptionRow:
+    """One caption: the *position*-th text of item *item_id*."""
+
+    item_id: str
+    position: int
+    text: str
+
+
+def caption_rows(record: Record) -> list[CaptionRow]:
+    """The captions of a record, one by one."""
+    return [CaptionRow(record.id, position, text) for position, text in enumerate(record.captions)]
+
+
+def items_table(entries: Sequence[Entry], dim: int) -> pa.Table:
+    """Rows of `items.lance`."""
+    records = [entry.record for entry in entries]
+    columns = {
+        "id": [record.id for record in records],
+        "uri": [record.uri for record in records],
+        "sha256": [record.sha256 for record in records],
+        "width": [record.width for record in records],
+        "height": [record.height for record in records],
+        "captions": [list(record.captions) for record in records],
+        "metadata": [metadata_to_json(record.metadata) for record in records],
+        "vector": vector_column([entry.vector for entry in entries], dim),
+    }
+    return pa.table(columns, schema=items_schema(dim))
+
+
+def captions_table(entries: Sequence[Entry], kept: Mapping[CaptionRow, int], dim: int) -> pa.Table:
+    """Rows of `captions.lance` for every caption of *entries* that is not among *kept*."""
+    rows: list[CaptionRow] = []
+    vectors: list[np.ndarray] = []
+    for entry in entries:
+        for row in caption_rows(entry.record):
+            if row not in kept:
+                rows.append(row)
+                vectors.append(entry.caption_vectors[row.position])
+    columns = {
+        "item_id": [row.item_id for row in rows],
+        "position": [row.position for row in rows],
+        "text": [row.text for row in rows],
+        "vector": vector_column(vectors, dim),
+    }
+    return pa.table(columns, schema=captions_schema(dim))
+
+
+def rejects_table(rejects: Sequence[Reject]) -> pa.Table:
+    """Rows of `rejects.lance`."""
+    rows = [vars(reject) for reject in rejects]
+    return pa.Table.from_pylist(rows, schema=rejects_schema())
+
+
+def vector_column(vectors: Sequence[np.ndarray], dim: int) -> pa.Array:
+    """N vectors (d,) as a float16 column.
+
+    Raises:
+        ValueError: a vector has another dimension, or holds NaN or infinity.
+    """
+    matrix = np.asarray(vectors, np.float16) if vectors else np.zeros((0, dim), np.float16)
+    if matrix.shape != (len(vectors), dim) or not np.isfinite(matrix).all():
+        raise ValueError(f"vectors of shape {matrix.shape} must be finite and have d={dim}: embed them again")
+    return pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), dim)
+
+
+def vectors_of(column: pa.ChunkedArray | pa.Array, dim: int) -> np.ndarray:
+    """A float16 column as (N, d) float32."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return array.flatten().to_numpy(zero_copy_only=False).reshape(len(column), dim).astype(np.float32)
+
+
+def records_of(table: pa.Table) -> list[Record]:
+    """Records of rows that have `RECORD_COLUMNS`."""
+    return [
+        Record(
+            id=row["id"],
+            uri=row["uri"],
+            sha256=row["sha256"],
+            width=row["width"],
+            height=row["height"],
+            captions=tuple(row["captions"]),
+            metadata=json.loads(row["metadata"]),
+        )
+        for row in table.select(RECORD_COLUMNS).to_pylist()
+    ]

@@ -1,0 +1,144 @@
+"""A snapshot: the published index of a collection at one version, sealed in a folder.
+
+    snapshot.json      the manifest below
+    images.faiss       index over the items' image vectors; images.rowids.npy: row id of each position
+    texts.faiss        index over the captions' vectors, when there are captions; texts.rowids.npy
+
+The manifest names the bundle that made the vectors and the dataset versions they were read at.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from index.errors import SnapshotAltered, SnapshotInvalid, SnapshotMissing, SnapshotTooNew
+from index.faiss_cpu import FaissIndex
+from index.vectors import VectorIndex
+from models.sealed import FileSeal, SealBroken, verify
+
+SCHEMA_VERSION = 1
+MANIFEST_NAME = "snapshot.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class IndexPart(_Part):
+    """One index of a snapshot."""
+
+    index_file: str
+    rowids_file: str
+    factory: str
+    rows: int = Field(ge=0)
+    parameters: dict[str, int] = Field(description="of each search, e.g. efSearch")
+    recall_at_10: float = Field(description="against exact search, on image and text queries; the worse of the two")
+    query_ms: float = Field(description="median milliseconds of one query, on the machine that built it")
+    build_seconds: float
+
+
+class SnapshotManifest(_Part):
+    """The whole of `snapshot.json`."""
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    collection: str
+    items_version: int
+    captions_version: int
+    bundle_digest: str
+    bundle_name: str
+    dim: int
+    images: IndexPart
+    texts: IndexPart | None
+    created_at: str
+    files: dict[str, FileSeal]
+
+    def to_bytes(self) -> bytes:
+        """The exact bytes of `snapshot.json`."""
+        return (self.model_dump_json(indent=2) + "\n").encode()
+
+
+@dataclass(frozen=True)
+class LoadedPart:
+    """An index, the row id of each of its positions (N,) int64, and its search parameters."""
+
+    index: VectorIndex
+    rowids: np.ndarray
+    parameters: dict[str, int]
+
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Find the k best of each query (n, d).
+
+        Returns:
+            scores (n, k') float32 and row ids (n, k') int64, k' = min(k, N); row id -1 = none.
+        """
+        k = min(k, self.index.rows)
+        if not k or not len(queries):
+            return np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
+        scores, positions = self.index.search(queries, k, self.parameters)
+        return scores, np.where(positions >= 0, self.rowids[positions], -1)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An opened snapshot; immutable, safe to share between threads."""
+
+    manifest: SnapshotManifest
+    images: LoadedPart
+    texts: LoadedPart | None
+
+    @classmethod
+    def open(cls, folder: Path, *, contents: bool = True) -> "Snapshot":
+        """Open the snapshot in *folder*.
+
+        Args:
+            folder: where it is.
+            contents: compare every file with its SHA-256; False compares sizes only.
+
+        Raises:
+            SnapshotMissing: there is none.
+            SnapshotTooNew: made by a newer ViLEM.
+            SnapshotInvalid: manifest or files break the schema.
+            SnapshotAltered: a file is missing, truncated or changed.
+        """
+        manifest = read_manifest(folder)
+        try:
+            verify(folder, manifest.files, contents=contents)
+        except SealBroken as error:
+            raise SnapshotAltered(f"{error}; publish the collection again with `vilem index publish`") from error
+        texts = _load(folder, manifest.texts, manifest.dim) if manifest.texts else None
+        return cls(manifest, _load(folder, manifest.images, manifest.dim), texts)
+
+
+def read_manifest(folder: Path) -> SnapshotManifest:
+    """Read and validate `snapshot.json`; raises as `Snapshot.open` does."""
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
+        raise SnapshotMissing(f"no snapshot at {folder}: publish the collection with `vilem index publish`")
+    try:
+        fields = json.loads(path.read_bytes())
+        version = fields["schema_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise SnapshotInvalid(f"{path} is not a snapshot's manifest ({error}): publish the collection again") from error
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise SnapshotTooNew(f"{path} has schema {version}, this ViLEM reads up to {SCHEMA_VERSION}: upgrade ViLEM")
+    try:
+        return SnapshotManifest.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SnapshotInvalid(f"{path}: {where}: {first['msg']}: publish the collection again") from error
+
+
+def _load(folder: Path, part: IndexPart, dim: int) -> LoadedPart:
+    index = FaissIndex.load(folder / part.index_file)
+    rowids = np.load(folder / part.rowids_file, mmap_mode="r", allow_pickle=False)
+    if (index.rows, index.dim) != (part.rows, dim) or rowids.shape != (part.rows,):
+        raise SnapshotInvalid(
+            f"{folder}: {part.index_file} has {index.rows} x {index.dim} vectors and {rowids.shape[0]} row ids, the "
+            f"manifest says {part.rows} x {dim}: publish the collection again"
+        )
+    return LoadedPart(index, rowids, part.parameters)

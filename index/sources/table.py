@@ -1,0 +1,132 @@
+"""A table with a row for each image: JSONL, CSV, TSV or Parquet."""
+
+import csv
+import json
+import posixpath
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from index.errors import SourceError
+from index.sources.item import SourceItem, Unusable, split_fields, without_nan
+from index.sources.uri import is_local, open_binary, open_filesystem, uri_of
+
+# the column that says where an image is, in order of preference
+PATH_FIELDS = ("path", "image", "file", "file_name", "filename")
+ID_FIELD = "id"
+_BATCH_ROWS = 1_024
+# csv's own limit of 128 KiB a field is less than our metadata may have
+csv.field_size_limit(1_048_576)
+
+Row = tuple[int, Mapping[str, object] | str]
+"""Number of a row, from 1, and its fields; or what is wrong with it."""
+
+
+class TableSource:
+    """The rows of a table.
+
+    The column `path` (or `image`, `file`, `file_name`, `filename`) is a path or URL; a relative one starts from *root*
+    or else from the table's folder. `id` is optional, the path as written is the default. `caption` and `captions`
+    hold one text or a list; every other column is metadata. CSV values stay strings, and empty ones are left out.
+    """
+
+    def __init__(self, url: str, *, root: str | None = None) -> None:
+        self._filesystem, self._path = open_filesystem(url)
+        self._reader = READERS[PurePosixPath(self._path).suffix.lower()]
+        folder = self._filesystem, posixpath.dirname(self._path)
+        self._root = folder if root is None else open_filesystem(root)
+
+    @property
+    def uri(self) -> str:
+        """The table's URI."""
+        return uri_of(self._filesystem, self._path)
+
+    def __iter__(self) -> Iterator[SourceItem | Unusable]:
+        for number, row in self._rows():
+            place = f"{PurePosixPath(self._path).name}:{number}"
+            yield self._item(row, place) if isinstance(row, Mapping) else self._unusable(place, row)
+
+    def count(self) -> int | None:
+        """Number of rows, for a CSV of lines; None on a remote file system."""
+        if not is_local(self._filesystem):
+            return None
+        with open_binary(self._filesystem, self._path) as file:
+            if self._reader is _parquet_rows:
+                return int(pq.ParquetFile(file).metadata.num_rows)
+            lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+        return max(0, lines - (self._reader is not _jsonl_rows))
+
+    def _rows(self) -> Iterator[Row]:
+        try:
+            with open_binary(self._filesystem, self._path) as file:
+                yield from self._reader(file)
+        except (OSError, pa.ArrowInvalid, csv.Error, UnicodeDecodeError) as error:
+            raise SourceError(f"{self._path} cannot be read as a table ({error}): mend or convert it") from error
+
+    def _item(self, row: Mapping[str, object], place: str) -> SourceItem | Unusable:
+        field = next((name for name in PATH_FIELDS if row.get(name)), None)
+        if field is None:
+            return self._unusable(place, f"the row has none of {', '.join(PATH_FIELDS)}: it names no image")
+        path, item_id = row[field], row.get(ID_FIELD)
+        if not isinstance(path, str):
+            return self._unusable(place, f"column {field!r} holds a {type(path).__name__}: it must be a path or URL")
+        try:
+            captions, metadata = split_fields(row, drop=frozenset((field, ID_FIELD)))
+        except TypeError as error:
+            return self._unusable(place, str(error))
+        name = path if item_id is None or item_id == "" else str(item_id)
+        return SourceItem(id=name, uri=self._uri(path), captions=captions, metadata=metadata)
+
+    def _unusable(self, place: str, detail: str) -> Unusable:
+        return Unusable(id=place, uri=self.uri, reason="bad-row", detail=detail)
+
+    def _uri(self, path: str) -> str:
+        if "://" in path:
+            return path
+        filesystem, root = self._root
+        return uri_of(filesystem, posixpath.normpath(posixpath.join(root, path)))
+
+
+def _jsonl_rows(file: IO[bytes]) -> Iterator[Row]:
+    for number, line in enumerate(file, start=1):
+        if line.isspace():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield number, f"the line is not JSON: {error}"
+            continue
+        yield number, row if isinstance(row, dict) else "the line is not a JSON object"
+
+
+def _delimited(delimiter: str) -> Callable[[IO[bytes]], Iterator[Row]]:
+    def rows(file: IO[bytes]) -> Iterator[Row]:
+        # utf-8-sig: spreadsheets write a byte order mark
+        lines = (line.decode("utf-8-sig" if number == 0 else "utf-8") for number, line in enumerate(file))
+        for number, row in enumerate(csv.DictReader(lines, delimiter=delimiter), start=1):
+            if None in row:
+                yield number, f"the row has more than the header's {len(row) - 1} columns"
+            else:
+                yield number, {name: value for name, value in row.items() if value}
+
+    return rows
+
+
+def _parquet_rows(file: IO[bytes]) -> Iterator[Row]:
+    number = 0
+    for batch in pq.ParquetFile(file).iter_batches(batch_size=_BATCH_ROWS):
+        for row in batch.to_pylist():
+            number += 1
+            yield number, without_nan(row)
+
+
+READERS: Mapping[str, Callable[[IO[bytes]], Iterator[Row]]] = {
+    ".jsonl": _jsonl_rows,
+    ".ndjson": _jsonl_rows,
+    ".csv": _delimited(","),
+    ".tsv": _delimited("\t"),
+    ".parquet": _parquet_rows,
+}

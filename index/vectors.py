@@ -1,0 +1,52 @@
+"""The contract of an index over unit vectors; it knows no implementation.
+
+Notation: N stored vectors, n queries, d dimensions. A position is a vector's place in the order of building, 0..N-1.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+Parameters = Mapping[str, int]
+
+
+class VectorIndex(Protocol):
+    """Finds the stored vectors with the greatest inner product; safe to search from many threads."""
+
+    @property
+    def rows(self) -> int:
+        """N."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Dimension d."""
+        ...
+
+    @property
+    def factory(self) -> str:
+        """What it is, as a FAISS factory string."""
+        ...
+
+    def search(self, queries: np.ndarray, k: int, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+        """Find the k best of each query.
+
+        Args:
+            queries: (n, d) float32, unit norm.
+            k: how many, at least 1.
+            parameters: of this call alone, e.g. {"efSearch": 64}; nothing shared is changed.
+
+        Returns:
+            scores (n, k) float32, falling, and positions (n, k) int64; position -1 where there are fewer than k.
+        """
+        ...
+
+    def exact(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """As `search`, by comparing with every vector."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write it as one file."""
+        ...

@@ -1,0 +1,1 @@
+"""Dual encoders: sealed ONNX bundles and what makes them."""

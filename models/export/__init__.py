@@ -1,0 +1,1 @@
+"""From torch towers to sealed ONNX bundles."""

@@ -1,0 +1,71 @@
+"""A torch module becomes an ONNX file with its weights beside it."""
+
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+
+OPSET = 18
+# Smaller tensors stay in the graph: a shape constant in another file would only cost a look-up.
+_EXTERNAL_FROM_BYTES = 1024
+
+
+def export_graph(
+    module: nn.Module, example: torch.Tensor, name: str, path: Path, *, dynamic_length: int | None = None
+) -> None:
+    """Write *module* as *path* and its weights as `path.data`, which ONNX Runtime maps instead of reading.
+
+    Args:
+        module: one input, one output.
+        example: an input; its first axis, and where *dynamic_length* is given its second, may be any size later.
+        name: of the input.
+        path: of the graph.
+        dynamic_length: the greatest size of the second axis.
+    """
+    axes = {0: torch.export.Dim("n", min=1, max=4096)}
+    if dynamic_length is not None:
+        axes[1] = torch.export.Dim("l", min=1, max=dynamic_length)
+    # the fused inference path of nn.MultiheadAttention has no ONNX form
+    torch.backends.mha.set_fastpath_enabled(False)
+    with torch.no_grad():
+        # "embedding" is also an operator's name, which the exporter confuses: renamed below
+        program = torch.onnx.export(
+            module.eval(),
+            (example,),
+            input_names=[name],
+            output_names=["vector"],
+            dynamic_shapes=(axes,),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    save(rename_output(program.model_proto, "embedding"), path)
+
+
+def rename_output(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    """Give the only output of a graph another name; a value inside that has this name makes room for it."""
+    names = {name: f"{name}.inner", model.graph.output[0].name: name}
+    for node in model.graph.node:
+        node.input[:] = [names.get(value, value) for value in node.input]
+        node.output[:] = [names.get(value, value) for value in node.output]
+    for value in (*model.graph.initializer, *model.graph.value_info, *model.graph.output):
+        value.name = names.get(value.name, value.name)
+    return model
+
+
+def save(model: onnx.ModelProto, path: Path) -> None:
+    """Write a graph, its weights in one file beside it."""
+    data = path.with_name(f"{path.name}.data")
+    onnx.save(
+        model,
+        str(path),
+        save_as_external_data=True,
+        all_tensors_to_one_file=True,
+        location=data.name,
+        size_threshold=_EXTERNAL_FROM_BYTES,
+    )
+    if data.exists():
+        # onnx makes it readable by its owner alone
+        data.chmod(0o644)

@@ -1,0 +1,135 @@
+"""`bundle.json`: what a sealed dual encoder says of itself.
+
+The manifest is the contract between training and serving. Its digest (SHA-256 of the file's bytes) names the bundle: it
+covers the hash of every other file, so two bundles with one digest are the same model.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from models.errors import BundleAltered, BundleInvalid, BundleMissing, BundleTooNew
+from models.sealed import FileSeal, SealBroken, verify
+
+SCHEMA_VERSION = 1
+MANIFEST_NAME = "bundle.json"
+TOKENIZER_NAME = "tokenizer.json"
+
+Triple = tuple[float, float, float]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Preprocess(_Part):
+    """How an RGB image becomes the image graph's input; mean and std are folded into the graph and kept for the record.
+
+    `shortest` scales the shorter side to `size` and crops the centre; `squash` scales both sides to `size`.
+    """
+
+    size: int = Field(gt=0, description="side of the square input, pixels")
+    resize: Literal["shortest", "squash"] = "shortest"
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    mean: Triple
+    std: Triple
+
+
+class TextSpec(_Part):
+    """How a string becomes token ids.
+
+    `causal` promises that a token's features do not depend on later tokens and that the text is pooled at its
+    end-of-text token, so the sequence may be cut to the longest real length in a batch.
+    """
+
+    context_length: int = Field(gt=0, description="most tokens a text may have, markers included")
+    causal: bool
+    clean: Literal["lower", "whitespace", "canonicalize", "none"] = "lower"
+    pad_id: int = 0
+    eot_id: int | None = Field(default=None, description="end-of-text marker; kept as the last id when a text is cut")
+
+
+class Variant(_Part):
+    """One precision of the two graphs: file names, and how close its embeddings come to fp32's."""
+
+    image: str
+    text: str
+    image_cosine: float = Field(default=1.0, description="least cosine to fp32 over the checked images")
+    text_cosine: float = Field(default=1.0, description="least cosine to fp32 over the checked texts")
+
+
+class Provenance(_Part):
+    """Where the weights come from."""
+
+    architecture: str
+    pretrained: str = Field(description="tag, checkpoint file name with its SHA-256, or 'none' (random weights)")
+    recipe: str | None = None
+    data_digest: str | None = None
+    metrics: dict[str, float] = {}
+    notes: dict[str, JsonValue] = {}
+
+
+class BundleManifest(_Part):
+    """The whole of `bundle.json`."""
+
+    schema_version: int = SCHEMA_VERSION
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+    dim: int = Field(gt=0, description="embedding dimension d")
+    logit_scale: float = Field(gt=0, description="factor on the cosine in the training loss (already exponentiated)")
+    logit_bias: float = Field(default=0.0, description="SigLIP's bias; 0 for softmax models")
+    preprocess: Preprocess
+    text: TextSpec
+    variants: dict[str, Variant] = Field(description="by precision: fp32 always, fp16 and int8 where exported")
+    provenance: Provenance
+    files: dict[str, FileSeal]
+
+    def to_bytes(self) -> bytes:
+        """The exact bytes of `bundle.json`."""
+        return (json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of `bundle.json`: the bundle's identity."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+
+def read_manifest(folder: Path) -> BundleManifest:
+    """Read and validate `bundle.json` in *folder*; the other files are not looked at.
+
+    Raises:
+        BundleMissing: no folder or no manifest there.
+        BundleTooNew: its schema version is above `SCHEMA_VERSION`.
+        BundleInvalid: not JSON, or fields missing, unknown or out of range.
+    """
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
+        raise BundleMissing(
+            f"no bundle at {folder}: it has no {MANIFEST_NAME}; `vilem model list` shows the bundles found"
+        )
+    try:
+        fields = json.loads(path.read_bytes())
+        version = fields["schema_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleInvalid(f"{path} is not a bundle manifest ({error}): copy or export the bundle again") from error
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise BundleTooNew(f"{path} has schema {version}, this ViLEM reads up to {SCHEMA_VERSION}: upgrade ViLEM")
+    try:
+        return BundleManifest.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleInvalid(f"{path}: {where}: {first['msg']}: export the bundle again") from error
+
+
+def verify_bundle(folder: Path, manifest: BundleManifest, *, contents: bool = True) -> None:
+    """Check the bundle's files against its manifest.
+
+    Raises:
+        BundleAltered: a file is missing, truncated or changed.
+    """
+    try:
+        verify(folder, manifest.files, contents=contents)
+    except SealBroken as error:
+        raise BundleAltered(str(error)) from error

@@ -1,0 +1,1 @@
+"""Rendered scenes: the corpus that ships with the code."""

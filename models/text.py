@@ -1,0 +1,105 @@
+"""Strings become token ids: the cleaning that open_clip does, then `tokenizer.json` through `tokenizers`."""
+
+import html
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import ftfy
+import numpy as np
+import tokenizers
+
+from models.errors import BundleInvalid, TextInvalid
+from models.manifest import TextSpec
+
+CleanMode = Literal["lower", "whitespace", "canonicalize", "none"]
+
+_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """Token ids of N texts, padded to the context length L.
+
+    Attributes:
+        ids: (N, L) int64.
+        lengths: (N,) int64, real ids in each row, markers included.
+        truncated: (N,) bool, True where a text had more than L ids and lost its end.
+    """
+
+    ids: np.ndarray
+    lengths: np.ndarray
+    truncated: np.ndarray
+
+
+def clean(text: str, mode: CleanMode) -> str:
+    """Repair and normalise *text* as the model's training did.
+
+    Args:
+        text: anything.
+        mode: "none" leaves it as it is. All others mend wrong encodings (ftfy), replace HTML entities (twice:
+            captions from the web are often escaped twice) and make every run of whitespace one space;
+            "lower" then lowers the case (CLIP), "canonicalize" also removes ASCII punctuation (SigLIP).
+
+    Raises:
+        TextInvalid: *text* holds lone surrogates, which no encoding can carry.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise TextInvalid(
+            f"character {error.start} of the text is a lone surrogate (U+{ord(text[error.start]):04X}), "
+            "not Unicode text: decode the text with the right encoding"
+        ) from error
+    if mode == "none":
+        return text
+    text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    if mode == "canonicalize":
+        text = text.replace("_", " ").translate(_NO_PUNCTUATION)
+    text = " ".join(text.split())
+    return text if mode == "whitespace" else text.lower()
+
+
+class Tokenizer:
+    """A bundle's tokenizer; immutable, safe to share between threads."""
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer, spec: TextSpec) -> None:
+        self._tokenizer = tokenizer
+        self._spec = spec
+
+    @classmethod
+    def from_file(cls, path: Path, spec: TextSpec) -> "Tokenizer":
+        """Read a `tokenizer.json`.
+
+        Raises:
+            BundleInvalid: *path* is not one.
+        """
+        try:
+            tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:
+            # the Rust side raises bare Exception for every fault of the file
+            raise BundleInvalid(f"{path} is not a tokenizer ({error}): export the bundle again") from error
+        # cutting and padding are ours: the library's would hide that a text was cut
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return cls(tokenizer, spec)
+
+    def encode(self, texts: Sequence[str]) -> TokenBatch:
+        """Tokenise N texts; what exceeds the context is cut and reported, with the end-of-text marker kept last.
+
+        Raises:
+            TextInvalid: a text holds lone surrogates.
+        """
+        length = self._spec.context_length
+        cleaned = [clean(text, self._spec.clean) for text in texts]
+        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(cleaned)]
+        ids = np.full((len(rows), length), self._spec.pad_id, np.int64)
+        for row, found in enumerate(rows):
+            kept = found[:length]
+            ids[row, : len(kept)] = kept
+            if len(found) > length and self._spec.eot_id is not None:
+                ids[row, -1] = self._spec.eot_id
+        sizes = np.fromiter((len(row) for row in rows), np.int64, len(rows))
+        return TokenBatch(ids, np.minimum(sizes, length), sizes > length)

@@ -1,0 +1,1 @@
+"""Training of dual encoders; the only package beside `models.export` that imports torch."""

@@ -1,0 +1,43 @@
+"""`create_app` wires the parts; it decides nothing."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from service import logs, problems
+from service.body_limit import BodyLimit
+from service.metrics import Metrics
+from service.observe import Observe
+from service.routes import collections, embeddings, items, ops, page, search
+from service.runtime import Runtime
+from service.settings import Settings
+
+VERSION = "1"
+DESCRIPTION = "Search images by text, texts by image. Errors are RFC 9457 problem JSON with a stable `type`."
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The app over the collections in `settings.home`; models are loaded when it starts."""
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        logs.install(settings.log_level)
+        runtime = Runtime(settings, metrics)
+        app.state.runtime = runtime
+        runtime.start()
+        yield
+        await runtime.close()
+
+    app = FastAPI(
+        title="ViLEM Search", version=VERSION, description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    problems.install(app, metrics)
+    for each in (search, collections, items, embeddings, ops, page):
+        app.include_router(each.router)
+    app.mount("/static", StaticFiles(directory=page.WEB), name="static")
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Observe, metrics=metrics)
+    return app

@@ -1,0 +1,142 @@
+"""What is served at one moment, and how the next moment's is loaded.
+
+A catalogue never changes: a request that took one sees it from end to end, whatever is published meanwhile.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from index.collection import list_collections
+from index.errors import CollectionError
+from index.publish import current
+from index.searcher import Searcher
+from models.bundle import Bundle, list_bundles
+from models.errors import BundleError, BundleMissing, ModelError
+from models.manifest import read_manifest
+from models.ort import Runtime as OrtRuntime
+from service.metrics import Metrics
+from service.models import Model
+from service.served import Served
+from service.settings import Settings
+
+_log = logging.getLogger("vilem.service")
+
+# What failed to open is tried again after so many times what the try took: hashing a damaged index must not go on for ever.
+_PATIENCE = 20
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Collections by name, models by digest, and what cannot be served with its reason."""
+
+    served: Mapping[str, Served] = field(default_factory=dict[str, Served])
+    models: Mapping[str, Model] = field(default_factory=dict[str, Model])
+    unavailable: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """Why a snapshot was not opened, and when to try again."""
+
+    alias: Path
+    reason: str
+    again: float
+
+
+class Loader:
+    """Opens what was published; used by one thread at a time."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._refusals: dict[str, _Refusal] = {}
+        self._aliases: dict[str, Path] = {}
+
+    def refresh(self, old: Catalogue) -> Catalogue:
+        """The catalogue of now: what is unchanged is taken over, what is new is opened beside it."""
+        root = self._settings.home / "collections"
+        models = dict(old.models)
+        served: dict[str, Served] = {}
+        unavailable: dict[str, str] = {}
+        for name in list_collections(root):
+            try:
+                served[name] = self._open(root, name, old.served.get(name), models)
+            except (CollectionError, ModelError) as error:
+                unavailable[name] = str(error)
+            except Exception as error:  # noqa: BLE001 - see below
+                # a job boundary: whatever is broken in one collection (Lance and Arrow have errors of their own), the
+                # others are served
+                unavailable[name] = f"it cannot be opened ({type(error).__name__}): see the log"
+                if name not in old.unavailable:
+                    _log.exception("%s cannot be opened", name)
+            if name in unavailable and name in old.served:
+                served[name] = old.served[name]
+        for name in self._settings.models:
+            try:
+                self._named_model(name, models)
+            except ModelError as error:
+                unavailable[f"model {name}"] = str(error)
+        for name in unavailable.keys() - old.unavailable.keys():
+            _log.warning("%s is not served: %s", name, unavailable[name])
+        for name in self._aliases.keys() - served.keys():
+            del self._aliases[name]
+        return Catalogue(served, models, unavailable)
+
+    def _open(self, root: Path, name: str, old: Served | None, models: dict[str, Model]) -> Served:
+        alias = current(root / name)
+        if old is not None and self._aliases.get(name) == alias:
+            return old
+        refusal = self._refusals.get(name)
+        if refusal and refusal.alias == alias and time.monotonic() < refusal.again:
+            raise CollectionError(refusal.reason)
+        began = time.monotonic()
+        try:
+            searcher = Searcher.open(root, name, contents=self._settings.verify)
+            model = self._model_of(searcher.manifest.bundle_digest, searcher.manifest.bundle_name, models)
+        except (CollectionError, ModelError) as error:
+            took = time.monotonic() - began
+            self._refusals[name] = _Refusal(alias, str(error), began + _PATIENCE * took)
+            raise
+        self._refusals.pop(name, None)
+        self._aliases[name] = alias
+        self._metrics.rows.labels(name).set(searcher.count)
+        self._metrics.version.labels(name).set(searcher.version)
+        _log.info("%s is served at snapshot %s", name, searcher.manifest.id)
+        return Served(searcher, model, self._settings, self._metrics)
+
+    def _model_of(self, digest: str, name: str, models: dict[str, Model]) -> Model:
+        if digest in models:
+            return models[digest]
+        for folder in list_bundles(self._settings.home):
+            try:
+                found = read_manifest(folder).digest()
+            except BundleError:
+                # a broken bundle beside the right one is no reason to refuse
+                continue
+            if found == digest:
+                return self._load(folder, models)
+        raise BundleMissing(
+            f"the bundle {name!r} (digest {digest[:12]}…) that embedded it is not in {self._settings.home}/bundles: "
+            "copy it there"
+        )
+
+    def _named_model(self, name: str, models: dict[str, Model]) -> None:
+        for folder in list_bundles(self._settings.home):
+            if folder.name == name:
+                if read_manifest(folder).digest() not in models:
+                    self._load(folder, models)
+                return
+        raise BundleMissing(f"no bundle {name!r} in {self._settings.home}/bundles: copy it there")
+
+    def _load(self, folder: Path, models: dict[str, Model]) -> Model:
+        bundle = Bundle.open(
+            folder,
+            variant=self._settings.variant,
+            runtime=OrtRuntime(threads=self._settings.threads),
+            verify=self._settings.verify,
+        )
+        models[bundle.digest] = Model(bundle, self._settings, self._metrics)
+        return models[bundle.digest]

@@ -1,0 +1,35 @@
+"""What a route may ask for."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Request
+
+from service.problems import MEDIA_TYPE
+from service.runtime import Runtime
+
+
+def _runtime(request: Request) -> Runtime:
+    return request.app.state.runtime
+
+
+RuntimeDep = Annotated[Runtime, Depends(_runtime)]
+CollectionName = Annotated[str, Path(description="Name of a collection.", examples=["scenes"], max_length=64)]
+
+_MEANING = {
+    404: "No such collection, item or model.",
+    413: "The request or an image in it is too large.",
+    422: "The request is not valid; `errors` names the fields.",
+    429: "Too much is waiting; see Retry-After.",
+    503: "Still loading, or the request waited too long.",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI descriptions of the problems that a route answers."""
+    return {
+        status: {"description": _MEANING[status], "content": {MEDIA_TYPE: {"schema": _REFERENCE}}}
+        for status in statuses
+    }
+
+
+_REFERENCE = {"$ref": "#/components/schemas/Problem"}

@@ -1,0 +1,116 @@
+"""One text or image becomes a vector: through the cache, the decode pool and the model's batcher."""
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.decode import DecodeLimits
+from service.cache import Cache
+from service.errors import QueryInvalid
+from service.metrics import Metrics
+from service.models import Model
+from service.settings import Settings
+from service.singleflight import SingleFlight
+from service.workers import Workers
+
+
+@dataclass
+class Timings:
+    """Milliseconds of one request by stage, in the order the stages ran."""
+
+    metrics: Metrics
+    ms: dict[str, float] = field(default_factory=dict[str, float])
+
+    @contextmanager
+    def stage(self, name: str) -> Generator[None]:
+        """Note how long the block took."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - began
+            self.ms[name] = round(self.ms.get(name, 0.0) + 1000 * seconds, 3)
+            self.metrics.stage.labels(name).observe(seconds)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A vector (d,) float32 of unit norm; for a text its tokens and whether it was cut."""
+
+    vector: np.ndarray
+    tokens: int = 0
+    truncated: bool = False
+
+
+class Embedder:
+    """Embeds single inputs for many requests at once.
+
+    Args:
+        settings: limits and deadlines.
+        cache: of vectors, by bundle and whole input.
+        decoders: threads that decode and scale, so that the event loop never does.
+    """
+
+    def __init__(self, settings: Settings, cache: Cache, decoders: Workers) -> None:
+        self._settings = settings
+        self._limits = DecodeLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
+        self._cache = cache
+        self._decoders = decoders
+        self._flights: SingleFlight[np.ndarray] = SingleFlight()
+
+    async def text(self, model: Model, text: str, timings: Timings, *, field: str = "query.text") -> Embedded:
+        """Embed one text.
+
+        Raises:
+            QueryInvalid: it is longer than the setting allows; names *field*.
+            TextInvalid: it is not Unicode.
+            QueueFull, DeadlineExceeded: too much is waiting.
+        """
+        if len(text) > self._settings.max_text_chars:
+            raise QueryInvalid(
+                field,
+                f"the text has {len(text):,} characters, {self._settings.max_text_chars:,} are allowed: shorten it",
+            )
+        with timings.stage("tokenize"):
+            tokens = await model.tokenize(text, self._settings.deadline_s)
+        # the ids are the whole of what the tower sees
+        key = _key("t", model, tokens.ids[: tokens.length].tobytes())
+        with timings.stage("encode"):
+            vector = await self._vector(key, model, lambda: model.encode_text(tokens, self._settings.deadline_s))
+        return Embedded(vector, tokens.length, tokens.truncated)
+
+    async def image(self, model: Model, data: bytes, timings: Timings) -> Embedded:
+        """Embed one image file.
+
+        Raises:
+            ImageTooLarge, ImageUnreadable: as `models.decode.decode`.
+            QueueFull, DeadlineExceeded: too much is waiting.
+        """
+        with timings.stage("decode"):
+            pixels = await self._decoders.run(lambda: model.bundle.prepare(data, self._limits))
+        key = _key("i", model, pixels.tobytes())
+        with timings.stage("encode"):
+            vector = await self._vector(key, model, lambda: model.encode_image(pixels, self._settings.deadline_s))
+        return Embedded(vector)
+
+    async def _vector(self, key: str, model: Model, compute: Callable[[], Awaitable[np.ndarray]]) -> np.ndarray:
+        async def found_or_made() -> np.ndarray:
+            stored = await self._cache.get(key)
+            if stored is not None and len(stored) == 4 * model.bundle.manifest.dim:
+                vector = np.frombuffer(stored, np.float32)
+                # what another program wrote under our key is no vector of ours
+                if np.isfinite(vector).all():
+                    return vector
+            vector = await compute()
+            self._cache.put(key, vector.tobytes())
+            return vector
+
+        return await self._flights.run(key, found_or_made)
+
+
+def _key(kind: str, model: Model, data: bytes) -> str:
+    return f"vilem:{kind}:{model.bundle.digest[:32]}:{hashlib.sha256(data).hexdigest()}"

@@ -1,0 +1,66 @@
+"""What the service itself refuses; `service.problems` gives each its HTTP status.
+
+ServiceError
+├── CollectionUnknown     no such collection is served
+├── ItemUnknown           the collection has no such item
+├── ModelUnknown          no such model is loaded
+├── PictureMissing        an item's file is not where it was indexed
+├── PictureUnreachable    an item's file cannot be read
+├── QueryInvalid          a query that no collection or model of ours can answer; names the field
+├── BodyTooLarge          more bytes than a request may have
+├── QueueFull             more work is waiting than will be done in time
+├── DeadlineExceeded      the request waited too long and was dropped
+└── NotReady              models are still being loaded, or the collection cannot be served
+"""
+
+
+class ServiceError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class CollectionUnknown(ServiceError):
+    """No such collection."""
+
+
+class ItemUnknown(ServiceError):
+    """No such item."""
+
+
+class ModelUnknown(ServiceError):
+    """No such model."""
+
+
+class PictureMissing(ServiceError):
+    """An item's file is gone."""
+
+
+class PictureUnreachable(ServiceError):
+    """An item's file cannot be read."""
+
+
+class QueryInvalid(ServiceError):
+    """A query that cannot be answered.
+
+    Attributes:
+        field: the request's field at fault, dotted.
+    """
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class BodyTooLarge(ServiceError):
+    """A request body beyond the limit."""
+
+
+class QueueFull(ServiceError):
+    """The queue has no room."""
+
+
+class DeadlineExceeded(ServiceError):
+    """The request's time is up."""
+
+
+class NotReady(ServiceError):
+    """Not able to answer yet."""

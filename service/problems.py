@@ -1,0 +1,118 @@
+"""Errors as RFC 9457 problem JSON: one table from exception to status and type.
+
+`type` is stable and relative to the service: clients may switch on it. Nothing that a client sends answers 500.
+"""
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from models import errors as model_errors
+from service import errors
+from service.metrics import Metrics
+
+MEDIA_TYPE = "application/problem+json"
+
+# (exception, status, type, title); the first that fits wins
+TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
+    (model_errors.ImageTooLarge, 413, "image-too-large", "The image is too large"),
+    (model_errors.ImageUnreadable, 422, "image-unreadable", "The image cannot be read"),
+    (model_errors.TextInvalid, 422, "text-invalid", "The text is not Unicode"),
+    (errors.CollectionUnknown, 404, "collection-unknown", "No such collection"),
+    (errors.ItemUnknown, 404, "item-unknown", "No such item"),
+    (errors.ModelUnknown, 404, "model-unknown", "No such model"),
+    (errors.PictureMissing, 404, "image-missing", "The picture is not where it was indexed"),
+    (errors.PictureUnreachable, 502, "image-unreachable", "The picture's storage does not answer"),
+    (errors.QueryInvalid, 422, "query-invalid", "The query cannot be answered"),
+    (errors.BodyTooLarge, 413, "body-too-large", "The request is too large"),
+    (errors.QueueFull, 429, "queue-full", "Too many requests"),
+    (errors.DeadlineExceeded, 503, "deadline-exceeded", "The request waited too long"),
+    (errors.NotReady, 503, "not-ready", "Not ready"),
+)
+RETRY_AFTER_S = 1
+
+
+class FieldError(BaseModel):
+    """One field at fault."""
+
+    field: str = Field(examples=["query.text"])
+    message: str = Field(examples=["Field required"])
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 describes it."""
+
+    type: str = Field(examples=["/problems/collection-unknown"])
+    title: str = Field(examples=["No such collection"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["no collection 'cats' is served: GET /v1/collections lists them"])
+    errors: list[FieldError] = Field(default=[], description="The fields at fault.")
+
+
+def install(app: FastAPI, metrics: Metrics) -> None:
+    """Make *app* answer every error as a problem."""
+
+    def answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+        metrics.rejected.labels(problem.type.rpartition("/")[2]).inc()
+        content = problem.model_dump(mode="json", exclude_defaults=False)
+        return JSONResponse(content, problem.status, headers, media_type=MEDIA_TYPE)
+
+    async def known(_: Request, error: Exception) -> JSONResponse:
+        problem = problem_of(error)
+        return answer(problem, {"Retry-After": str(RETRY_AFTER_S)} if problem.status in (429, 503) else None)
+
+    async def invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        return answer(_invalid(error.errors()))
+
+    async def plain(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        slug = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}.get(
+            error.status_code, "bad-request"
+        )
+        title = slug.replace("-", " ").capitalize()
+        detail = str(error.detail)
+        problem = Problem(type=f"/problems/{slug}", title=title, status=error.status_code, detail=detail)
+        return answer(problem, dict(error.headers or {}))
+
+    async def unexpected(_: Request, __: Exception) -> JSONResponse:
+        # the server logs the exception itself; the client is told nothing of our insides
+        detail = "the service met an error of its own: its log has it under this moment"
+        title = "Internal error"
+        return answer(Problem(type="/problems/internal", title=title, status=500, detail=detail))
+
+    for exception in (errors.ServiceError, model_errors.InputError):
+        app.add_exception_handler(exception, known)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, plain)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem that stands for a known error."""
+    for exception, status, slug, title in TABLE:
+        if isinstance(error, exception):
+            fields = (
+                [FieldError(field=error.field, message=str(error))] if isinstance(error, errors.QueryInvalid) else []
+            )
+            return Problem(type=f"/problems/{slug}", title=title, status=status, detail=str(error), errors=fields)
+    raise error
+
+
+def _invalid(found: Sequence[dict]) -> Problem:
+    # never the input itself: it may be megabytes, or not JSON at all (NaN)
+    fields = [FieldError(field=_field(each), message=each["msg"]) for each in found[:20]]
+    detail = "; ".join(f"{each.field}: {each.message}" for each in fields[:3])
+    return Problem(
+        type="/problems/request-invalid", title="The request is not valid", status=422, detail=detail, errors=fields
+    )
+
+
+def _field(found: dict) -> str:
+    # of broken JSON the location is a character, not a field
+    parts = () if found["type"] == "json_invalid" else found["loc"]
+    return ".".join(str(part) for part in parts if part != "body") or "body"

@@ -1,0 +1,1 @@
+"""HTTP routes: parse, call one function, answer. They do not know each other."""

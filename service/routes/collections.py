@@ -1,0 +1,44 @@
+"""What is served."""
+
+from fastapi import APIRouter
+
+from service.dependencies import CollectionName, RuntimeDep, problems
+from service.schemas.collections import CollectionDetail, CollectionList, CollectionView
+from service.search import item_view
+from service.served import Served
+
+SAMPLE = 12
+
+router = APIRouter(prefix="/v1/collections", tags=["collections"])
+
+
+@router.get("")
+async def list_collections(runtime: RuntimeDep) -> CollectionList:
+    """List the collections that are served, and why others are not."""
+    return CollectionList(
+        collections=[CollectionView(**_fields(served)) for served in runtime.collections],
+        unavailable=dict(runtime.unavailable),
+    )
+
+
+@router.get("/{name}", responses=problems(404, 422, 503))
+async def show_collection(name: CollectionName, runtime: RuntimeDep) -> CollectionDetail:
+    """Show one collection, with some of its items."""
+    served = runtime.served(name)
+    sample = await runtime.readers.run(lambda: served.searcher.first(SAMPLE))
+    return CollectionDetail(**_fields(served), sample=[item_view(name, record) for record in sample])
+
+
+def _fields(served: Served) -> dict:
+    manifest = served.searcher.manifest
+    return {
+        "name": manifest.collection,
+        "count": served.searcher.count,
+        "captions": served.searcher.caption_count,
+        "dim": manifest.dim,
+        "version": manifest.items_version,
+        "snapshot": manifest.id,
+        "published_at": manifest.created_at,
+        "model": manifest.bundle_name,
+        "bundle_digest": manifest.bundle_digest,
+    }

@@ -1,0 +1,51 @@
+"""Vectors of texts and images, in the shape of OpenAI's API."""
+
+import asyncio
+import base64
+
+import numpy as np
+from fastapi import APIRouter
+
+from service.dependencies import RuntimeDep, problems
+from service.embedding import Embedded, Timings
+from service.json_body import JsonRoute
+from service.models import Model
+from service.runtime import Runtime
+from service.schemas.embeddings import Embedding, EmbeddingsAnswer, EmbeddingsRequest, ImageInput, OneInput, Usage
+from service.search import decode_base64
+
+router = APIRouter(
+    route_class=JsonRoute, prefix="/v1", tags=["embeddings"], responses=problems(404, 413, 422, 429, 503)
+)
+
+
+@router.post("/embeddings")
+async def create_embeddings(request: EmbeddingsRequest, runtime: RuntimeDep) -> EmbeddingsAnswer:
+    """Embed texts and images with a loaded model."""
+    model = runtime.model(request.model)
+    inputs = request.input if isinstance(request.input, list) else [request.input]
+    made = await asyncio.gather(*(_embed(runtime, model, each, place) for place, each in enumerate(inputs)))
+    tokens = sum(each.tokens for each in made)
+    return EmbeddingsAnswer(
+        data=[
+            Embedding(index=place, embedding=_encoded(each.vector, request.encoding_format))
+            for place, each in enumerate(made)
+        ],
+        model=request.model,
+        usage=Usage(prompt_tokens=tokens, total_tokens=tokens),
+        truncated=[each.truncated for each in made],
+    )
+
+
+async def _embed(runtime: Runtime, model: Model, each: OneInput, place: int) -> Embedded:
+    timings = Timings(runtime.metrics)
+    if isinstance(each, ImageInput):
+        data = await runtime.decoders.run(lambda: decode_base64(each.image, f"input.{place}.image"))
+        return await runtime.embedder.image(model, data, timings)
+    return await runtime.embedder.text(model, each, timings, field=f"input.{place}")
+
+
+def _encoded(vector: np.ndarray, encoding: str) -> list[float] | str:
+    if encoding == "base64":
+        return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+    return vector.tolist()

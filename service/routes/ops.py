@@ -1,0 +1,43 @@
+"""For operators: is it alive, is it ready, what does it measure."""
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from service.dependencies import RuntimeDep, problems
+
+router = APIRouter(tags=["operations"])
+
+
+class Health(BaseModel):
+    """Whether the process answers."""
+
+    status: str
+
+
+class Readiness(BaseModel):
+    """Whether every collection answers; why not, by name."""
+
+    status: str
+    failed: dict[str, str]
+
+
+@router.get("/healthz")
+async def healthz() -> Health:
+    """Answer as long as the process lives."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", responses=problems(503))
+async def readyz(runtime: RuntimeDep, response: Response) -> Readiness:
+    """Encode and search on every collection: 200 when all answered, else 503 with the reasons."""
+    failed = await runtime.check()
+    if failed:
+        response.status_code = 503
+    return Readiness(status="degraded" if failed else "ready", failed=failed)
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+async def metrics(runtime: RuntimeDep) -> Response:
+    """Metrics for Prometheus."""
+    return Response(generate_latest(runtime.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,51 @@
+"""Search a collection."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Body, File, Form, Request, Response, UploadFile
+
+from service.dependencies import CollectionName, RuntimeDep, problems
+from service.errors import QueryInvalid
+from service.json_body import JsonRoute
+from service.schemas.hits import SearchAnswer
+from service.schemas.query import EXAMPLES, Include, SearchOptions, SearchRequest
+from service.search import ImageFile, search
+
+router = APIRouter(
+    route_class=JsonRoute, prefix="/v1/collections/{name}", tags=["search"], responses=problems(404, 413, 422, 429, 503)
+)
+
+
+_FIELDS = frozenset(("file", "target", "limit", "offset", "include"))
+
+
+@router.post("/search", response_model=SearchAnswer)
+async def search_collection(
+    name: CollectionName, request: Annotated[SearchRequest, Body(openapi_examples=EXAMPLES)], runtime: RuntimeDep
+) -> Response:
+    """Search by text, image (base64), item or vector; find items or captions."""
+    return _answer(await search(runtime, name, request.query, request))
+
+
+@router.post("/search/image", response_model=SearchAnswer)
+async def search_by_upload(
+    name: CollectionName,
+    request: Request,
+    runtime: RuntimeDep,
+    file: Annotated[UploadFile, File(description="An image file.")],
+    target: Annotated[Literal["images", "texts"], Form(description="Find items, or captions of items.")] = "images",
+    limit: Annotated[int, Form(ge=1, le=100)] = 10,
+    offset: Annotated[int, Form(ge=0, le=1000)] = 0,
+    include: Annotated[list[Include], Form(max_length=2)] = ["metadata", "captions"],  # noqa: B006 - FastAPI copies it
+) -> Response:
+    """Search by an uploaded image file."""
+    unknown = sorted((await request.form()).keys() - _FIELDS)
+    if unknown:
+        raise QueryInvalid(unknown[0][:100], f"no such field; there are {', '.join(sorted(_FIELDS))}")
+    options = SearchOptions(target=target, limit=limit, offset=offset, include=tuple(include))
+    return _answer(await search(runtime, name, ImageFile(await file.read()), options))
+
+
+def _answer(answer: SearchAnswer) -> Response:
+    # written once, by pydantic's Rust: FastAPI would validate what we just made, and write it in Python
+    return Response(answer.model_dump_json(), media_type="application/json")

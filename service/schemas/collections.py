@@ -1,0 +1,36 @@
+"""Collections as the API shows them."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.schemas.hits import Item
+
+
+class CollectionView(BaseModel):
+    """One served collection."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(examples=["scenes"])
+    count: int = Field(description="Items.", examples=[1000])
+    captions: int = Field(description="Captions that can be found.", examples=[5000])
+    dim: int = Field(description="Dimension of its vectors.", examples=[128])
+    version: int = Field(examples=[3])
+    snapshot: str = Field(examples=["v3-1f0c2d3e"])
+    published_at: str = Field(examples=["2026-11-20T12:00:00+00:00"])
+    model: str = Field(examples=["scenes-s"])
+    bundle_digest: str = Field(description="SHA-256 of the model's manifest.")
+
+
+class CollectionDetail(CollectionView):
+    """One served collection with some of its items."""
+
+    sample: list[Item] = Field(description="Some items, for a page that has no query yet.")
+
+
+class CollectionList(BaseModel):
+    """Every collection that is served, and why others are not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    collections: list[CollectionView]
+    unavailable: dict[str, str] = Field(description="Collections that cannot be served: the reason by name.")

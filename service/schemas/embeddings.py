@@ -1,0 +1,61 @@
+"""Embeddings in the shape of OpenAI's API."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_INPUTS = 256
+
+
+class ImageInput(BaseModel):
+    """An image to embed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image: str = Field(min_length=1, description="An image file, base64.")
+
+
+TextInput = Annotated[str, Field(min_length=1)]
+OneInput = TextInput | ImageInput
+
+
+class EmbeddingsRequest(BaseModel):
+    """Texts and images to embed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(
+        description="A loaded model's name; GET /v1/collections names those in use.", examples=["scenes-s"]
+    )
+    input: OneInput | Annotated[list[OneInput], Field(min_length=1, max_length=MAX_INPUTS)] = Field(
+        examples=[["a red circle", "a blue star"]]
+    )
+    encoding_format: Literal["float", "base64"] = Field(
+        default="float", description="base64: little-endian float32, as OpenAI does."
+    )
+    user: str | None = Field(default=None, description="Taken for compatibility; not stored.")
+
+
+class Embedding(BaseModel):
+    """One vector, of unit norm."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str
+
+
+class Usage(BaseModel):
+    """Tokens that were read; images count none."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingsAnswer(BaseModel):
+    """The vectors, in the order of the inputs."""
+
+    object: Literal["list"] = "list"
+    data: list[Embedding]
+    model: str
+    usage: Usage
+    truncated: list[bool] = Field(description="For each input: whether its text was cut to the model's context.")

@@ -1,0 +1,57 @@
+"""A search request."""
+
+from typing import Annotated, Literal, Self
+
+from fastapi.openapi.models import Example
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Include = Literal["metadata", "captions"]
+FiniteFloat = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+EXAMPLES: dict[str, Example] = {
+    "text": {"summary": "a sentence", "value": {"query": {"text": "a red circle left of a blue star"}, "limit": 5}},
+    "item": {"summary": "more like this", "value": {"query": {"id": "test-0-000001"}, "limit": 5}},
+    "captions": {
+        "summary": "captions of a picture",
+        "value": {"query": {"id": "test-0-000001"}, "target": "texts", "limit": 5},
+    },
+}
+
+
+class Query(BaseModel):
+    """What to search with: exactly one of the four."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str | None = Field(default=None, min_length=1, pattern=r"\S", description="A sentence.")
+    image: str | None = Field(default=None, min_length=1, description="An image file, base64.")
+    id: str | None = Field(default=None, min_length=1, max_length=512, description="An item: finds what is like it.")
+    vector: list[FiniteFloat] | None = Field(
+        default=None, min_length=1, max_length=8192, description="An embedding of the collection's model."
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in ("text", "image", "id", "vector") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of text, image, id and vector; got {', '.join(given) or 'none'}")
+        return self
+
+
+class SearchOptions(BaseModel):
+    """Which hits, and what of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: Literal["images", "texts"] = Field(default="images", description="Find items, or captions of items.")
+    limit: int = Field(default=10, ge=1, le=100, description="Hits in the answer.")
+    offset: int = Field(default=0, ge=0, le=1000, description="Hits to skip.")
+    include: tuple[Include, ...] = Field(
+        default=("metadata", "captions"), max_length=2, description="Parts of an item to send along."
+    )
+
+
+class SearchRequest(SearchOptions):
+    """The body of a search."""
+
+    query: Query

@@ -1,0 +1,69 @@
+"""One collection as it is served."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from index.searcher import Hit, Searcher, Target
+from service.batching import MicroBatcher
+from service.errors import NotReady
+from service.metrics import Metrics
+from service.models import Model
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """One vector to search with."""
+
+    vector: np.ndarray
+    k: int
+    target: Target
+
+
+class Served:
+    """One collection as it is served: a searcher, the model of its vectors, and the batcher in front.
+
+    Attributes:
+        searcher: the open snapshot.
+        model: what embeds queries.
+    """
+
+    def __init__(self, searcher: Searcher, model: Model, settings: Settings, metrics: Metrics) -> None:
+        self.searcher = searcher
+        self.model = model
+        self._deadline_s = settings.deadline_s
+        self._lookups: MicroBatcher[Lookup, list[Hit]] = MicroBatcher(
+            self._search, name="search", max_batch=settings.max_batch, max_queue=settings.max_queue, metrics=metrics
+        )
+
+    async def find(self, vector: np.ndarray, k: int, target: Target) -> list[Hit]:
+        """The k best hits of one vector; raises as `MicroBatcher.submit`."""
+        return await self._lookups.submit(Lookup(vector, k, target), self._deadline_s)
+
+    async def probe(self) -> None:
+        """Encode a text and search with it, past every cache.
+
+        Raises:
+            ServiceError: as `MicroBatcher.submit`; NotReady when nothing is found among items.
+        """
+        tokens = await self.model.tokenize("ready?", self._deadline_s)
+        vector = await self.model.encode_text(tokens, self._deadline_s)
+        if not await self.find(vector, 1, "images") and self.searcher.count:
+            raise NotReady("a search found nothing in a collection that has items")
+
+    def close(self) -> None:
+        """End the worker thread."""
+        self._lookups.close()
+
+    def _search(self, batch: list[Lookup]) -> list[list[Hit]]:
+        found: list[list[Hit]] = [[] for _ in batch]
+        targets: tuple[Target, ...] = ("images", "texts")
+        for target in targets:
+            places = [place for place, lookup in enumerate(batch) if lookup.target == target]
+            if places:
+                queries = np.stack([batch[place].vector for place in places])
+                hits = self.searcher.search(queries, [batch[place].k for place in places], target)
+                for place, each in zip(places, hits, strict=True):
+                    found[place] = each
+        return found

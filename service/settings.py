@@ -1,0 +1,48 @@
+"""Every setting of the service, read once from `VILEM_*` variables; the only reader of the environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of one service; frozen. Environment variables have the field's name after `VILEM_`."""
+
+    model_config = SettingsConfigDict(env_prefix="VILEM_", frozen=True, extra="forbid")
+
+    home: Path = Field(default=Path.home() / ".local/share/vilem", description="Folder with bundles/ and collections/.")
+    host: str = Field(default="127.0.0.1", description="Address to bind. The API has no keys: keep it local.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to bind.")
+    redis_url: str | None = Field(
+        default=None, description="Redis for the cache, shared by replicas; without it each process caches alone."
+    )
+    models: tuple[str, ...] = Field(
+        default=(), description="Bundles to load beside those that the collections name, for /v1/embeddings."
+    )
+    variant: str = Field(default="fp32", description="Precision of the bundles: fp32, fp16 or int8.")
+    threads: int = Field(default=0, ge=0, description="ONNX Runtime threads in an operator; 0 = one for each core.")
+    decode_threads: int = Field(default=2, ge=1, description="Images decoded at a time; each may take ~4 bytes/pixel.")
+    max_batch: int = Field(
+        default=32, ge=1, description="Most inputs in one inference; larger adds latency, hardly throughput, on CPUs."
+    )
+    max_queue: int = Field(
+        default=512, ge=1, description="Most inputs waiting for a model; beyond it callers get 429 and may come back."
+    )
+    deadline_s: float = Field(default=10.0, gt=0, description="A request that waited longer is dropped with 503.")
+    max_body_bytes: int = Field(default=32 * 2**20, ge=1024, description="Largest request body.")
+    max_pixels: int = Field(default=50_000_000, ge=1, description="Largest query image, width x height.")
+    max_text_chars: int = Field(
+        default=20_000, ge=1, description="Longest text; what exceeds the model's context is cut and reported."
+    )
+    cache_bytes: int = Field(default=64 * 2**20, ge=0, description="Memory of the in-process cache; 0 = none.")
+    cache_ttl_s: int = Field(default=86_400, ge=1, description="How long Redis keeps an entry.")
+    redis_timeout_s: float = Field(default=0.02, gt=0, description="Longest wait for Redis before going on without.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="warning", description="From which level on JSON lines are written to stderr."
+    )
+    poll_s: float = Field(default=1.0, gt=0, description="How often newly published snapshots are looked for.")
+    verify: bool = Field(
+        default=True, description="Compare bundles and snapshots with their SHA-256 when they are opened."
+    )

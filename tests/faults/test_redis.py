@@ -1,0 +1,165 @@
+"""Redis is a help, never a need: whatever happens to it under load, no request fails."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.collections import make_colours
+from tests.support.redis_server import RedisServer, needs_redis, running_redis
+from tests.support.servers import Server, serving
+
+SEARCH = "/v1/collections/colours/search"
+COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "black", "white")
+CLIENTS = 8
+
+pytestmark = needs_redis
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
+    """A home with the collection "colours"."""
+    folder = tmp_path_factory.mktemp("home")
+    make_colours(folder, tiny_bundle)
+    return folder
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """A Redis of the test's own."""
+    with running_redis() as server:
+        yield server
+
+
+@dataclass
+class Load:
+    """Clients that ask without pause, half of them old questions; every answer that is not right is kept."""
+
+    server: Server
+    answered: int = 0
+    wrong: list[str] = field(default_factory=list)
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def during(self, happens: Callable[[], None]) -> None:
+        """Ask while *happens* runs."""
+        threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
+        try:
+            happens()
+        finally:
+            self._ended.set()
+            for thread in threads:
+                thread.join()
+
+    def _ask(self, number: int) -> None:
+        chance = random.Random(number)
+        with httpx.Client(base_url=self.server.client.base_url, timeout=30, trust_env=False) as client:
+            while not self._ended.is_set():
+                colour = chance.choice(COLOURS)
+                text = colour if chance.random() < 0.5 else f"{colour} {chance.randrange(10**9)}"
+                answer = client.post(SEARCH, json={"query": {"text": text}, "limit": 1})
+                right = answer.status_code == 200 and (
+                    text != colour or answer.json()["hits"][0]["id"].startswith(colour)
+                )
+                with self._lock:
+                    self.answered += 1
+                    if not right:
+                        self.wrong.append(f"{answer.status_code} {answer.text[:200]}")
+
+
+def metric(server: Server, line: str) -> float:
+    """The value of one line of /metrics; 0 when it is not there."""
+    values = [
+        each.rpartition(" ")[2] for each in server.client.get("/metrics").text.splitlines() if each.startswith(line)
+    ]
+    return float(values[0]) if values else 0.0
+
+
+def test_a_redis_that_dies_and_comes_back_fails_no_request(home: Path, redis: RedisServer, tmp_path: Path) -> None:
+    """Killed, away, and started again under load: every request is answered rightly, and Redis is used again after."""
+    with serving(home, tmp_path / "log", redis_url=redis.url) as server:
+        load = Load(server)
+
+        def happens() -> None:
+            time.sleep(0.5)
+            redis.kill()
+            time.sleep(1.0)
+            redis.start()
+            before = metric(server, 'vilem_cache_total{layer="redis",result="miss"}')
+            until = time.monotonic() + 20
+            while metric(server, 'vilem_cache_total{layer="redis",result="miss"}') <= before:
+                assert time.monotonic() < until, "Redis is back and not used"
+                time.sleep(0.05)
+
+        load.during(happens)
+
+        assert [] == load.wrong
+        assert load.answered > 10 * CLIENTS
+        assert metric(server, 'vilem_cache_total{layer="redis",result="error"}') > 0
+
+
+def test_a_redis_that_hangs_fails_no_request(home: Path, redis: RedisServer, tmp_path: Path) -> None:
+    """Stopped with its connections open, under load: every request is answered rightly."""
+    with serving(home, tmp_path / "log", redis_url=redis.url) as server:
+        load = Load(server)
+
+        def happens() -> None:
+            for _ in range(3):
+                time.sleep(0.3)
+                redis.pause()
+                time.sleep(0.5)
+                redis.resume()
+
+        load.during(happens)
+
+        assert [] == load.wrong
+        assert load.answered > 10 * CLIENTS
+
+
+def test_a_redis_that_is_flushed_or_full_fails_no_request(home: Path, redis: RedisServer, tmp_path: Path) -> None:
+    """Flushed again and again, then without memory for one more key: every request is answered rightly."""
+    import redis as library
+
+    with serving(home, tmp_path / "log", redis_url=redis.url) as server, library.Redis.from_url(redis.url) as admin:
+        load = Load(server)
+
+        def happens() -> None:
+            for _ in range(10):
+                time.sleep(0.05)
+                admin.flushall()
+            admin.config_set("maxmemory", "1mb")
+            admin.config_set("maxmemory-policy", "noeviction")
+            time.sleep(0.5)
+
+        load.during(happens)
+
+        assert [] == load.wrong
+
+
+def test_a_redis_that_was_never_there_fails_no_request(home: Path, tmp_path: Path) -> None:
+    """A wrong address in the settings costs the cache, and nothing else: the service gets ready and answers."""
+    with serving(home, tmp_path / "log", redis_url="redis://127.0.0.1:1/0") as server:
+        load = Load(server)
+        load.during(lambda: time.sleep(0.3))
+
+        assert [] == load.wrong
+
+
+def test_processes_share_what_one_computed(home: Path, redis: RedisServer, tmp_path: Path) -> None:
+    """A page that one process computed comes from the cache of another."""
+    body = {"query": {"text": "a photo of orange"}, "limit": 3}
+    with serving(home, tmp_path / "one", redis_url=redis.url) as server:
+        first = server.client.post(SEARCH, json=body).json()
+        time.sleep(0.2)
+    with serving(home, tmp_path / "two", redis_url=redis.url) as server:
+        second = server.client.post(SEARCH, json=body).json()
+
+    assert (False, True) == (first["cached"], second["cached"])
+    assert first["hits"] == second["hits"]

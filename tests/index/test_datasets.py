@@ -1,0 +1,104 @@
+"""index.datasets: opening a collection's datasets, and looking rows up."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from index import datasets
+from index.collection import Collection
+from index.errors import CollectionInvalid, CollectionMissing, CollectionTooNew
+from tests.index.support import empty_collection, entry
+
+
+def _rewrite(path: Path, **fields: object) -> None:
+    file = path / "collection.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+
+
+def test_a_collection_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """The message says where it was looked for and what makes one."""
+    with pytest.raises(CollectionMissing, match=r"shoes: `vilem index build`"):
+        Collection.open(tmp_path, "shoes")
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    """A collection of a newer ViLEM is refused before its unknown fields are looked at."""
+    collection = empty_collection(tmp_path)
+    _rewrite(collection.path, schema_version=2, shards=[1, 2])
+    with pytest.raises(CollectionTooNew, match="upgrade"):
+        Collection.open(tmp_path, "test")
+
+
+@pytest.mark.parametrize(
+    "fields", [{"dim": 0}, {"dim": "wide"}, {"schema_version": None}, {"unknown": 1}, {"bundle_digest": 3}]
+)
+def test_a_broken_description_is_refused(tmp_path: Path, fields: dict[str, object]) -> None:
+    """Fields out of range, of a wrong type or unknown: the collection is invalid, and the field is named."""
+    collection = empty_collection(tmp_path)
+    _rewrite(collection.path, **fields)
+    with pytest.raises(CollectionInvalid, match=next(iter(fields))):
+        Collection.open(tmp_path, "test")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+def test_what_is_no_description_is_refused(tmp_path: Path, text: str) -> None:
+    """A truncated or foreign collection.json is invalid."""
+    collection = empty_collection(tmp_path)
+    (collection.path / "collection.json").write_text(text)
+    with pytest.raises(CollectionInvalid):
+        Collection.open(tmp_path, "test")
+
+
+def test_a_version_that_is_gone_is_named(tmp_path: Path) -> None:
+    """Asking for a version that was never there is a missing collection, not a crash."""
+    empty_collection(tmp_path)
+    with pytest.raises(CollectionMissing, match="version 99"):
+        Collection.open(tmp_path, "test", version=99)
+
+
+def test_items_and_captions_are_of_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write between the opening of the two datasets makes the reader look again."""
+    writer = empty_collection(tmp_path)
+    writer.add([entry(1)])
+    opened: list[str] = []
+    plain = datasets.open_dataset
+
+    def interrupted(path: Path, version: int | None = None) -> object:
+        opened.append(path.name)
+        dataset = plain(path, version)
+        if len(opened) == 1:
+            writer.add([entry(1, ["three"], "b")])
+        return dataset
+
+    monkeypatch.setattr(datasets, "open_dataset", interrupted)
+    reader = Collection.open(tmp_path, "test")
+    assert ["items.lance", "captions.lance"] * 2 == opened
+    assert (("three",), 1) == (
+        reader.first(1)[0].captions,
+        sum(len(rows) for rows, _ in reader.caption_vectors()),
+    )
+
+
+def test_ids_are_values_and_never_code(tmp_path: Path) -> None:
+    """An id that reads like a predicate finds nothing."""
+    collection = empty_collection(tmp_path)
+    collection.add([entry(1)])
+    ids = ["' OR 1=1 --", "x') OR (id != '", "%", "item-00001"]
+    assert ["item-00001"] == datasets.rows_of_ids(collection.items, "id", ids, ["id"])["id"].to_pylist()
+    assert 0 == datasets.rows_of_ids(collection.items, "id", [], ["id"]).num_rows
+
+
+def test_a_caption_counts_at_its_place_only(tmp_path: Path) -> None:
+    """Text and position must both be the item's."""
+    collection = empty_collection(tmp_path)
+    collection.add([entry(1, ["a", "b"])])
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "item_id": ["item-00001"] * 4 + ["item-00002"],
+            "position": pa.array([0, 1, 1, 2, 0], pa.int32()),
+            "text": ["a", "b", "a", "b", "a"],
+        }
+    )
+    assert [True, True, False, False, False] == datasets.live_captions(collection.items, batch).tolist()

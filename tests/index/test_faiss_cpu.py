@@ -1,0 +1,99 @@
+"""FAISS behind `VectorIndex`."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index import faiss_cpu
+from index.errors import SnapshotInvalid
+from index.faiss_cpu import EXACT_BELOW_ROWS, FaissIndex
+from index.recall import recall_at_k
+from tests.index.published import unit_vectors
+
+
+@pytest.fixture(scope="module")
+def graph() -> FaissIndex:
+    """A graph over as many vectors as first need one."""
+    vectors = unit_vectors(EXACT_BELOW_ROWS, 16)
+    return FaissIndex.build(np.array_split(vectors, 7), len(vectors), 16)
+
+
+@given(st.integers(1, 200), st.integers(1, 20), st.integers(0, 2**16))
+def test_flat_search_is_an_argsort(rows: int, k: int, seed: int) -> None:
+    """Below the threshold a search gives the greatest inner products, in order."""
+    vectors, query = unit_vectors(rows, seed=seed), unit_vectors(1, seed=seed + 1)
+    index = FaissIndex.build([vectors], rows, 8)
+
+    scores, positions = index.search(query, min(k, rows), {})
+
+    expected = np.sort(query @ vectors.T)[0, ::-1][: min(k, rows)]
+    assert np.allclose(expected, scores[0], atol=1e-6)
+    assert np.allclose(scores[0], (vectors[positions[0]] @ query[0]), atol=1e-6)
+
+
+def test_the_kind_follows_the_rows(graph: FaissIndex) -> None:
+    """Exact below 20,000 rows, a graph from there on."""
+    assert "Flat" == FaissIndex.build([unit_vectors(10)], 10, 8).factory
+    assert graph.factory.startswith("HNSW")
+    assert (EXACT_BELOW_ROWS, 16) == (graph.rows, graph.dim)
+
+
+def test_a_graph_finds_nearly_all(graph: FaissIndex) -> None:
+    """With a wide search the graph finds at least 95 of 100 true neighbours, and a wider one no fewer."""
+    queries = unit_vectors(100, 16, seed=9)
+    _, exact = graph.exact(queries, 10)
+    recalls = [recall_at_k(graph.search(queries, 10, {"efSearch": width})[1], exact) for width in (16, 256)]
+
+    assert recalls[1] >= 0.95
+    assert recalls[0] <= recalls[1] + 0.01
+
+
+def test_parameters_are_of_one_call(graph: FaissIndex) -> None:
+    """A search with other parameters in between changes nothing for the next."""
+    queries = unit_vectors(50, 16, seed=4)
+    before = graph.search(queries, 10, {"efSearch": 32})[1]
+    graph.search(queries, 10, {"efSearch": 512})
+
+    assert np.array_equal(before, graph.search(queries, 10, {"efSearch": 32})[1])
+
+
+def test_threads_get_the_same_answers(graph: FaissIndex) -> None:
+    """Eight threads that search one index at once all get what one gets alone."""
+    queries = unit_vectors(64, 16, seed=5)
+    alone = graph.search(queries, 10, {"efSearch": 64})[1]
+
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda _: graph.search(queries, 10, {"efSearch": 64})[1], range(16)))
+
+    assert all(np.array_equal(alone, each) for each in together)
+
+
+def test_what_is_saved_is_loaded(graph: FaissIndex, tmp_path: Path) -> None:
+    """A saved index, mapped into memory, answers as before."""
+    graph.save(tmp_path / "graph.faiss")
+    loaded = FaissIndex.load(tmp_path / "graph.faiss")
+    queries = unit_vectors(20, 16, seed=6)
+
+    assert (graph.rows, graph.dim, graph.factory) == (loaded.rows, loaded.dim, loaded.factory)
+    for mine, theirs in zip(graph.search(queries, 5, {}), loaded.search(queries, 5, {}), strict=True):
+        assert np.array_equal(mine, theirs)
+    assert np.array_equal(graph.exact(queries, 5)[1], loaded.exact(queries, 5)[1])
+
+
+@pytest.mark.parametrize("content", [b"", b"not an index", b"\0" * 4096])
+def test_another_file_is_refused(content: bytes, tmp_path: Path) -> None:
+    """A file that FAISS did not write is an error that names it."""
+    path = tmp_path / "x.faiss"
+    path.write_bytes(content)
+
+    with pytest.raises(SnapshotInvalid, match=r"x\.faiss"):
+        FaissIndex.load(path)
+
+
+def test_the_threshold_is_the_issue_s() -> None:
+    """Exact search is kept below 20,000 rows."""
+    assert 20_000 == faiss_cpu.EXACT_BELOW_ROWS

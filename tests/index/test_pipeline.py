@@ -1,0 +1,145 @@
+"""index.pipeline: reading ahead, in order, in bounded memory."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.errors import SourceError
+from index.options import EmbedOptions
+from index.pipeline import Preparation
+from index.prepare import Ready, Unchanged
+from index.schema import Reject
+from index.sources import open_source
+from index.sources.item import SourceItem, Unusable
+from models.decode import DecodeLimits
+from tests.index.support import CountingBundle, collection_for, counting, run_job, write_pictures
+
+
+class Stream:
+    """A source of whatever a function yields."""
+
+    uri = "stream:"
+
+    def __init__(self, items: Callable[[], Iterator[SourceItem | Unusable]]) -> None:
+        self._items = items
+
+    def __iter__(self) -> Iterator[SourceItem | Unusable]:
+        return self._items()
+
+    def count(self) -> int | None:
+        """Not known."""
+        return None
+
+
+def _settle(value: Callable[[], int]) -> int:
+    """The value once it no longer grows."""
+    before = -1
+    while before != (now := value()):
+        before = now
+        time.sleep(0.3)
+    return now
+
+
+@pytest.mark.parametrize("readers", [1, 4])
+def test_outcomes_come_in_the_order_of_the_source(tmp_path: Path, tiny_bundle: Path, readers: int) -> None:
+    """However many threads read, the items arrive as the source lists them."""
+    names = write_pictures(tmp_path / "images", range(40))
+    bundle = counting(tiny_bundle)
+    options = EmbedOptions(readers=readers, window=8)
+    with Preparation(open_source(str(tmp_path / "images")), collection_for(bundle, tmp_path), bundle, options) as ahead:
+        assert names == [outcome.record.id for outcome in ahead.outcomes() if isinstance(outcome, Ready)]
+
+
+def test_no_more_than_the_window_is_in_flight(tmp_path: Path, tiny_bundle: Path) -> None:
+    """While nobody takes outcomes, at most the window and one more are read, from a source without end."""
+    write_pictures(tmp_path, [1])
+    uri = (tmp_path / "001.png").as_uri()
+    listed = 0
+
+    def endless() -> Iterator[SourceItem]:
+        nonlocal listed
+        while True:
+            listed += 1
+            yield SourceItem(str(listed), uri)
+
+    bundle = counting(tiny_bundle)
+    window, taken = 10, 5
+    with Preparation(
+        Stream(endless), collection_for(bundle, tmp_path), bundle, EmbedOptions(window=window, readers=3)
+    ) as ahead:
+        outcomes = ahead.outcomes()
+        for _ in range(taken):
+            next(outcomes)
+        assert taken + window <= _settle(lambda: bundle.prepared) <= taken + window + 1
+        # the listing runs ahead by one block of look-ups
+        assert listed <= 256 + taken + window + 1
+    assert not any(thread.name == "feeder" for thread in threading.enumerate())
+
+
+def test_an_id_counts_once(tmp_path: Path, tiny_bundle: Path) -> None:
+    """The first item of an id is taken, later ones are rejected, wherever they stand."""
+    write_pictures(tmp_path, range(3))
+    uris = [(tmp_path / f"00{number}.png").as_uri() for number in range(3)]
+    bundle = counting(tiny_bundle)
+
+    def items() -> Iterator[SourceItem]:
+        for number in range(600):
+            yield SourceItem("same" if number in (3, 500) else str(number), uris[number % 3])
+
+    with Preparation(Stream(items), collection_for(bundle, tmp_path), bundle, EmbedOptions()) as ahead:
+        rejects = [outcome for outcome in ahead.outcomes() if isinstance(outcome, Reject)]
+    assert [("same", uris[2], "duplicate-id")] == [(each.id, each.uri, each.reason) for each in rejects]
+
+
+def test_ids_that_cannot_be_looked_up_are_only_rejected(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A lone surrogate in an id reaches no query, also when the collection has rows."""
+    write_pictures(tmp_path / "images", range(2))
+    bundle = counting(tiny_bundle)
+    collection = collection_for(bundle, tmp_path)
+    run_job(collection, open_source(str(tmp_path / "images")), bundle)
+    uri = (tmp_path / "images/000.png").as_uri()
+    items = [SourceItem("\ud800", uri), SourceItem("000.png", uri), Unusable("x", "u", "bad-row", "why")]
+    with Preparation(Stream(lambda: iter(items)), collection, bundle, EmbedOptions()) as ahead:
+        found = list(ahead.outcomes())
+    assert isinstance(found[0], Reject) and "bad-id" == found[0].reason
+    assert Unchanged("000.png") == found[1]
+    assert isinstance(found[2], Reject) and ("bad-row", "why") == (found[2].reason, found[2].detail)
+
+
+@pytest.mark.parametrize("error", [SourceError("cut"), RuntimeError("a bug")])
+def test_a_source_that_breaks_off_is_heard_of(tmp_path: Path, tiny_bundle: Path, error: Exception) -> None:
+    """What came before is handed out, then the source's error is raised where the job runs."""
+    write_pictures(tmp_path, [1])
+
+    def items() -> Iterator[SourceItem]:
+        yield SourceItem("a", (tmp_path / "001.png").as_uri())
+        # the block of look-ups is filled before anything is read
+        yield from (SourceItem(str(number), "file:///nowhere") for number in range(255))
+        raise error
+
+    bundle = counting(tiny_bundle)
+    with Preparation(Stream(items), collection_for(bundle, tmp_path), bundle, EmbedOptions()) as ahead:
+        outcomes = ahead.outcomes()
+        assert isinstance(next(outcomes), Ready)
+        with pytest.raises(type(error), match=str(error)):
+            list(outcomes)
+
+
+def test_a_fault_of_ours_is_not_a_reject(tmp_path: Path, tiny_bundle: Path) -> None:
+    """An error that is not about the image ends the job instead of hiding in the rejects table."""
+
+    class Broken(CountingBundle):
+        def prepare(self, data: bytes, limits: DecodeLimits = DecodeLimits()) -> np.ndarray:
+            raise ZeroDivisionError
+
+    write_pictures(tmp_path / "images", [1])
+    bundle = Broken.open(tiny_bundle)
+    with Preparation(
+        open_source(str(tmp_path / "images")), collection_for(bundle, tmp_path), bundle, EmbedOptions()
+    ) as ahead:
+        with pytest.raises(ZeroDivisionError):
+            list(ahead.outcomes())

@@ -1,0 +1,120 @@
+"""Publishing: the old snapshot or the new one, never half of one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from index import publish as module
+from index.build import build_parts
+from index.collection import Collection
+from index.errors import SelfCheckFailed, SnapshotMissing, StorageFull
+from index.publish import ALIAS, KEEP, SNAPSHOTS, current, publish
+from index.snapshot import IndexPart, Snapshot
+from models.sealed import STAGING_PREFIX
+from tests.index.published import entries, filled, unit_vectors
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Collection:
+    """Twenty items, published once."""
+    filled_one = filled(tmp_path, unit_vectors(20))
+    publish(filled_one)
+    return filled_one
+
+
+def snapshots(collection: Collection) -> set[str]:
+    """What lies in the snapshots' folder."""
+    return {path.name for path in (collection.path / SNAPSHOTS).iterdir()}
+
+
+def test_the_alias_names_the_newest(collection: Collection) -> None:
+    """After a publication the alias names it, and it shows the rows of now."""
+    collection.add(entries(unit_vectors(5, seed=2), first=20))
+
+    manifest = publish(collection)
+
+    assert manifest.id == current(collection.path).name
+    assert 25 == Snapshot.open(current(collection.path)).images.index.rows
+
+
+def test_nothing_published_is_said(tmp_path: Path) -> None:
+    """Before the first publication there is no snapshot, and the error says how to get one."""
+    with pytest.raises(SnapshotMissing, match="index build"):
+        current(filled(tmp_path, unit_vectors(1)).path)
+
+
+def test_old_snapshots_go(collection: Collection) -> None:
+    """The last few are kept, older ones are removed, the served one never."""
+    for _ in range(KEEP + 2):
+        publish(collection)
+
+    assert KEEP == len(snapshots(collection))
+    assert current(collection.path).is_dir()
+
+
+def test_unfinished_ones_go(collection: Collection) -> None:
+    """What a killed publication left is removed by the next."""
+    (collection.path / SNAPSHOTS / f"{STAGING_PREFIX}dead").mkdir()
+
+    publish(collection)
+
+    assert not any(name.startswith(STAGING_PREFIX) for name in snapshots(collection))
+
+
+def test_a_poor_index_is_not_published(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index below its recall target is thrown away, and the old one goes on."""
+    before, names = current(collection.path), snapshots(collection)
+
+    def poor(*arguments: object, **options: float) -> tuple[IndexPart, IndexPart | None]:
+        images, texts = build_parts(*arguments, **options)
+        return images.model_copy(update={"recall_at_10": 0.5}), texts
+
+    monkeypatch.setattr(module, "build_parts", poor)
+    with pytest.raises(SelfCheckFailed, match=r"50\.0%"):
+        publish(collection)
+
+    assert (before, names) == (current(collection.path), snapshots(collection))
+
+
+def test_an_index_of_other_vectors_is_not_published(
+    collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Canaries that do not find themselves stop the publication."""
+    other = filled(tmp_path, unit_vectors(20, seed=77), name="other")
+    before = current(collection.path)
+
+    def swapped(_: Collection, folder: Path, *, target_recall: float) -> tuple[IndexPart, IndexPart | None]:
+        return build_parts(other, folder, target_recall=target_recall)
+
+    monkeypatch.setattr(module, "build_parts", swapped)
+    with pytest.raises(SelfCheckFailed, match="find itself"):
+        publish(collection)
+
+    assert before == current(collection.path)
+
+
+def test_a_full_disk_is_said(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No space left is an error of its own, and the old snapshot is still served."""
+    before = current(collection.path)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(module, "build_parts", full)
+    with pytest.raises(StorageFull, match="old snapshot"):
+        publish(collection)
+
+    assert before == current(collection.path)
+    assert not any(name.startswith(STAGING_PREFIX) for name in snapshots(collection))
+
+
+def test_a_broken_alias_is_no_crash(collection: Collection) -> None:
+    """An alias that names nothing is told as a missing snapshot when it is opened, and publishing mends it."""
+    (collection.path / ALIAS).write_text("v0-gone\n")
+    with pytest.raises(SnapshotMissing):
+        Snapshot.open(current(collection.path))
+
+    publish(collection)
+
+    Snapshot.open(current(collection.path))

@@ -1,0 +1,150 @@
+"""One published snapshot, searched."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.errors import CollectionMissing, SnapshotInvalid, SnapshotMissing, UriMissing
+from index.publish import publish
+from index.schema import COLLECTION_FILE
+from index.searcher import Searcher
+from tests.index.published import DIM, entries, filled, unit_vectors
+from tests.index.support import empty_collection
+
+VECTORS = unit_vectors(50)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fifty items with two captions each, published."""
+    folder = tmp_path_factory.mktemp("collections")
+    publish(filled(folder, VECTORS, captions=2))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def searcher(root: Path) -> Searcher:
+    """The collection, open."""
+    return Searcher.open(root, "test")
+
+
+def test_every_item_finds_itself(searcher: Searcher) -> None:
+    """A stored vector brings its own item first, with its record and a score of 1."""
+    found = searcher.search(VECTORS, [1] * len(VECTORS), "images")
+
+    assert [f"item-{number:05d}" for number in range(50)] == [hits[0].id for hits in found]
+    assert all(abs(1 - hits[0].score) < 2e-3 for hits in found)
+    assert 7 == found[7][0].record.metadata["number"]
+
+
+def test_each_query_gets_what_it_asked_for(searcher: Searcher) -> None:
+    """Queries of one batch may want different numbers of hits; scores fall."""
+    found = searcher.search(VECTORS[:3], [1, 5, 100], "images")
+
+    assert [1, 5, 50] == [len(hits) for hits in found]
+    for hits in found:
+        assert sorted((hit.score for hit in hits), reverse=True) == [hit.score for hit in hits]
+
+
+def test_a_batch_answers_as_single_queries(searcher: Searcher) -> None:
+    """Who shares a batch does not change the hits."""
+    together = searcher.search(VECTORS[:8], [5] * 8, "images")
+    alone = [searcher.search(VECTORS[place : place + 1], [5], "images")[0] for place in range(8)]
+
+    assert [[hit.id for hit in hits] for hits in alone] == [[hit.id for hit in hits] for hits in together]
+
+
+def test_captions_are_found_with_their_items(searcher: Searcher) -> None:
+    """A search for texts brings captions, each with the item it belongs to."""
+    hits = searcher.search(VECTORS[4:5], [2], "texts")[0]
+
+    assert {"caption 0 of 4", "caption 1 of 4"} == {hit.caption for hit in hits}
+    assert {"item-00004"} == {hit.id for hit in hits} == {hit.record.id for hit in hits}
+
+
+def test_no_queries_no_hits(searcher: Searcher) -> None:
+    """An empty batch has an empty answer."""
+    assert [] == searcher.search(np.zeros((0, DIM), np.float32), [], "images")
+
+
+def test_what_is_written_later_is_not_seen(tmp_path: Path) -> None:
+    """A searcher shows its snapshot's version, whatever is added or replaced after it was opened."""
+    collection = filled(tmp_path, VECTORS[:10])
+    publish(collection)
+    searcher = Searcher.open(tmp_path, "test")
+
+    collection.add(entries(unit_vectors(3, seed=5), first=9))
+
+    assert 10 == len(searcher.search(VECTORS[:1], [100], "images")[0])
+    assert searcher.record("item-00011") is None
+    publish(collection)
+    assert 12 == Searcher.open(tmp_path, "test").count
+
+
+def test_an_empty_collection_answers(tmp_path: Path) -> None:
+    """Without items every search has no hits."""
+    publish(empty_collection(tmp_path, dim=DIM))
+    searcher = Searcher.open(tmp_path, "test")
+
+    assert (0, 0) == (searcher.count, searcher.caption_count)
+    assert [[], []] == searcher.search(VECTORS[:2], [3, 3], "images")
+    assert [[]] == searcher.search(VECTORS[:1], [3], "texts")
+
+
+def test_items_are_looked_up_by_id(searcher: Searcher) -> None:
+    """Record and vector of an id are there; of an unknown id they are None."""
+    record, vector = searcher.record("item-00003"), searcher.vector("item-00003")
+
+    assert record is not None
+    assert vector is not None
+    assert "file:///3.png" == record.uri
+    assert np.allclose(VECTORS[3], vector, atol=1e-3)
+    assert searcher.record("nobody") is None
+    assert searcher.vector("nobody") is None
+
+
+def test_a_picture_that_is_gone_is_told(searcher: Searcher) -> None:
+    """The bytes come from the item's address; where there is nothing the error says so."""
+    record = searcher.record("item-00003")
+    assert record is not None
+
+    with pytest.raises(UriMissing):
+        searcher.image_bytes(record)
+
+
+def test_threads_share_a_searcher(searcher: Searcher) -> None:
+    """Eight threads get the answers that one gets."""
+    alone = [hit.id for hit in searcher.search(VECTORS[:1], [10], "images")[0]]
+
+    with ThreadPoolExecutor(8) as pool:
+        together = pool.map(lambda _: searcher.search(VECTORS[:1], [10], "images")[0], range(32))
+
+    assert all(alone == [hit.id for hit in hits] for hits in together)
+
+
+def test_another_model_s_snapshot_is_refused(tmp_path: Path) -> None:
+    """A snapshot whose bundle is not the collection's is not served."""
+    collection = filled(tmp_path, VECTORS[:5])
+    publish(collection)
+    path = collection.path / COLLECTION_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "bundle_digest": "1" * 64}))
+
+    with pytest.raises(SnapshotInvalid, match="belongs to"):
+        Searcher.open(tmp_path, "test")
+
+
+def test_what_is_not_there_is_told(root: Path, tmp_path: Path) -> None:
+    """An unknown collection and an unpublished one are errors of their own."""
+    with pytest.raises(CollectionMissing):
+        Searcher.open(root, "nobody")
+    filled(tmp_path, VECTORS[:2])
+    with pytest.raises(SnapshotMissing):
+        Searcher.open(tmp_path, "test")
+
+
+def test_some_items_can_be_shown(searcher: Searcher) -> None:
+    """The first items are there for whoever has no query yet."""
+    assert ["item-00000", "item-00001"] == [record.id for record in searcher.first(2)]

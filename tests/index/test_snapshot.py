@@ -1,0 +1,88 @@
+"""A snapshot on disk."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.errors import SnapshotAltered, SnapshotError, SnapshotInvalid, SnapshotMissing, SnapshotTooNew
+from index.publish import current, publish
+from index.snapshot import MANIFEST_NAME, SCHEMA_VERSION, Snapshot, read_manifest
+from tests.index.published import filled, unit_vectors
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A published snapshot of twenty items."""
+    collection = filled(tmp_path, unit_vectors(20))
+    publish(collection)
+    return current(collection.path)
+
+
+def edit(folder: Path, **fields: object) -> None:
+    """Change fields of the manifest."""
+    path = folder / MANIFEST_NAME
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+def flip(path: Path) -> None:
+    """Change one byte in the middle."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_what_was_published_opens(folder: Path) -> None:
+    """An opened snapshot finds each of its vectors at its own row id."""
+    snapshot = Snapshot.open(folder)
+
+    scores, rowids = snapshot.images.search(unit_vectors(20), 1)
+
+    assert np.allclose(1, scores, atol=2e-3)
+    assert np.array_equal(snapshot.images.rowids, rowids[:, 0])
+    assert 20 == snapshot.manifest.images.rows
+
+
+def test_more_hits_than_rows_are_all_rows(folder: Path) -> None:
+    """A search for more than there is gives everything, once."""
+    _, rowids = Snapshot.open(folder).images.search(unit_vectors(2), 100)
+
+    assert (2, 20) == rowids.shape
+    assert 20 == len(set(rowids[0].tolist()))
+
+
+DAMAGE: list[tuple[str, Callable[[Path], None], type[SnapshotError]]] = [
+    ("missing file", lambda folder: (folder / "images.faiss").unlink(), SnapshotAltered),
+    ("flipped bit", lambda folder: flip(folder / "images.faiss"), SnapshotAltered),
+    ("flipped row id", lambda folder: flip(folder / "images.rowids.npy"), SnapshotAltered),
+    ("truncated", lambda folder: (folder / "texts.faiss").write_bytes(b"x"), SnapshotAltered),
+    ("no manifest", lambda folder: (folder / MANIFEST_NAME).unlink(), SnapshotMissing),
+    ("no JSON", lambda folder: (folder / MANIFEST_NAME).write_text("{"), SnapshotInvalid),
+    ("newer", lambda folder: edit(folder, schema_version=SCHEMA_VERSION + 1), SnapshotTooNew),
+    ("unknown field", lambda folder: edit(folder, colour="red"), SnapshotInvalid),
+    ("other dimension", lambda folder: edit(folder, dim=9), SnapshotInvalid),
+]
+
+
+@pytest.mark.parametrize(("damage", "error"), [row[1:] for row in DAMAGE], ids=[row[0] for row in DAMAGE])
+def test_damage_is_refused(folder: Path, damage: Callable[[Path], None], error: type[SnapshotError]) -> None:
+    """A snapshot that is not what was published is refused, with the reason and what to do."""
+    damage(folder)
+
+    with pytest.raises(error, match=r"publish|build|upgrade"):
+        Snapshot.open(folder)
+
+
+def test_sizes_alone_find_truncation(folder: Path) -> None:
+    """Without the comparison of contents a truncated file is still refused."""
+    (folder / "images.faiss").write_bytes(b"x")
+
+    with pytest.raises(SnapshotAltered):
+        Snapshot.open(folder, contents=False)
+
+
+def test_the_manifest_round_trips(folder: Path) -> None:
+    """The manifest's bytes are what was written."""
+    assert (folder / MANIFEST_NAME).read_bytes() == read_manifest(folder).to_bytes()

@@ -1,0 +1,35 @@
+"""The towers as functions of raw inputs."""
+
+import torch
+
+from models.export.graphs import CausalTextGraph, ImageGraph, WholeTextGraph, is_causal
+from models.manifest import Preprocess
+from tests.models.export.towers import small_clip, small_custom
+
+
+def test_image_vectors_have_unit_norm() -> None:
+    """Whatever the pixels, vectors have length 1."""
+    graph = ImageGraph(small_clip(), Preprocess(size=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)))
+    pixels = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
+
+    with torch.no_grad():
+        norms = graph(pixels).norm(dim=1)
+
+    assert torch.allclose(torch.ones(3), norms, atol=1e-5)
+
+
+def test_a_causal_tower_does_not_see_what_follows() -> None:
+    """Cut after the end-of-text token, a text has the vector that it has at full length."""
+    graph = CausalTextGraph(small_clip())
+    ids = torch.zeros(1, 77, dtype=torch.int64)
+    ids[0, :4] = torch.tensor([49406, 320, 736, 49407])
+
+    with torch.no_grad():
+        assert torch.allclose(graph(ids), graph(ids[:, :4]), atol=1e-6)
+
+
+def test_causal_is_what_open_clip_s_own_tower_is() -> None:
+    """CLIP's tower may be cut; one of its own may not."""
+    assert is_causal(small_clip())
+    assert not is_causal(small_custom())
+    assert isinstance(WholeTextGraph(small_custom())(torch.ones(2, 77, dtype=torch.int64)), torch.Tensor)

@@ -1,0 +1,117 @@
+"""bundle.json: what it must say, and what is said when it does not."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from models.errors import BundleAltered, BundleInvalid, BundleMissing, BundleTooNew
+from models.manifest import MANIFEST_NAME, SCHEMA_VERSION, BundleManifest, read_manifest, verify_bundle
+
+
+@pytest.fixture
+def folder(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny bundle that may be spoilt."""
+    return Path(shutil.copytree(tiny_bundle, tmp_path / "copy"))
+
+
+def _rewrite(folder: Path, **changes: object) -> None:
+    path = folder / MANIFEST_NAME
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_reading_gives_what_was_written(tiny_bundle: Path) -> None:
+    """The file's bytes are exactly those of the manifest read from it: the digest is the file's SHA-256."""
+    manifest = read_manifest(tiny_bundle)
+
+    assert (tiny_bundle / MANIFEST_NAME).read_bytes() == manifest.to_bytes()
+    assert manifest == BundleManifest.model_validate_json(manifest.to_bytes())
+    assert 64 == len(manifest.digest())
+
+
+def test_the_digest_tells_models_apart(tiny_bundle: Path) -> None:
+    """Any change of the manifest, and so of any sealed file, changes the digest."""
+    manifest = read_manifest(tiny_bundle)
+    other = manifest.model_copy(update={"logit_scale": manifest.logit_scale + 1})
+
+    assert manifest.digest() != other.digest()
+
+
+def test_a_manifest_is_frozen(tiny_bundle: Path) -> None:
+    """What was read cannot be changed by accident."""
+    manifest = read_manifest(tiny_bundle)
+
+    with pytest.raises(ValidationError, match="frozen"):
+        manifest.dim = 3
+
+
+@pytest.mark.parametrize("place", ["absent", ""])
+def test_no_bundle(tmp_path: Path, place: str) -> None:
+    """A missing folder and a folder without manifest are both "no bundle", with the command that lists them."""
+    with pytest.raises(BundleMissing, match="vilem model list"):
+        read_manifest(tmp_path / place)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "3", "{}", "\x00", '{"name": "x"}'])
+def test_not_a_manifest(folder: Path, content: str) -> None:
+    """Whatever is no JSON object with a schema version is named by its path."""
+    (folder / MANIFEST_NAME).write_text(content)
+
+    with pytest.raises(BundleInvalid, match=r"bundle\.json is not a bundle manifest"):
+        read_manifest(folder)
+
+
+@pytest.mark.parametrize("version", [SCHEMA_VERSION + 1, 99, "2", None, 1.5])
+def test_newer_schema(folder: Path, version: object) -> None:
+    """A schema that this program does not know ends in advice to upgrade, whatever else the file holds."""
+    _rewrite(folder, schema_version=version, new_field=1)
+
+    with pytest.raises(BundleTooNew, match="upgrade ViLEM"):
+        read_manifest(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"dim": 0}, "dim"),
+        ({"dim": "many"}, "dim"),
+        ({"name": "../escape"}, "name"),
+        ({"name": ""}, "name"),
+        ({"logit_scale": -1}, "logit_scale"),
+        ({"preprocess": {"size": 32, "resize": "longest", "mean": [0, 0, 0], "std": [1, 1, 1]}}, "preprocess.resize"),
+        ({"text": {"context_length": 0, "causal": True}}, "text.context_length"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_the_wrong_field_is_named(folder: Path, changes: dict[str, object], where: str) -> None:
+    """A value out of range, or a field nobody knows, is reported by its path in the file."""
+    _rewrite(folder, **changes)
+
+    with pytest.raises(BundleInvalid, match=where):
+        read_manifest(folder)
+
+
+def test_a_missing_field_is_named(folder: Path) -> None:
+    """A field that is not there is reported by name."""
+    fields = json.loads((folder / MANIFEST_NAME).read_text())
+    del fields["text"]
+    (folder / MANIFEST_NAME).write_text(json.dumps(fields))
+
+    with pytest.raises(BundleInvalid, match="text: Field required"):
+        read_manifest(folder)
+
+
+def test_verification_speaks_of_bundles(folder: Path) -> None:
+    """An intact bundle passes; a changed byte is a BundleAltered that names the file."""
+    manifest = read_manifest(folder)
+    verify_bundle(folder, manifest)
+    graph = folder / manifest.variants["fp32"].image
+    content = bytearray(graph.read_bytes())
+    content[len(content) // 2] ^= 1
+    graph.write_bytes(content)
+
+    with pytest.raises(BundleAltered, match=graph.name):
+        verify_bundle(folder, manifest)
+    verify_bundle(folder, manifest, contents=False)

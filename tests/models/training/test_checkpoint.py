@@ -1,0 +1,89 @@
+"""Resuming from a file."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from models.training.checkpoint import CheckpointUnreadable, checkpoint_path, recipe_digest, resume
+from models.training.data import SceneArrays, load_scenes
+from models.training.loop import Trainer, save_checkpoint
+from models.training.tokenizer import train_tokenizer
+from models.training.towers import build_towers
+from tests.models.training.small import small_recipe
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> SceneArrays:
+    """Eight training scenes of 64 pixels."""
+    return load_scenes(tmp_path_factory.mktemp("cache"), "train", 8, seed=2, size=64)
+
+
+@pytest.fixture
+def trainer(tmp_path: Path, scenes: SceneArrays) -> Trainer:
+    """A fresh trainer of the small recipe."""
+    recipe = small_recipe(tmp_path)
+    tokenizer: Tokenizer = train_tokenizer((text for texts in scenes.captions for text in texts), 512)
+    return Trainer(recipe, build_towers(recipe, tokenizer.get_vocab_size()), tokenizer, scenes)
+
+
+def test_without_a_checkpoint_a_run_begins(tmp_path: Path, trainer: Trainer) -> None:
+    """No file is no error: the trainer stays at its first step."""
+    assert not resume(trainer, tmp_path / "none.pt")
+    assert 0 == trainer.step
+
+
+def test_a_checkpoint_sets_step_and_weights(tmp_path: Path, trainer: Trainer) -> None:
+    """After resuming, the trainer has the step and the weights that were saved."""
+    list(trainer.run(until=2))
+    save_checkpoint(tmp_path / "state.pt", trainer)
+    saved = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    with torch.no_grad():
+        trainer.model.logit_scale.zero_()
+    trainer.step = 0
+
+    assert resume(trainer, tmp_path / "state.pt")
+    assert 2 == trainer.step
+    for name, value in saved.items():
+        torch.testing.assert_close(value, trainer.model.state_dict()[name], rtol=0, atol=0)
+
+
+class _Payload:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return eval, ("1/0",)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not a checkpoint", pickle.dumps(_Payload(), 2), pickle.dumps({"step": 1}, 2)],
+    ids=["empty", "text", "code", "other"],
+)
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, trainer: Trainer, content: bytes) -> None:
+    """What is not a checkpoint is an error that names the file and the way out; nothing in it is executed."""
+    path = tmp_path / "state.pt"
+    path.write_bytes(content)
+
+    with pytest.raises(CheckpointUnreadable, match=r"state\.pt is damaged .*: remove it"):
+        resume(trainer, path)
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path, trainer: Trainer) -> None:
+    """A checkpoint of other towers is an error, not half a load."""
+    torch.save({"step": 1, "model": {"other": torch.zeros(1)}, "optimizer": {}}, tmp_path / "state.pt")
+
+    with pytest.raises(CheckpointUnreadable, match="remove it to begin anew"):
+        resume(trainer, tmp_path / "state.pt")
+
+
+def test_a_changed_recipe_has_another_checkpoint(tmp_path: Path) -> None:
+    """Equal recipes share a checkpoint; any changed value begins anew."""
+    one, same = small_recipe(tmp_path), small_recipe(tmp_path)
+    other = small_recipe(tmp_path, ("seed = 5", "seed = 6"))
+
+    assert recipe_digest(one) == recipe_digest(same) != recipe_digest(other)
+    assert checkpoint_path(tmp_path, one) == checkpoint_path(tmp_path, same) != checkpoint_path(tmp_path, other)
+    assert checkpoint_path(tmp_path, one).name.startswith("small-")

@@ -1,0 +1,147 @@
+"""The loop: it learns, and it goes on where it stopped."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from models.evaluation.retrieval import evaluate
+from models.training.data import SceneArrays, load_scenes
+from models.training.loop import MAX_LOG_SCALE, Trainer, embed, learning_rate, pad, save_checkpoint, to_tensor
+from models.training.recipe import Recipe
+from models.training.tokenizer import train_tokenizer
+from models.training.towers import build_towers
+from tests.models.training.small import small_recipe
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> SceneArrays:
+    """Eight training scenes of 64 pixels."""
+    return load_scenes(tmp_path_factory.mktemp("cache"), "train", 8, seed=2, size=64)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(scenes: SceneArrays) -> Tokenizer:
+    """A tokenizer that knows their captions."""
+    return train_tokenizer((text for texts in scenes.captions for text in texts), 512)
+
+
+def _trainer(recipe: Recipe, tokenizer: Tokenizer, scenes: SceneArrays) -> Trainer:
+    torch.set_num_threads(1)
+    torch.manual_seed(recipe.seed)
+    return Trainer(recipe, build_towers(recipe, tokenizer.get_vocab_size()), tokenizer, scenes)
+
+
+def test_twenty_steps_learn_eight_scenes_by_heart(tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer) -> None:
+    """On eight scenes the loss falls far below chance, log 8, within twenty steps."""
+    trainer = _trainer(small_recipe(tmp_path), tokenizer, scenes)
+
+    losses = [step.loss for step in trainer.run()]
+
+    assert 20 == len(losses) == trainer.step
+    assert losses[0] > math.log(8) - 1
+    assert np.mean(losses[-3:]) < 0.5 * math.log(8)
+
+
+@pytest.mark.parametrize("stop", [1, 7])
+def test_a_stopped_run_goes_on_as_if_it_had_not(
+    tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer, stop: int
+) -> None:
+    """Weights after a stop, a checkpoint and a fresh process's trainer equal those of a run without a stop."""
+    recipe = small_recipe(tmp_path, ("steps = 20", "steps = 10"), ("batch = 8", "batch = 4"))
+    whole = _trainer(recipe, tokenizer, scenes)
+    list(whole.run())
+
+    stopped = _trainer(recipe, tokenizer, scenes)
+    list(stopped.run(until=stop))
+    save_checkpoint(tmp_path / "state.pt", stopped)
+    resumed = _trainer(recipe, tokenizer, scenes)
+    resumed.load_state(torch.load(tmp_path / "state.pt", weights_only=True))
+    list(resumed.run())
+
+    assert 10 == resumed.step
+    for name, value in whole.model.state_dict().items():
+        torch.testing.assert_close(value, resumed.model.state_dict()[name], rtol=0, atol=0, msg=name)
+
+
+def test_a_checkpoint_is_whole_or_absent(
+    tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When writing breaks off, the older checkpoint is still there and still loads."""
+    trainer = _trainer(small_recipe(tmp_path), tokenizer, scenes)
+    path = tmp_path / "state.pt"
+    save_checkpoint(path, trainer)
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="no space"):
+        save_checkpoint(path, trainer)
+
+    assert before == path.read_bytes()
+
+
+def test_progress_counts_down(tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer) -> None:
+    """Each step says its number, the last one, a rate above zero and, at the end, no time left."""
+    steps = list(_trainer(small_recipe(tmp_path, ("steps = 20", "steps = 3")), tokenizer, scenes).run())
+
+    assert [(1, 3), (2, 3), (3, 3)] == [(step.number, step.of) for step in steps]
+    assert all(step.examples_per_s > 0 for step in steps)
+    assert 0.0 == steps[-1].seconds_left
+
+
+def test_the_rate_rises_then_falls_to_zero(tmp_path: Path) -> None:
+    """The learning rate climbs linearly over the warm-up, then follows half a cosine down to nearly nothing."""
+    optim = small_recipe(tmp_path, ("steps = 20", "steps = 100")).optim
+    rates = [learning_rate(step, optim) for step in range(100)]
+
+    assert pytest.approx([5e-4 * (step + 1) for step in range(10)]) == rates[:10]
+    assert 5e-3 == max(rates)
+    assert sorted(rates[10:], reverse=True) == rates[10:]
+    assert pytest.approx(2.5e-3) == learning_rate(55, optim)
+    assert rates[-1] < 1e-5
+
+
+def test_the_scale_stays_within_clips_bound(tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer) -> None:
+    """However the gradient pushes, the factor on the cosine does not exceed 100 after a step."""
+    trainer = _trainer(small_recipe(tmp_path, ("steps = 20", "steps = 1")), tokenizer, scenes)
+    with torch.no_grad():
+        trainer.model.logit_scale.fill_(9.0)
+
+    list(trainer.run())
+
+    assert trainer.model.logit_scale.item() <= MAX_LOG_SCALE + 1e-6
+
+
+def test_pixels_are_normalised_as_the_manifest_says() -> None:
+    """Black, grey and white become -2, near 0 and 2: a mean of one half, a deviation of one quarter, channels first."""
+    images = np.array([0, 127.5, 255], np.float32).astype(np.uint8).reshape(3, 1, 1, 1).repeat(3, axis=3)
+
+    found = to_tensor(images)
+
+    assert (3, 3, 1, 1) == found.shape
+    assert pytest.approx([-2, 0, 2], abs=0.02) == found[:, 0, 0, 0].tolist()
+
+
+def test_rows_are_padded_to_the_longest() -> None:
+    """Shorter rows end in zeros; the batch is as wide as its longest row."""
+    assert [[5, 6, 7], [8, 0, 0]] == pad([[5, 6, 7], [8]]).tolist()
+
+
+def test_embedding_keeps_the_order(tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer) -> None:
+    """Images, texts and owners come in the order of the scenes, in any batch size, and are measurable at once."""
+    model = _trainer(small_recipe(tmp_path), tokenizer, scenes).model
+
+    images, texts, owners = embed(model, scenes, tokenizer, batch=3)
+    whole = embed(model, scenes, tokenizer, batch=64)
+
+    assert ((8, 16), (40, 16)) == (images.shape, texts.shape)
+    assert np.repeat(np.arange(8), 5).tolist() == owners.tolist()
+    np.testing.assert_allclose(whole[0], images, atol=1e-5)
+    np.testing.assert_allclose(whole[1], texts, atol=1e-5)
+    assert 0 <= evaluate(images, texts, owners).text_to_image[1] <= 1

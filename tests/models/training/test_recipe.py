@@ -1,0 +1,65 @@
+"""Recipes: typed, and clear about what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from models.training.recipe import RecipeError, read_recipe
+from tests.models.training.small import TEXT, recipe_file, small_recipe
+
+RECIPES = Path(__file__).parents[3] / "models" / "recipes"
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_shipped_recipe_is_valid(path: Path) -> None:
+    """A recipe in the package reads, and is named as its file."""
+    assert path.stem == read_recipe(path).name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("steps = 20", "steps = 0", "optim.steps"),
+        ("batch = 8", "batch = 1", "optim.batch"),
+        ("warmup = 0.1", "warmup = 2.0", "optim.warmup"),
+        ("learning_rate = 5e-3", "learning_rate = nan", "optim.learning_rate"),
+        ("size = 64", "size = 100", "image.size"),
+        ("layers = [1, 1, 1, 1]", "layers = [1, 1]", "image.layers"),
+        ('precision = "fp32"', 'precision = "fp8"', "optim.precision"),
+        ("dim = 16", "dim = 'big'", "dim"),
+        ("vocabulary = 512", "vocabulary = 100", "text.vocabulary"),
+        ("train = 8", "train = -1", "data.train"),
+        ("[optim]", "[optim]\nmomentum = 0.9", "optim.momentum"),
+        ("[optim]", "[optimizer]", "optim"),
+    ],
+)
+def test_a_wrong_field_is_named(tmp_path: Path, old: str, new: str, field: str) -> None:
+    """A field that is out of range, of the wrong type, unknown or missing is named in the error with its path."""
+    with pytest.raises(RecipeError, match=rf": {field}\b"):
+        small_recipe(tmp_path, (old, new))
+
+
+def test_a_missing_file_and_broken_toml_are_one_sentence(tmp_path: Path) -> None:
+    """What cannot be read is an error that names the file."""
+    with pytest.raises(RecipeError, match=r"no recipe at .*absent\.toml"):
+        read_recipe(tmp_path / "absent.toml")
+    with pytest.raises(RecipeError, match=r"recipe\.toml is not TOML"):
+        read_recipe(recipe_file(tmp_path, ('name = "small"', "name = ")))
+
+
+def test_comments_and_order_are_no_part_of_a_recipe(tmp_path: Path) -> None:
+    """Two files with the same fields are the same recipe, whatever their comments and the order of their tables."""
+    head, *tables = TEXT.split("\n[")
+    shuffled = "\n[".join([head, *reversed(tables)])
+    other = tmp_path / "other.toml"
+    other.write_text("# another comment\n" + shuffled)
+
+    assert small_recipe(tmp_path) == read_recipe(other)
+
+
+def test_a_recipe_does_not_change(tmp_path: Path) -> None:
+    """A recipe is a value: no field of it can be set."""
+    recipe = small_recipe(tmp_path)
+
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.seed = 1

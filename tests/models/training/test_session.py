@@ -1,0 +1,100 @@
+"""A run from recipe to figures."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.scenes.captions import KINDS
+from models.training import session
+from models.training.recipe import RecipeError
+from models.training.session import Session, open_session, scene_labels
+from tests.models.training.small import small_recipe
+
+SHORT = ("steps = 20", "steps = 3")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """A finished run of three steps."""
+    folder = tmp_path_factory.mktemp("run")
+    made = open_session(small_recipe(folder, SHORT), folder / "work")
+    list(made.run())
+    return made
+
+
+def test_a_finished_run_has_nothing_left_to_do(done: Session) -> None:
+    """Opened again, the run stands at its last step with its weights, and yields no step."""
+    again = open_session(done.recipe, done.cache.parent)
+
+    assert [] == list(again.run())
+    for name, value in done.model.state_dict().items():
+        torch.testing.assert_close(value, again.model.state_dict()[name], rtol=0, atol=0)
+
+
+def test_a_killed_run_loses_the_steps_since_its_checkpoint_only(
+    tmp_path: Path, done: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that stops goes on from the last multiple of the checkpoint's interval, to the very same weights."""
+    monkeypatch.setattr(session, "CHECKPOINT_STEPS", 2)
+    killed = open_session(done.recipe, tmp_path)
+    for step in killed.run():
+        if step.number == 2:
+            break
+
+    again = open_session(done.recipe, tmp_path)
+
+    assert [3] == [step.number for step in again.run()]
+    for name, value in done.model.state_dict().items():
+        torch.testing.assert_close(value, again.model.state_dict()[name], rtol=0, atol=0)
+
+
+def test_measuring_covers_the_test_split_by_group(done: Session) -> None:
+    """Figures are over all test scenes and captions, and for each kind of caption and novelty."""
+    found = done.measure()
+
+    assert (6, 30) == (found.images, found.captions)
+    assert {*KINDS} <= set(found.groups) <= {*KINDS, "held-back", "seen"}
+    assert 30 == sum(found.groups[kind].captions for kind in KINDS)
+
+
+def test_validating_is_repeatable_and_harmless(done: Session) -> None:
+    """The figure on the validation scenes is a share, and looking at it changes neither the figure nor the weights."""
+    before = {name: value.clone() for name, value in done.model.state_dict().items()}
+
+    first = done.validate()
+
+    assert 0 <= first == done.validate() <= 1
+    for name, value in before.items():
+        torch.testing.assert_close(value, done.model.state_dict()[name], rtol=0, atol=0)
+
+
+def test_labels_follow_the_scenes(done: Session) -> None:
+    """Each caption has its kind and its scene's novelty, five by five."""
+    scenes = done.scenes("test", 6)
+
+    labels = scene_labels(scenes)
+
+    assert [*KINDS] * 6 == [kind for kind, _ in labels]
+    assert scenes.held_back.tolist() == ["held-back" == novelty for _, novelty in labels[::5]]
+
+
+def test_the_specs_say_what_the_towers_were_trained_with(done: Session) -> None:
+    """The manifest's preprocessing and text rules are those of the run: size, normalisation, context and end marker."""
+    preprocess, text = done.preprocess(), done.text_spec()
+
+    assert (64, "shortest", (0.5,) * 3, (0.25,) * 3) == (
+        preprocess.size,
+        preprocess.resize,
+        preprocess.mean,
+        preprocess.std,
+    )
+    assert (64, True, done.tokenizer.get_vocab_size() - 1) == (text.context_length, text.causal, text.eot_id)
+
+
+def test_a_context_too_short_for_the_captions_is_refused(tmp_path: Path) -> None:
+    """A recipe whose context would cut training captions is an error with both lengths, before any step."""
+    recipe = small_recipe(tmp_path, ("context_length = 64", "context_length = 20"))
+
+    with pytest.raises(RecipeError, match=r"text\.context_length 20 is less than the longest caption's \d+ tokens"):
+        open_session(recipe, tmp_path / "work")

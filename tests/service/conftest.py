@@ -1,0 +1,38 @@
+"""A home with one collection of coloured pictures, and the app over it."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.app import create_app
+from service.settings import Settings
+from tests.support.collections import make_colours
+
+PATIENCE_S = 30.0
+
+
+def wait_until_ready(client: TestClient) -> None:
+    """Wait for /readyz to answer 200."""
+    until = time.monotonic() + PATIENCE_S
+    while (answer := client.get("/readyz")).status_code != 200:
+        assert time.monotonic() < until, answer.text
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="package")
+def home(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
+    """A home with the published collection "colours": 24 pictures, 48 captions. Tests leave it as it is."""
+    folder = tmp_path_factory.mktemp("home")
+    make_colours(folder, tiny_bundle)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def client(home: Path) -> Iterator[TestClient]:
+    """The app over `home`, ready."""
+    with TestClient(create_app(Settings(home=home)), raise_server_exceptions=False) as made:
+        wait_until_ready(made)
+        yield made

@@ -1,0 +1,98 @@
+"""POST /v1/embeddings, in the shape of OpenAI's API."""
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from models.bundle import Bundle
+from tests.support.collections import colour_picture
+
+ADDRESS = "/v1/embeddings"
+
+
+def embed(client: TestClient, given: object, **options: object) -> dict[str, object]:
+    """The answer's body for *given* inputs."""
+    answer = client.post(ADDRESS, json={"model": "tiny", "input": given, **options})
+    assert 200 == answer.status_code, answer.text
+    return answer.json()
+
+
+def test_the_shape_is_openais(client: TestClient) -> None:
+    """The answer is a list of embedding objects by index, with model and usage, as OpenAI's clients expect."""
+    body = embed(client, ["red", "a photo of blue"])
+
+    assert ("list", "tiny") == (body["object"], body["model"])
+    data = body["data"]
+    assert isinstance(data, list)
+    assert [("embedding", 0), ("embedding", 1)] == [(each["object"], each["index"]) for each in data]
+    assert {"prompt_tokens": 9, "total_tokens": 9} == body["usage"]
+
+
+def test_vectors_are_the_bundles(client: TestClient, tiny_bundle: Path) -> None:
+    """Texts and pictures in one request get the bundle's own vectors, in order."""
+    bundle = Bundle.open(tiny_bundle)
+    data = colour_picture("red")
+
+    body = embed(client, ["red dog", {"image": base64.b64encode(data).decode()}, "blue"])
+
+    found = [each["embedding"] for each in body["data"]]  # type: ignore[attr-defined]
+    texts = bundle.embed_texts(["red dog", "blue"]).vectors
+    expected = [texts[0], bundle.embed_images(bundle.prepare(data)[None])[0], texts[1]]
+    assert np.allclose(expected, found, atol=1e-5)
+
+
+def test_base64_holds_the_same_numbers(client: TestClient) -> None:
+    """encoding_format=base64 is little-endian float32 of the same vector."""
+    numbers = embed(client, "red")["data"][0]["embedding"]  # type: ignore[index]
+    packed = embed(client, "red", encoding_format="base64")["data"][0]["embedding"]  # type: ignore[index]
+
+    assert np.allclose(numbers, np.frombuffer(base64.b64decode(packed), "<f4"), atol=1e-7)
+
+
+def test_a_cut_text_is_reported(client: TestClient) -> None:
+    """For each input the answer says whether the model read all of it."""
+    assert [False, True] == embed(client, ["red", "red " * 100])["truncated"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"model": "tiny"}, 422),
+        ({"model": "tiny", "input": []}, 422),
+        ({"model": "tiny", "input": ""}, 422),
+        ({"model": "tiny", "input": ["red", ""]}, 422),
+        ({"model": "tiny", "input": [1, 2, 3]}, 422),
+        ({"model": "tiny", "input": None}, 422),
+        ({"model": "tiny", "input": {"url": "file:///etc/passwd"}}, 422),
+        ({"model": "tiny", "input": {"image": "file:///etc/passwd"}}, 422),
+        ({"model": "tiny", "input": {"image": "AAAA"}}, 422),
+        ({"model": "tiny", "input": ["x"] * 257}, 422),
+        ({"model": "tiny", "input": "x" * 20_001}, 422),
+        ({"model": "tiny", "input": "x", "encoding_format": "hex"}, 422),
+        ({"model": "tiny", "input": "x", "dimensions": 8}, 422),
+        ({"model": "none", "input": "x"}, 404),
+        ({"input": "x"}, 422),
+    ],
+)
+def test_bad_input_is_refused(client: TestClient, body: dict[str, object], status: int) -> None:
+    """Each invalid request is a 4xx problem."""
+    answer = client.post(ADDRESS, json=body)
+
+    assert (status, "application/problem+json") == (answer.status_code, answer.headers["content-type"]), answer.text
+
+
+def test_the_input_at_fault_is_named(client: TestClient) -> None:
+    """Among several inputs, the error names the place of the bad one."""
+    answer = client.post(ADDRESS, json={"model": "tiny", "input": ["red", "x" * 20_001]})
+
+    assert ["input.1"] == [each["field"] for each in answer.json()["errors"]]
+
+
+def test_a_bad_input_leaves_the_next_request_alone(client: TestClient) -> None:
+    """After a request failed on one of its inputs, the same good inputs are answered."""
+    client.post(ADDRESS, json={"model": "tiny", "input": ["white", {"image": "AAAA"}]})
+
+    assert 1 == len(embed(client, ["white"])["data"])  # type: ignore[arg-type]

@@ -1,0 +1,66 @@
+"""/healthz, /readyz, /metrics."""
+
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+
+from service.app import create_app
+from service.settings import Settings
+from tests.service.conftest import wait_until_ready
+from tests.support.collections import make_colours
+
+
+def test_health_answers_before_anything_is_loaded(tmp_path: Path, tiny_bundle: Path) -> None:
+    """/healthz is 200 from the first request; /readyz is 503 with Retry-After until loading is done, then 200."""
+    make_colours(tmp_path, tiny_bundle)
+    with TestClient(create_app(Settings(home=tmp_path))) as client:
+        first = client.get("/readyz")
+        health = client.get("/healthz")
+        wait_until_ready(client)
+        ready = client.get("/readyz")
+
+    assert (503, "/problems/not-ready", "1") == (
+        first.status_code,
+        first.json()["type"],
+        first.headers["retry-after"],
+    )
+    assert (200, {"status": "ok"}) == (health.status_code, health.json())
+    assert (200, {"status": "ready", "failed": {}}) == (ready.status_code, ready.json())
+
+
+def test_metrics_are_prometheus_text(client: TestClient) -> None:
+    """/metrics answers every metric of the app in Prometheus' format, after a search with numbers in it."""
+    client.post("/v1/collections/colours/search", json={"query": {"text": "red square"}})
+
+    answer = client.get("/metrics")
+
+    assert answer.headers["content-type"].startswith("text/plain")
+    for line in (
+        'vilem_stage_seconds_count{stage="encode"}',
+        'vilem_batch_size_count{queue="text"}',
+        'vilem_queue_wait_seconds_count{queue="search"}',
+        'vilem_cache_total{layer="memory",result="miss"}',
+        'vilem_collection_rows{collection="colours"} 24.0',
+        'vilem_requests_total{route="/v1/collections/{name}/search",status="200"}',
+    ):
+        assert line in answer.text
+
+
+def test_labels_do_not_grow_with_what_clients_send(client: TestClient) -> None:
+    """Requests to a hundred other paths and items count under the routes' patterns, not under a hundred labels."""
+    for number in range(100):
+        client.get(f"/v1/collections/colours/items/none-{number}")
+        client.get(f"/none-{number}")
+
+    text = client.get("/metrics").text
+
+    assert "none-7" not in text
+
+
+def test_two_apps_have_their_own_metrics(tmp_path: Path) -> None:
+    """Two apps in one process count apart."""
+    with TestClient(create_app(Settings(home=tmp_path))) as one, TestClient(create_app(Settings(home=tmp_path))) as two:
+        one.get("/healthz")
+
+        assert 'route="/healthz"' in one.get("/metrics").text
+        assert 'route="/healthz"' not in two.get("/metrics").text

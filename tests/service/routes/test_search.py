@@ -1,0 +1,160 @@
+"""POST /v1/collections/{name}/search and /search/image."""
+
+import json
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.support.collections import colour_picture
+
+SEARCH = "/v1/collections/colours/search"
+UPLOAD = f"{SEARCH}/image"
+
+
+def test_the_answer_has_all_its_parts(client: TestClient) -> None:
+    """A search answers hits with ids, scores, sizes and URLs, and the collection, version, snapshot, model and times."""
+    answer = client.post(SEARCH, json={"query": {"text": "yellow"}, "limit": 2}).json()
+
+    assert {"hits", "collection", "version", "snapshot", "model", "cached", "truncated", "took_ms"} == set(answer)
+    hit = answer["hits"][0]
+    assert {"id", "score", "width", "height", "image_url", "thumbnail_url", "captions", "metadata", "caption"} == set(
+        hit
+    )
+    assert (48, 40) == (hit["width"], hit["height"])
+    assert answer["took_ms"]["total"] >= answer["took_ms"]["search"] > 0
+
+
+def test_the_urls_of_a_hit_lead_to_its_picture(client: TestClient) -> None:
+    """image_url answers the picture's file, thumbnail_url a JPEG."""
+    hit = client.post(SEARCH, json={"query": {"id": "red-0"}, "limit": 1}).json()["hits"][0]
+    colour, shade = hit["id"].split("-")
+
+    assert colour_picture(colour, int(shade)) == client.get(hit["image_url"]).content
+    assert "image/jpeg" == client.get(hit["thumbnail_url"]).headers["content-type"]
+
+
+def test_an_upload_finds_itself(client: TestClient) -> None:
+    """A stored picture, uploaded as a file, is its own best hit; options are form fields."""
+    answer = client.post(
+        UPLOAD, files={"file": ("query.png", colour_picture("black", 0))}, data={"limit": "3", "include": "captions"}
+    ).json()
+
+    assert "black-0" == answer["hits"][0]["id"]
+    assert [3, None] == [len(answer["hits"]), answer["hits"][0]["metadata"]]
+    assert answer["hits"][0]["captions"]
+
+
+def test_an_upload_finds_captions(client: TestClient) -> None:
+    """target=texts turns an uploaded picture into captions."""
+    answer = client.post(UPLOAD, files={"file": ("query.png", colour_picture("orange"))}, data={"target": "texts"})
+
+    assert "orange" in answer.json()["hits"][0]["caption"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({}, 422, "query"),
+        ({"query": {}}, 422, "query"),
+        ({"query": {"text": "a", "id": "b"}}, 422, "query"),
+        ({"query": {"text": ""}}, 422, "query.text"),
+        ({"query": {"text": 3}}, 422, "query.text"),
+        ({"query": {"text": " \n"}}, 422, "query.text"),
+        ({"query": {"vector": [True] * 16}}, 422, "query.vector.0"),
+        ({"query": {"vector": ["1"] * 16}}, 422, "query.vector.0"),
+        ({"query": {"text": "a" * 60_000}}, 422, "query.text"),
+        ({"query": {"image": "file:///etc/passwd"}}, 422, "query.image"),
+        ({"query": {"url": "file:///etc/passwd"}}, 422, "query.url"),
+        ({"query": {"id": ""}}, 422, "query.id"),
+        ({"query": {"vector": [1.0] * 17}}, 422, "query.vector"),
+        ({"query": {"vector": []}}, 422, "query.vector"),
+        ({"query": {"vector": [0.0] * 16}}, 422, "query.vector"),
+        ({"query": {"vector": [None] * 16}}, 422, "query.vector.0"),
+        ({"query": {"text": "a"}, "limit": 0}, 422, "limit"),
+        ({"query": {"text": "a"}, "limit": 101}, 422, "limit"),
+        ({"query": {"text": "a"}, "limit": 1.5}, 422, "limit"),
+        ({"query": {"text": "a"}, "offset": -1}, 422, "offset"),
+        ({"query": {"text": "a"}, "target": "videos"}, 422, "target"),
+        ({"query": {"text": "a"}, "include": ["passwords"]}, 422, "include.0"),
+        ({"query": {"text": "a"}, "filter": {}}, 422, "filter"),
+    ],
+)
+def test_what_is_wrong_is_named(client: TestClient, body: dict[str, object], status: int, field: str) -> None:
+    """Each invalid body is a 4xx problem whose errors name the field."""
+    answer = client.post(SEARCH, json=body)
+
+    assert status == answer.status_code, answer.text
+    assert "application/problem+json" == answer.headers["content-type"]
+    assert field in [each["field"] for each in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_none_are_refused(client: TestClient, number: str) -> None:
+    """NaN and infinity in a vector, which JSON does not know but many parsers read, are 422."""
+    content = f'{{"query": {{"vector": [{", ".join([number] * 16)}]}}}}'
+
+    answer = client.post(SEARCH, content=content, headers={"content-type": "application/json"})
+
+    assert 422 == answer.status_code
+    # the answer itself must be JSON
+    json.loads(answer.text, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize(
+    ("path", "slug"),
+    [
+        ("/v1/collections/none/search", "collection-unknown"),
+        ("/v1/collections/..%2f..%2fetc/search", "not-found"),
+        ("/v1/collections/%00/search", "collection-unknown"),
+    ],
+)
+def test_an_unknown_collection_is_404(client: TestClient, path: str, slug: str) -> None:
+    """A collection that is not served is 404, whatever its name looks like."""
+    answer = client.post(path, json={"query": {"text": "a"}})
+
+    assert (404, f"/problems/{slug}") == (answer.status_code, answer.json()["type"])
+
+
+def test_an_unknown_item_is_404(client: TestClient) -> None:
+    """A query by an id that the collection has not is 404; the id opens nothing."""
+    answer = client.post(SEARCH, json={"query": {"id": "file:///etc/passwd"}})
+
+    assert (404, "/problems/item-unknown") == (answer.status_code, answer.json()["type"])
+
+
+@pytest.mark.parametrize(
+    ("files", "data", "status"),
+    [
+        ({"file": ("a.png", b"")}, {}, 422),
+        ({"file": ("a.png", b"GIF89a")}, {}, 422),
+        ({"file": ("a.jpg", colour_picture("red")[:50])}, {}, 422),
+        ({"other": ("a.png", colour_picture("red"))}, {}, 422),
+        ({"file": ("a.png", colour_picture("red"))}, {"limit": "0"}, 422),
+        ({"file": ("a.png", colour_picture("red"))}, {"limit": "many"}, 422),
+        ({"file": ("a.png", colour_picture("red"))}, {"target": "videos"}, 422),
+        ({"file": ("a.png", colour_picture("red"))}, {"include": "passwords"}, 422),
+        ({"file": ("a.png", colour_picture("red"))}, {"filter": "x"}, 422),
+    ],
+)
+def test_a_bad_upload_is_refused(
+    client: TestClient, files: dict[str, tuple[str, bytes]], data: dict[str, str], status: int
+) -> None:
+    """What is no picture, and options out of range, are 4xx problems."""
+    answer = client.post(UPLOAD, files=files, data=data)
+
+    assert (status, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
+
+
+def test_a_form_without_boundary_is_refused(client: TestClient) -> None:
+    """A multipart body that cannot be read is a 4xx problem."""
+    answer = client.post(UPLOAD, content=b"--x", headers={"content-type": "multipart/form-data"})
+
+    assert (400, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
+
+
+def test_a_long_text_is_answered_and_said_to_be_cut(client: TestClient) -> None:
+    """A text within the limit of characters but beyond the model's context answers truncated=true."""
+    answer = client.post(SEARCH, json={"query": {"text": "red " * 500}}).json()
+
+    assert answer["truncated"]
+    assert "red" == answer["hits"][0]["id"].split("-")[0]

@@ -1,0 +1,120 @@
+"""The app as a whole: its OpenAPI document, its headers, its documentation."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.app import create_app
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "api.md"
+PROBLEM = "application/problem+json"
+
+
+def operations(client: TestClient) -> list[tuple[str, dict[str, dict[str, object]]]]:
+    """Path and operation of everything in the OpenAPI document."""
+    paths = client.get("/openapi.json").json()["paths"]
+    return [
+        (f"{method.upper()} {path}", operation) for path, item in paths.items() for method, operation in item.items()
+    ]
+
+
+def test_every_operation_is_explained(client: TestClient) -> None:
+    """Each operation has a summary and a description, and each problem it may answer is problem JSON."""
+    for name, operation in operations(client):
+        assert operation.get("summary"), name
+        assert operation.get("description"), name
+        for status, response in operation["responses"].items():
+            if int(status) >= 400:
+                assert [PROBLEM] == list(response["content"]), f"{name} {status}"  # type: ignore[index]
+
+
+def test_the_search_has_examples_that_work(client: TestClient) -> None:
+    """Every example in the document, sent as it is (with an id of ours), is answered 200."""
+    body = dict(operations(client))["POST /v1/collections/{name}/search"]["requestBody"]
+    examples = body["content"]["application/json"]["examples"]  # type: ignore[index]
+
+    for each in examples.values():
+        value = dict(each["value"])
+        if "id" in value["query"]:
+            value["query"] = {"id": "red-0"}
+        assert 200 == client.post("/v1/collections/colours/search", json=value).status_code
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/none", "/v1/collections", "/v1/collections/none"])
+def test_every_answer_is_guarded(client: TestClient, path: str) -> None:
+    """Each answer, errors too, forbids sniffing and has a content security policy."""
+    headers = client.get(path).headers
+
+    assert "nosniff" == headers["x-content-type-options"]
+    assert "default-src" in headers["content-security-policy"]
+
+
+def test_the_pages_policy_keeps_to_this_host(client: TestClient) -> None:
+    """The page may load from this host and nothing from elsewhere; pictures also from memory."""
+    policy = client.get("/v1/collections").headers["content-security-policy"]
+
+    assert policy.startswith("default-src 'self'; img-src 'self' blob: data:")
+    assert "http" not in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../app.py", "/static/..%2fapp.py", "/static/%2e%2e/settings.py", "/static//etc/passwd"]
+)
+def test_static_files_stay_in_their_folder(client: TestClient, path: str) -> None:
+    """No path leads from /static to another folder."""
+    assert client.get(path).status_code in (404, 405)
+
+
+def test_building_an_app_starts_nothing(tmp_path: Path) -> None:
+    """create_app opens no collection and starts no thread: that is left to the server's start."""
+    import threading
+
+    before = set(threading.enumerate())
+    app = create_app(Settings(home=tmp_path))
+
+    assert before == set(threading.enumerate())
+    assert not hasattr(app.state, "runtime")
+
+
+def test_the_documentation_names_every_setting() -> None:
+    """docs/api.md lists each VILEM_* variable with its default."""
+    text = DOCUMENT.read_text()
+
+    assert [] == [name for name in Settings.model_fields if f"`VILEM_{name.upper()}`" not in text]
+
+
+def test_the_documentation_names_every_problem() -> None:
+    """docs/api.md lists each problem type that the code can answer."""
+    from service.problems import TABLE
+
+    text = DOCUMENT.read_text()
+
+    assert [] == [slug for _, _, slug, _ in TABLE if f"`{slug}`" not in text]
+
+
+def test_the_documentation_names_every_operation(client: TestClient) -> None:
+    """docs/api.md lists each path of the API."""
+    text = DOCUMENT.read_text()
+
+    assert [] == [name for name, _ in operations(client) if f"`{name}`" not in text]
+
+
+def test_the_documentation_names_every_metric() -> None:
+    """docs/api.md lists each metric."""
+    from service.metrics import Metrics
+
+    text = DOCUMENT.read_text()
+
+    assert [] == [each.name for each in Metrics().registry.collect() if f"`{each.name}" not in text]
+
+
+def test_routes_do_not_know_each_other() -> None:
+    """No route module imports another."""
+    for path in (ROOT / "service" / "routes").glob("*.py"):
+        imported = [node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        assert [] == [module for module in imported if module and module.startswith("service.routes")], path

@@ -1,0 +1,254 @@
+"""Micro-batches: what shares one, what is refused, what fails alone."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from service.batching import MicroBatcher
+from service.errors import DeadlineExceeded, NotReady, QueueFull
+from service.metrics import Metrics
+
+PATIENT_S = 30.0
+
+
+class Gate:
+    """A batch function that notes each batch, and waits for leave while the gate is shut."""
+
+    def __init__(self, *, shut: bool = False) -> None:
+        self.batches: list[list[int]] = []
+        self.entered = threading.Event()
+        self.leave = threading.Event()
+        if not shut:
+            self.leave.set()
+
+    def __call__(self, batch: list[int]) -> list[int]:
+        self.batches.append(batch)
+        self.entered.set()
+        assert self.leave.wait(PATIENT_S)
+        return [10 * number for number in batch]
+
+
+@contextmanager
+def batcher(
+    run: Callable[[list[int]], list[int]],
+    *,
+    max_batch: int = 8,
+    max_queue: int = 64,
+    size: Callable[[int], int] = lambda _: 0,
+    overhead: int = 0,
+) -> Iterator[MicroBatcher[int, int]]:
+    """A batcher that is closed at the end."""
+    made = MicroBatcher(
+        run, name="test", max_batch=max_batch, max_queue=max_queue, metrics=Metrics(), size=size, overhead=overhead
+    )
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+async def behind_a_running_batch(
+    batching: MicroBatcher[int, int], gate: Gate, then: Callable[[], Awaitable[None]]
+) -> list[int | BaseException]:
+    """Submit 0, wait until it runs, submit 1..9, do *then*, open the gate; what the ten got."""
+    first = asyncio.ensure_future(batching.submit(0, PATIENT_S))
+    await asyncio.to_thread(gate.entered.wait, PATIENT_S)
+    others = [asyncio.ensure_future(batching.submit(number, PATIENT_S)) for number in range(1, 10)]
+    await asyncio.sleep(0)
+    await then()
+    gate.leave.set()
+    return await asyncio.gather(first, *others, return_exceptions=True)
+
+
+async def nothing() -> None:
+    """Do nothing."""
+
+
+def test_every_caller_gets_its_own_result() -> None:
+    """However requests are batched, each gets the result of its own item."""
+    with batcher(Gate(), max_batch=7) as batching:
+
+        async def ask() -> list[int]:
+            return await asyncio.gather(*(batching.submit(number, PATIENT_S) for number in range(60)))
+
+        assert [10 * number for number in range(60)] == asyncio.run(ask())
+
+
+def test_a_lone_item_does_not_wait() -> None:
+    """An idle worker runs an item at once, in a batch of one: there is no timer to wait for others."""
+    gate = Gate()
+    with batcher(gate) as batching:
+        assert 30 == asyncio.run(batching.submit(3, PATIENT_S))
+
+    assert [[3]] == gate.batches
+
+
+def test_what_came_during_a_batch_is_the_next_batch() -> None:
+    """While a batch runs items gather; the worker then takes them together, up to the cap, oldest first."""
+    gate = Gate(shut=True)
+    with batcher(gate, max_batch=6) as batching:
+        results = asyncio.run(behind_a_running_batch(batching, gate, nothing))
+
+    assert [[0], [1, 2, 3, 4, 5, 6], [7, 8, 9]] == gate.batches
+    assert [10 * number for number in range(10)] == results
+
+
+def test_a_batch_holds_what_is_alike_when_more_is_waiting_than_fits() -> None:
+    """When not all that waits fits into a batch, the oldest item shares it with those nearest to its size."""
+    gate = Gate(shut=True)
+    # even numbers are short texts, odd ones long
+    with batcher(gate, max_batch=5, size=lambda number: 8 if number % 2 == 0 else 77) as batching:
+        asyncio.run(behind_a_running_batch(batching, gate, nothing))
+
+    assert [[0], [1, 3, 5, 7, 9], [2, 4, 6, 8]] == gate.batches
+
+
+def test_one_long_item_does_not_pad_the_others() -> None:
+    """Even where all fits into one batch, an item is parted when padding to its size costs more than a batch."""
+    gate = Gate(shut=True)
+    with batcher(gate, max_batch=32, size=lambda number: 77 if number == 5 else 8, overhead=36) as batching:
+        asyncio.run(behind_a_running_batch(batching, gate, nothing))
+
+    assert [[0], [1, 2, 3, 4, 6, 7, 8, 9], [5]] == gate.batches
+
+
+def test_items_nearly_alike_share_a_batch() -> None:
+    """A little padding is cheaper than a batch of its own: sizes that differ by little are not parted."""
+    gate = Gate(shut=True)
+    with batcher(gate, max_batch=32, size=lambda number: 8 + number % 3, overhead=36) as batching:
+        asyncio.run(behind_a_running_batch(batching, gate, nothing))
+
+    assert [[0], [1, 2, 3, 4, 5, 6, 7, 8, 9]] == gate.batches
+
+
+def test_the_oldest_is_always_next() -> None:
+    """Whatever its size, the item that has waited longest is in the next batch: nothing starves."""
+    gate = Gate(shut=True)
+    with batcher(gate, max_batch=3, size=lambda number: 100 - number, overhead=0) as batching:
+        asyncio.run(behind_a_running_batch(batching, gate, nothing))
+
+    waiting = list(range(1, 10))
+    for batch in gate.batches[1:]:
+        assert waiting[0] in batch
+        waiting = [number for number in waiting if number not in batch]
+    assert [] == waiting
+
+
+def test_a_full_queue_refuses() -> None:
+    """Beyond the queue's limit a submission is refused at once, and what was accepted is still answered."""
+    gate = Gate(shut=True)
+    with batcher(gate, max_queue=9) as batching:
+
+        async def one_more() -> None:
+            with pytest.raises(QueueFull, match="9"):
+                await batching.submit(99, PATIENT_S)
+
+        results = asyncio.run(behind_a_running_batch(batching, gate, one_more))
+
+    assert [10 * number for number in range(10)] == results
+    assert 99 not in [number for batch in gate.batches for number in batch]
+
+
+def test_an_item_past_its_deadline_costs_nothing() -> None:
+    """An item whose turn comes after its deadline fails with DeadlineExceeded and is never computed."""
+    gate = Gate(shut=True)
+    with batcher(gate) as batching:
+
+        async def ask() -> None:
+            first = asyncio.ensure_future(batching.submit(0, PATIENT_S))
+            await asyncio.to_thread(gate.entered.wait, PATIENT_S)
+            late = asyncio.ensure_future(batching.submit(1, 0.001))
+            await asyncio.sleep(0.05)
+            gate.leave.set()
+            assert 0 == await first
+            with pytest.raises(DeadlineExceeded, match="waited"):
+                await late
+
+        asyncio.run(ask())
+
+    assert [[0]] == gate.batches
+
+
+def test_an_item_whose_caller_has_gone_costs_nothing() -> None:
+    """A cancelled submission is dropped before it is computed; the others of its batch are answered."""
+    gate = Gate(shut=True)
+    with batcher(gate) as batching:
+
+        async def ask() -> list[int]:
+            first = asyncio.ensure_future(batching.submit(0, PATIENT_S))
+            await asyncio.to_thread(gate.entered.wait, PATIENT_S)
+            others = [asyncio.ensure_future(batching.submit(number, PATIENT_S)) for number in (1, 2, 3)]
+            await asyncio.sleep(0)
+            others[1].cancel()
+            await asyncio.sleep(0)
+            gate.leave.set()
+            return [await first, await others[0], await others[2]]
+
+        assert [0, 10, 30] == asyncio.run(ask())
+
+    assert [[0], [1, 3]] == gate.batches
+
+
+def test_a_bad_item_fails_alone() -> None:
+    """When a batch raises, each item is computed again by itself: only the bad ones fail, with their own error."""
+
+    def reciprocal(batch: list[int]) -> list[int]:
+        return [840 // number for number in batch]
+
+    gate = Gate(shut=True)
+
+    def gated(batch: list[int]) -> list[int]:
+        gate(batch)
+        return [0 if number == 0 and len(gate.batches) == 1 else reciprocal([number - 5])[0] for number in batch]
+
+    with batcher(gated) as batching:
+        results = asyncio.run(behind_a_running_batch(batching, gate, nothing))
+
+    assert isinstance(results[5], ZeroDivisionError)
+    assert [-210, -280, -420, -840, 840, 420, 280, 210] == [results[place] for place in (1, 2, 3, 4, 6, 7, 8, 9)]
+
+
+def test_the_worker_outlives_an_error() -> None:
+    """After a batch has failed the next one is computed."""
+    failing = [True]
+
+    def run(batch: list[int]) -> list[int]:
+        if failing.pop() if failing else False:
+            raise RuntimeError("broken")
+        return batch
+
+    with batcher(run) as batching:
+
+        async def ask() -> int:
+            with pytest.raises(RuntimeError, match="broken"):
+                await batching.submit(1, PATIENT_S)
+            return await batching.submit(2, PATIENT_S)
+
+        assert 2 == asyncio.run(ask())
+
+
+def test_a_closed_batcher_refuses() -> None:
+    """After close() a submission fails with NotReady, and the worker thread has ended."""
+    with batcher(Gate()) as batching:
+        batching.close()
+
+        with pytest.raises(NotReady):
+            asyncio.run(batching.submit(1, PATIENT_S))
+
+    assert not [each for each in threading.enumerate() if each.name == "batch-test" and each is batching._worker]
+
+
+def test_sizes_and_waits_are_measured() -> None:
+    """Each batch is counted by its size, and each item's wait is observed, under the batcher's name."""
+    metrics = Metrics()
+    batching: MicroBatcher[int, int] = MicroBatcher(
+        lambda batch: batch, name="text", max_batch=8, max_queue=8, metrics=metrics
+    )
+    asyncio.run(batching.submit(1, PATIENT_S))
+    batching.close()
+
+    assert 1 == metrics.registry.get_sample_value("vilem_batch_size_count", {"queue": "text"})
+    assert 1 == metrics.registry.get_sample_value("vilem_queue_wait_seconds_count", {"queue": "text"})

@@ -1,0 +1,194 @@
+"""Errors as RFC 9457 problems."""
+
+import asyncio
+import json
+
+import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from models import errors as model_errors
+from service import errors, problems
+from service.metrics import Metrics
+
+KNOWN = [
+    (errors.CollectionUnknown("no such"), 404, "collection-unknown"),
+    (errors.ItemUnknown("no such"), 404, "item-unknown"),
+    (errors.ModelUnknown("no such"), 404, "model-unknown"),
+    (errors.QueryInvalid("query.vector", "too short"), 422, "query-invalid"),
+    (errors.BodyTooLarge("too much"), 413, "body-too-large"),
+    (errors.QueueFull("busy"), 429, "queue-full"),
+    (errors.DeadlineExceeded("late"), 503, "deadline-exceeded"),
+    (errors.NotReady("loading"), 503, "not-ready"),
+    (model_errors.ImageTooLarge("huge"), 413, "image-too-large"),
+    (model_errors.ImageUnreadable("cut"), 422, "image-unreadable"),
+    (model_errors.TextInvalid("surrogate"), 422, "text-invalid"),
+    (errors.PictureMissing("gone"), 404, "image-missing"),
+    (errors.PictureUnreachable("down"), 502, "image-unreachable"),
+]
+
+
+class Body(BaseModel):
+    """A body with one bounded field."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    size: int = Field(le=10)
+
+
+def app_raising(error: Exception, metrics: Metrics | None = None) -> FastAPI:
+    """An app whose GET / raises *error*, and whose POST / takes a `Body`."""
+    app = FastAPI()
+    problems.install(app, metrics or Metrics())
+
+    @app.get("/")
+    async def fail() -> None:
+        raise error
+
+    @app.post("/")
+    async def take(body: Body) -> int:
+        return body.size
+
+    return app
+
+
+def ask(app: FastAPI, method: str = "GET", path: str = "/", **options: object) -> Response:
+    """One request to *app* in this process."""
+
+    async def send() -> Response:
+        transport = ASGITransport(app, raise_app_exceptions=False)
+        async with AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(method, path, **options)
+
+    return asyncio.run(send())
+
+
+@pytest.mark.parametrize(("error", "status", "slug"), KNOWN, ids=[slug for _, _, slug in KNOWN])
+def test_each_known_error_has_its_type_and_status(error: Exception, status: int, slug: str) -> None:
+    """Every error that is raised on purpose answers its status, a stable type, a title and its own words."""
+    answer = ask(app_raising(error))
+
+    assert status == answer.status_code
+    assert "application/problem+json" == answer.headers["content-type"]
+    body = answer.json()
+    assert (f"/problems/{slug}", status, str(error)) == (body["type"], body["status"], body["detail"])
+    assert body["title"]
+
+
+def test_every_service_error_is_in_the_table() -> None:
+    """No error of the service or of a caller's input is left without a status."""
+    leaves = [*errors.ServiceError.__subclasses__(), *model_errors.InputError.__subclasses__()]
+    listed = [each[0] for each in problems.TABLE]
+
+    assert [] == [each for each in leaves if not any(issubclass(each, one) for one in listed)]
+
+
+def test_types_are_unique() -> None:
+    """One type stands for one kind of error."""
+    slugs = [slug for _, _, slug, _ in problems.TABLE]
+
+    assert len(set(slugs)) == len(slugs)
+
+
+@pytest.mark.parametrize("error", [errors.QueueFull("busy"), errors.NotReady("loading"), errors.DeadlineExceeded("x")])
+def test_what_may_pass_says_when_to_come_back(error: Exception) -> None:
+    """429 and 503 carry Retry-After in whole seconds."""
+    assert int(ask(app_raising(error)).headers["retry-after"]) >= 1
+
+
+def test_a_query_error_names_its_field() -> None:
+    """QueryInvalid answers the field at fault beside the words."""
+    body = ask(app_raising(errors.QueryInvalid("query.vector", "3 numbers, 4 wanted"))).json()
+
+    assert [{"field": "query.vector", "message": "3 numbers, 4 wanted"}] == body["errors"]
+
+
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [({"size": 11}, "size"), ({"size": "x"}, "size"), ({}, "size"), ({"size": 1, "more": 2}, "more"), ([], "body")],
+)
+def test_an_invalid_body_names_its_field(content: object, field: str) -> None:
+    """A body that breaks the schema is 422 and names the field, unknown fields included."""
+    answer = ask(app_raising(ValueError()), "POST", json=content)
+
+    assert 422 == answer.status_code
+    assert "/problems/request-invalid" == answer.json()["type"]
+    assert [field] == [each["field"] for each in answer.json()["errors"]]
+
+
+def test_the_input_is_not_echoed() -> None:
+    """A validation error does not send back what the client sent: it may be megabytes, or a secret."""
+    answer = ask(app_raising(ValueError()), "POST", json={"size": "s3cret" * 1000})
+
+    assert "s3cret" not in answer.text
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"size": NaN}', b"\xff\xfe", b"[" * 100_000, b"1" * 10_000])
+def test_what_is_no_json_is_refused(content: bytes) -> None:
+    """A body that is not JSON is a 4xx problem, whatever is wrong with it."""
+    answer = ask(app_raising(ValueError()), "POST", content=content, headers={"content-type": "application/json"})
+
+    assert answer.status_code in (400, 422)
+    assert "application/problem+json" == answer.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "slug"),
+    [("GET", "/none", 404, "not-found"), ("PUT", "/", 405, "method-not-allowed")],
+)
+def test_routing_errors_are_problems(method: str, path: str, status: int, slug: str) -> None:
+    """A path or method that does not exist is a problem like all others."""
+    answer = ask(app_raising(ValueError()), method, path)
+
+    assert (status, f"/problems/{slug}") == (answer.status_code, answer.json()["type"])
+
+
+def test_an_http_exception_keeps_its_headers() -> None:
+    """Headers of a raised HTTPException reach the client."""
+    answer = ask(app_raising(HTTPException(413, "too much", {"x-extra": "1"})))
+
+    assert (413, "1", "/problems/body-too-large") == (
+        answer.status_code,
+        answer.headers["x-extra"],
+        answer.json()["type"],
+    )
+
+
+def test_refusals_are_counted_by_type() -> None:
+    """Each problem counts under its own type."""
+    metrics = Metrics()
+    app = app_raising(errors.QueueFull("busy"), metrics)
+    ask(app)
+    ask(app)
+
+    assert 2 == metrics.registry.get_sample_value("vilem_rejected_total", {"problem": "queue-full"})
+
+
+def test_an_error_of_ours_tells_nothing_of_our_insides() -> None:
+    """An exception that nobody expected is a 500 problem without its words."""
+    answer = ask(app_raising(KeyError("s3cret")))
+
+    assert (500, "/problems/internal") == (answer.status_code, answer.json()["type"])
+    assert "s3cret" not in answer.text
+
+
+def test_broken_json_is_a_fault_of_the_body() -> None:
+    """Of what is no JSON the body is named, not a place in it as if that were a field."""
+    answer = ask(app_raising(ValueError()), "POST", content=b'{"size": ', headers={"content-type": "application/json"})
+
+    assert ["body"] == [each["field"] for each in answer.json()["errors"]]
+
+
+def test_problem_of_passes_on_what_it_does_not_know() -> None:
+    """An error outside the table is raised again: it is a fault of ours, not a client's."""
+    with pytest.raises(KeyError):
+        problems.problem_of(KeyError("x"))
+
+
+def test_a_problem_is_json_with_its_own_status() -> None:
+    """The status in the body is the status of the answer."""
+    problem = problems.problem_of(errors.NotReady("loading"))
+
+    assert 503 == json.loads(problem.model_dump_json())["status"]

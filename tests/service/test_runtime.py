@@ -1,0 +1,371 @@
+"""What lives as long as the app: loading, swapping, refusing."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.collection import Collection
+from index.publish import current, publish
+from models.bundle import Bundle
+from service.embedding import Timings
+from service.errors import CollectionUnknown, ModelUnknown, NotReady
+from service.metrics import Metrics
+from service.runtime import Runtime
+from service.settings import Settings
+from tests.support.collections import link_bundle, make_colours
+from tests.support.tiny_bundle import make_tiny_bundle
+
+PATIENCE_S = 30.0
+
+
+def with_runtime(use: Callable[[Runtime], Awaitable[None]], home: Path, **settings: object) -> Runtime:
+    """Run *use* with a started runtime over *home*; snapshots are looked for every few milliseconds."""
+
+    async def run() -> Runtime:
+        runtime = Runtime(Settings.model_validate({"home": home, "poll_s": 0.01, **settings}), Metrics())
+        runtime.start()
+        try:
+            await use(runtime)
+        finally:
+            await runtime.close()
+        return runtime
+
+    return asyncio.run(run())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until *condition* holds."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "it did not come to pass"
+        await asyncio.sleep(0.005)
+
+
+def is_served(runtime: Runtime, name: str) -> bool:
+    """Whether a collection of that name is served now."""
+    return name in [served.searcher.name for served in runtime.collections]
+
+
+def test_a_published_collection_is_served_with_its_own_model(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A collection is searched with the bundle whose digest its snapshot names."""
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        served = runtime.served("colours")
+        assert served.searcher.manifest.bundle_digest == served.model.bundle.digest
+        vector = (await runtime.embedder.text(served.model, "blue", Timings(runtime.metrics))).vector
+        assert "blue" == (await served.find(vector, 1, "images"))[0].id.split("-")[0]
+        assert {} == await runtime.check()
+
+    with_runtime(use, tmp_path)
+
+
+def test_before_loading_is_done_nothing_is_unknown(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A name asked for while loading is NotReady, not "unknown": it may be there in a second."""
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        with pytest.raises(NotReady, match="loading"):
+            runtime.served("colours")
+        with pytest.raises(NotReady, match="loading"):
+            runtime.model("tiny")
+        with pytest.raises(NotReady, match="loading"):
+            await runtime.check()
+
+    with_runtime(use, tmp_path)
+
+
+def test_unknown_names_are_unknown_once_loaded(tmp_path: Path, tiny_bundle: Path) -> None:
+    """After loading, a collection or model that is not there is said to be unknown, with a way to see those that are."""
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        with pytest.raises(CollectionUnknown, match="GET /v1/collections"):
+            runtime.served("cats")
+        await until(lambda: runtime._loaded)
+        with pytest.raises(ModelUnknown, match="loaded: tiny"):
+            runtime.model("huge")
+
+    with_runtime(use, tmp_path)
+
+
+def test_an_empty_home_is_ready(tmp_path: Path) -> None:
+    """A service without collections is ready to say so."""
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: runtime._loaded)
+        assert {} == await runtime.check()
+        assert [] == runtime.collections
+
+    with_runtime(use, tmp_path)
+
+
+def test_a_new_snapshot_takes_over(tmp_path: Path, tiny_bundle: Path) -> None:
+    """What is published while the service runs is served without a restart, under the new version."""
+    make_colours(tmp_path, tiny_bundle)
+    bundle = Bundle.open(tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        before = runtime.served("colours").searcher.manifest.id
+        collection = Collection.open(tmp_path / "collections", "colours")
+        published = await asyncio.to_thread(publish, collection)
+        await until(lambda: runtime.served("colours").searcher.manifest.id != before)
+        assert published.id == runtime.served("colours").searcher.manifest.id
+        vector = bundle.embed_texts(["red"]).vectors[0]
+        assert 3 == len(await runtime.served("colours").find(vector, 3, "images"))
+
+    with_runtime(use, tmp_path)
+
+
+def test_a_collection_that_appears_is_served(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A collection made and published while the service runs is served, beside those that were there."""
+    make_colours(tmp_path, tiny_bundle, "first")
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "first"))
+        await asyncio.to_thread(make_colours, tmp_path, tiny_bundle, "second")
+        await until(lambda: is_served(runtime, "second"))
+        assert is_served(runtime, "first")
+
+    with_runtime(use, tmp_path)
+
+
+def test_a_collection_that_is_removed_is_no_longer_served(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A collection whose folder is gone becomes unknown."""
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        shutil.rmtree(tmp_path / "collections" / "colours")
+        await until(lambda: not is_served(runtime, "colours"))
+        with pytest.raises(CollectionUnknown):
+            runtime.served("colours")
+
+    with_runtime(use, tmp_path)
+
+
+def test_a_missing_bundle_refuses_only_its_collections(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A collection whose bundle is not there is refused with its name and what to do; others are served."""
+    make_colours(tmp_path, tiny_bundle, "good")
+    other = make_tiny_bundle(tmp_path / "elsewhere" / "other", seed=5)
+    make_colours(tmp_path, other, "orphan")
+    (tmp_path / "bundles" / "other").unlink()
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "good") and "orphan" in runtime.unavailable)
+        assert "'other'" in runtime.unavailable["orphan"]
+        assert "copy it there" in runtime.unavailable["orphan"]
+        with pytest.raises(NotReady, match="other"):
+            runtime.served("orphan")
+        link_bundle(tmp_path, other)
+        await until(lambda: is_served(runtime, "orphan"))
+        assert {} == runtime.unavailable
+
+    with_runtime(use, tmp_path)
+
+
+def test_a_collection_never_published_is_refused_with_the_reason(tmp_path: Path) -> None:
+    """A collection without a snapshot is unavailable, and the reason says how to publish it."""
+    Collection.create(tmp_path / "collections", "new", dim=16, bundle_digest="0" * 64, bundle_name="tiny")
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: "new" in runtime.unavailable)
+        assert "never published" in runtime.unavailable["new"]
+        with pytest.raises(NotReady, match="never published"):
+            runtime.served("new")
+
+    with_runtime(use, tmp_path)
+
+
+def test_a_damaged_snapshot_is_refused_and_the_old_one_goes_on(tmp_path: Path, tiny_bundle: Path) -> None:
+    """When the newly named snapshot is altered, the one that was served stays, and the fault is told."""
+    make_colours(tmp_path, tiny_bundle)
+    bundle = Bundle.open(tiny_bundle)
+    root = tmp_path / "collections" / "colours"
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        served = runtime.served("colours").searcher.manifest.id
+        broken = root / "snapshots" / "v9-broken"
+        shutil.copytree(current(root), broken)
+        with (broken / "images.faiss").open("r+b") as file:
+            file.seek(-1, 2)
+            file.write(b"\x7f")
+        (root / "current").write_text("v9-broken\n")
+        await until(lambda: "colours" in runtime.unavailable)
+        assert served == runtime.served("colours").searcher.manifest.id
+        vector = bundle.embed_texts(["red"]).vectors[0]
+        assert 1 == len(await runtime.served("colours").find(vector, 1, "images"))
+
+    with_runtime(use, tmp_path)
+
+
+def test_named_models_are_loaded(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A bundle named in the settings is loaded without a collection; one that is not there is told."""
+    link_bundle(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: runtime._loaded)
+        assert "tiny" == runtime.model("tiny").bundle.manifest.name
+        assert "copy it there" in runtime.unavailable["model absent"]
+
+    with_runtime(use, tmp_path, models=("tiny", "absent"))
+
+
+def test_one_bundle_is_loaded_once(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Two collections of one bundle share its model."""
+    make_colours(tmp_path, tiny_bundle, "first")
+    make_colours(tmp_path, tiny_bundle, "second")
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "first") and is_served(runtime, "second"))
+        assert runtime.served("first").model is runtime.served("second").model
+
+    with_runtime(use, tmp_path)
+
+
+def test_one_batch_may_mix_targets(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Look-ups of images and of captions, with other numbers of hits, get each their own when they run together."""
+    make_colours(tmp_path, tiny_bundle)
+    bundle = Bundle.open(tiny_bundle)
+    vectors = bundle.embed_texts(["red", "blue", "green", "white"]).vectors
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        served = runtime.served("colours")
+        targets = ["images", "texts", "texts", "images"]
+        found = await asyncio.gather(
+            *(
+                served.find(vector, 1 + place, target)
+                for place, (vector, target) in enumerate(zip(vectors, targets, strict=True))
+            )
+        )
+        assert [1, 2, 3, 4] == [len(hits) for hits in found]
+        assert [False, True, True, False] == [hits[0].caption is not None for hits in found]
+        assert ["red", "blue", "green", "white"] == [hits[0].id.split("-")[0] for hits in found]
+
+    with_runtime(use, tmp_path)
+
+
+def test_what_is_served_is_measured(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Rows and version of each served collection are metrics."""
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        await until(lambda: runtime._loaded)
+
+    registry = with_runtime(use, tmp_path).metrics.registry
+
+    assert 24 == registry.get_sample_value("vilem_collection_rows", {"collection": "colours"})
+    assert (registry.get_sample_value("vilem_collection_version", {"collection": "colours"}) or 0) > 0
+
+
+def test_an_empty_collection_can_be_searched(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A published collection without items is ready and finds nothing."""
+    link_bundle(tmp_path, tiny_bundle)
+    bundle = Bundle.open(tiny_bundle)
+    collection = Collection.create(
+        tmp_path / "collections", "empty", dim=bundle.manifest.dim, bundle_digest=bundle.digest, bundle_name="tiny"
+    )
+    publish(collection)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "empty"))
+        unit = np.eye(1, bundle.manifest.dim, dtype=np.float32)[0]
+        assert [] == await runtime.served("empty").find(unit, 5, "images")
+        assert [] == await runtime.served("empty").find(unit, 5, "texts")
+        await until(lambda: runtime._loaded)
+        assert {} == await runtime.check()
+
+    with_runtime(use, tmp_path)
+
+
+def test_a_swap_under_load_fails_no_search(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Searches that began on the old snapshot finish on it: publishing again and again fails none."""
+    make_colours(tmp_path, tiny_bundle)
+    bundle = Bundle.open(tiny_bundle)
+    vector = bundle.embed_texts(["red"]).vectors[0]
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        ended = False
+
+        async def ask() -> int:
+            count = 0
+            while not ended:
+                served = runtime.served("colours")
+                # a request that has taken its collection, and waits for its vector
+                await asyncio.sleep(0.002)
+                assert 1 == len(await served.find(vector, 1, "images"))
+                count += 1
+            return count
+
+        clients = [asyncio.ensure_future(ask()) for _ in range(8)]
+        collection = Collection.open(tmp_path / "collections", "colours")
+        for _ in range(5):
+            published = await asyncio.to_thread(publish, collection)
+            await until(lambda: runtime.served("colours").searcher.manifest.id == published.id)  # noqa: B023
+        ended = True
+        assert min(await asyncio.gather(*clients)) > 0
+
+    with_runtime(use, tmp_path)
+
+
+def test_a_collection_being_built_leaves_the_service_ready(tmp_path: Path, tiny_bundle: Path) -> None:
+    """While one collection cannot be served, the probe of the others decides; when none is served it is told."""
+    make_colours(tmp_path, tiny_bundle)
+    Collection.create(tmp_path / "collections", "new", dim=16, bundle_digest="0" * 64, bundle_name="tiny")
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours") and "new" in runtime.unavailable)
+        assert {} == await runtime.check()
+        shutil.rmtree(tmp_path / "collections" / "colours")
+        await until(lambda: not is_served(runtime, "colours"))
+        assert ["new"] == list(await runtime.check())
+
+    with_runtime(use, tmp_path)
+
+
+def test_each_check_encodes(tmp_path: Path, tiny_bundle: Path) -> None:
+    """The probe runs the model each time: no cache can hide that it has stopped to work."""
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        await until(lambda: runtime._loaded)
+        for _ in range(3):
+            assert {} == await runtime.check()
+
+        async def broken(*_: object) -> None:
+            raise RuntimeError("the tower fell")
+
+        runtime.served("colours").model.encode_text = broken  # type: ignore[method-assign,assignment]
+        assert "RuntimeError" in (await runtime.check())["colours"]
+
+    registry = with_runtime(use, tmp_path).metrics.registry
+
+    assert 3 == registry.get_sample_value("vilem_batch_size_sum", {"queue": "text"})
+
+
+def test_one_broken_collection_does_not_hide_the_others(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Files of another kind in one collection's folder, and a broken bundle, leave the others served."""
+    make_colours(tmp_path, tiny_bundle, "b-good")
+    make_colours(tmp_path, tiny_bundle, "a-broken")
+    shutil.rmtree(tmp_path / "collections" / "a-broken" / "items.lance")
+    (tmp_path / "collections" / "a-broken" / "items.lance").write_bytes(b"no dataset")
+    (tmp_path / "bundles" / "a-broken").mkdir()
+    (tmp_path / "bundles" / "a-broken" / "bundle.json").write_text("{}")
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "b-good") and "a-broken" in runtime.unavailable)
+
+    with_runtime(use, tmp_path)

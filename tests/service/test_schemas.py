@@ -1,0 +1,101 @@
+"""What goes over the wire, as properties."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from service.schemas.embeddings import MAX_INPUTS, EmbeddingsRequest
+from service.schemas.hits import HitView
+from service.schemas.query import Query, SearchOptions, SearchRequest
+
+KINDS = {
+    "text": st.text(min_size=1, max_size=50).filter(lambda text: text.isprintable() and bool(text.strip())),
+    "image": st.text("abcdefgh+/=", min_size=1),
+    "id": st.text("abc/ -", min_size=1, max_size=20),
+    "vector": st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20),
+}
+KNOWN = {"query", "target", "limit", "offset", "include"}
+
+
+def is_valid(model: type[BaseModel], fields: object) -> bool:
+    """Whether the schema takes it; any other exception than a validation error fails the test."""
+    try:
+        model.model_validate(fields)
+    except ValidationError:
+        return False
+    return True
+
+
+@given(given_kinds=st.sets(st.sampled_from(sorted(KINDS))), data=st.data())
+def test_exactly_one_kind_of_query(given_kinds: set[str], data: st.DataObject) -> None:
+    """Of text, image, id and vector, one and only one may be given."""
+    fields = {kind: data.draw(KINDS[kind]) for kind in given_kinds}
+
+    assert (len(given_kinds) == 1) == is_valid(Query, fields)
+
+
+@given(number=st.floats(), place=st.integers(0, 9))
+def test_a_vector_is_finite(number: float, place: int) -> None:
+    """One NaN or infinity anywhere refuses the whole vector."""
+    vector = [0.5] * 10
+    vector[place] = number
+
+    assert math.isfinite(number) == is_valid(Query, {"vector": vector})
+
+
+@given(limit=st.integers(), offset=st.integers())
+def test_limits_bound_a_page(limit: int, offset: int) -> None:
+    """1-100 hits, after at most 1,000."""
+    expected = 1 <= limit <= 100 and 0 <= offset <= 1000
+
+    assert expected == is_valid(SearchOptions, {"limit": limit, "offset": offset})
+
+
+@given(name=st.text(max_size=20).filter(lambda name: name not in KNOWN))
+def test_unknown_fields_are_refused(name: str) -> None:
+    """A field that is not in the schema is an error at every level."""
+    assert not is_valid(SearchRequest, {"query": {"text": "a"}, name: 1})
+    assert not is_valid(SearchRequest, {"query": {"text": "a", name: 1}})
+
+
+@given(
+    junk=st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["query", "text", "vector"]), inner)
+        ),
+        max_leaves=10,
+    )
+)
+@settings(max_examples=200)
+def test_any_json_is_taken_or_refused(junk: object) -> None:
+    """Whatever JSON is sent, validation ends in a model or a validation error."""
+    for model in (SearchRequest, Query, SearchOptions, EmbeddingsRequest):
+        is_valid(model, junk)
+
+
+@pytest.mark.parametrize(("count", "valid"), [(0, False), (1, True), (MAX_INPUTS, True), (MAX_INPUTS + 1, False)])
+def test_a_request_embeds_a_bounded_number(count: int, *, valid: bool) -> None:
+    """1-256 inputs in a request."""
+    assert valid == is_valid(EmbeddingsRequest, {"model": "m", "input": ["a"] * count})
+
+
+@given(
+    metadata=st.none()
+    | st.dictionaries(st.text(max_size=5), st.none() | st.integers(-5, 5) | st.text(max_size=5), max_size=4),
+    caption=st.none() | st.text(max_size=10),
+    score=st.floats(-1, 1),
+)
+def test_a_hit_survives_the_cache(metadata: dict[str, object] | None, caption: str | None, score: float) -> None:
+    """A hit written as JSON and read back is the same hit, nulls in its metadata included."""
+    hit = HitView.model_validate(
+        {
+            "id": "a", "width": 1, "height": 2, "image_url": "i", "thumbnail_url": "t", "captions": ["c"],
+            "metadata": metadata, "score": score, "caption": caption,
+        }
+    )  # fmt: skip
+
+    assert hit == HitView.model_validate_json(hit.model_dump_json())

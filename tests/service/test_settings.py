@@ -1,0 +1,77 @@
+"""Settings come from VILEM_* variables, once, and are checked."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from service.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No VILEM_* variable of the developer's reaches these tests."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"VILEM_{name.upper()}", raising=False)
+
+
+def test_the_defaults_are_local() -> None:
+    """Without any variable the service binds to this machine only, has no Redis, and has bounds on everything."""
+    settings = Settings()
+
+    assert "127.0.0.1" == settings.host
+    assert settings.redis_url is None
+    assert 32 * 2**20 == settings.max_body_bytes
+    assert 20_000 == settings.max_text_chars
+
+
+def test_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each field is read from VILEM_ and its name; what is given to the constructor wins."""
+    monkeypatch.setenv("VILEM_HOME", str(tmp_path))
+    monkeypatch.setenv("VILEM_PORT", "9000")
+    monkeypatch.setenv("VILEM_MAX_BATCH", "8")
+
+    settings = Settings(port=9001)
+
+    assert (tmp_path, 9001, 8) == (settings.home, settings.port, settings.max_batch)
+
+
+def test_settings_do_not_change() -> None:
+    """A setting cannot be assigned: what was read at the start holds."""
+    settings = Settings()
+
+    with pytest.raises(ValidationError):
+        settings.port = 1  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "70000"),
+        ("port", "http"),
+        ("max_batch", "0"),
+        ("max_queue", "-1"),
+        ("deadline_s", "0"),
+        ("max_body_bytes", "10"),
+        ("decode_threads", "0"),
+        ("cache_bytes", "-1"),
+        ("poll_s", "0"),
+    ],
+)
+def test_a_value_out_of_range_refuses_to_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A variable that makes no sense is an error that names the field, not a service that behaves oddly."""
+    monkeypatch.setenv(f"VILEM_{name.upper()}", value)
+
+    with pytest.raises(ValidationError, match=name):
+        Settings()
+
+
+def test_a_misspelt_argument_is_refused() -> None:
+    """A keyword that is no setting is an error."""
+    with pytest.raises(ValidationError, match="prot"):
+        Settings(prot=9000)  # pyright: ignore[reportCallIssue]
+
+
+def test_every_setting_says_what_it_trades() -> None:
+    """Each field has a help text."""
+    assert [] == [name for name, field in Settings.model_fields.items() if not field.description]

@@ -1,0 +1,99 @@
+"""Published collections for tests and benchmarks, made without the embedding job."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from index.collection import Collection
+from index.publish import publish
+from index.rows import Entry
+from index.schema import Record
+from models.bundle import Bundle
+from models.manifest import BundleManifest
+from tests.support.images import encoded
+from tests.support.tiny_bundle import COLOURS
+
+_ROWS_A_COMMIT = 20_000
+
+
+def colour_picture(colour: str, shade: int = 0, size: tuple[int, int] = (48, 40)) -> bytes:
+    """A PNG in one colour; *shade* makes pictures of one colour differ."""
+    from PIL import Image
+
+    levels = tuple(max(0, level - 4 * shade) for level in COLOURS[colour])
+    return encoded(Image.new("RGB", size, levels))
+
+
+def make_colours(
+    home: Path, bundle_path: Path, name: str = "colours", *, shades: int = 3, ids: Sequence[str] | None = None
+) -> list[str]:
+    """A collection of pictures in eight colours with captions and metadata, published; returns its ids.
+
+    The bundle lies at `home/bundles`, or is linked there. Item `red-0` is a red picture with the captions "red" and
+    "a photo of red"; its picture is `home/pictures/red-0.png`.
+    """
+    link_bundle(home, bundle_path)
+    bundle = Bundle.open(bundle_path)
+    pictures = home / "pictures"
+    pictures.mkdir(parents=True, exist_ok=True)
+    wanted = [(colour, shade) for colour in COLOURS for shade in range(shades)]
+    chosen = list(ids) if ids is not None else [f"{colour}-{shade}" for colour, shade in wanted]
+    entries: list[Entry] = []
+    for number, (item_id, (colour, shade)) in enumerate(zip(chosen, wanted, strict=False)):
+        data = colour_picture(colour, shade)
+        path = pictures / (f"{item_id}.png" if ids is None else f"{number}.png")
+        path.write_bytes(data)
+        captions = (colour, f"a photo of {colour}")
+        record = Record(
+            id=item_id, uri=path.absolute().as_uri(), sha256=hashlib.sha256(data).hexdigest(), width=48, height=40,
+            captions=captions, metadata={"colour": colour, "shade": shade, "note": None},
+        )  # fmt: skip
+        vector = bundle.embed_images(bundle.prepare(data)[None])[0]
+        entries.append(Entry(record, vector, bundle.embed_texts(captions).vectors))
+    add_published(home, bundle.manifest, name, entries)
+    return [entry.record.id for entry in entries]
+
+
+def add_published(home: Path, manifest: BundleManifest, name: str, entries: Sequence[Entry]) -> None:
+    """Write the entries to collection *name*, made if it is not there, and publish it."""
+    root = home / "collections"
+    if (root / name).exists():
+        collection = Collection.open(root, name)
+    else:
+        collection = Collection.create(
+            root, name, dim=manifest.dim, bundle_digest=manifest.digest(), bundle_name=manifest.name
+        )
+    for start in range(0, len(entries), _ROWS_A_COMMIT):
+        collection.add(entries[start : start + _ROWS_A_COMMIT])
+    publish(collection)
+
+
+def link_bundle(home: Path, bundle_path: Path) -> None:
+    """Make the bundle one of *home*'s."""
+    target = home / "bundles" / bundle_path.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists():
+        target.symlink_to(bundle_path.absolute())
+
+
+def make_random(home: Path, manifest: BundleManifest, name: str, rows: int, seed: int = 0) -> None:
+    """A published collection of random unit vectors in loose clusters: its size is real, its pictures are not there."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(256, manifest.dim)).astype(np.float32)
+    vectors = centres[rng.integers(256, size=rows)] + rng.normal(size=(rows, manifest.dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    nothing = np.zeros((0, manifest.dim), np.float32)
+    entries = [
+        Entry(
+            Record(
+                id=f"item-{number:07d}", uri=f"file:///nowhere/{number}.jpg", sha256="0" * 64, width=640, height=480,
+                metadata={"number": number},
+            ),
+            vectors[number],
+            nothing,
+        )
+        for number in range(rows)
+    ]  # fmt: skip
+    add_published(home, manifest, name, entries)

@@ -1,0 +1,36 @@
+"""`vilem serve`: options become settings."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from service.settings import Settings
+from vilem.cli import serve
+from vilem.cli.main import app
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """The settings that the command would serve with; no server is started."""
+    settings: list[Settings] = []
+    monkeypatch.setattr(serve, "run_server", settings.append)
+    return settings
+
+
+def test_options_win_over_the_environment(served: list[Settings], tmp_path: Path) -> None:
+    """An option on the command line beats its VILEM_ variable; what is not given comes from the environment."""
+    environment = {"VILEM_PORT": "9000", "VILEM_HOME": str(tmp_path)}
+
+    result = CliRunner().invoke(app, ["serve", "--port", "9001"], env=environment)
+
+    assert 0 == result.exit_code, result.output
+    assert (9001, tmp_path) == (served[0].port, served[0].home)
+
+
+def test_a_wrong_setting_is_an_error(served: list[Settings]) -> None:
+    """A setting out of range ends the command before anything is served."""
+    result = CliRunner().invoke(app, ["serve", "--port", "70000"])
+
+    assert result.exit_code != 0
+    assert [] == served

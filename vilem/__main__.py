@@ -1,0 +1,5 @@
+"""`python -m vilem` is the `vilem` command."""
+
+from vilem.cli.main import main
+
+main()

@@ -1,0 +1,39 @@
+"""`vilem demo`: make a corpus of rendered scenes, index it, serve it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+COLLECTION = "scenes"
+
+
+def demo(
+    home: Annotated[Path, typer.Option(help="Folder to build the demo in; a second run goes on from it.")] = Path(
+        ".demo"
+    ),
+    port: Annotated[int, typer.Option(help="Port to serve on.")] = 8000,
+    count: Annotated[int, typer.Option(min=1, help="How many scenes to render.")] = 1000,
+) -> None:
+    """Render scenes, index them with the built-in model and serve the search page, until Ctrl-C.
+
+    \b
+    Example:
+      vilem demo --port 8080
+    """
+    from rich.console import Console
+
+    from service.settings import Settings
+    from vilem.cli.index import build
+    from vilem.cli.scenes import Split, make
+    from vilem.cli.serve import run_server
+
+    console = Console()
+    source = home / "scenes"
+    if not (source / "test.jsonl").exists():
+        console.print(f"[bold]1/3[/] rendering {count} scenes into {source}")
+        make(source, count=count, split=Split.test)
+    console.print("[bold]2/3[/] indexing")
+    build(COLLECTION, str(source / "test.jsonl"), model="scenes-s", home=home)
+    console.print(f"[bold]3/3[/] serving: open [link]http://localhost:{port}[/link] (Ctrl-C stops)")
+    run_server(Settings(home=home, port=port))

@@ -1,0 +1,214 @@
+"""`vilem index`: from files to a published collection."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from index.collection import Collection
+    from index.embed import EmbedJob
+    from index.progress import Progress, Summary
+    from index.snapshot import SnapshotManifest
+    from models.bundle import Bundle
+
+app = typer.Typer(help="Build and inspect collections.", no_args_is_help=True)
+
+# Everything that could be read is indexed, and something could not: scripts may tell this from failure (1).
+EXIT_WITH_REJECTS = 3
+
+Home = Annotated[Path | None, typer.Option(help="Folder with bundles/ and collections/ [VILEM_HOME].")]
+Name = Annotated[str, typer.Argument(help="Name of a collection.")]
+
+
+def _home(given: Path | None) -> Path:
+    from service.settings import Settings
+
+    return Settings().home if given is None else given
+
+
+@app.command()
+def build(
+    name: Name,
+    source: Annotated[str, typer.Argument(help="Folder, JSONL/CSV/Parquet table, or WebDataset tar; path or URL.")],
+    model: Annotated[str, typer.Option(help="Bundle: a folder, or a name `vilem model list` shows.")],
+    home: Home = None,
+    root: Annotated[str | None, typer.Option(help="Folder that a table's relative paths start from.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images in one inference.")] = 16,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Larger pictures are rejected.")] = 100_000_000,
+    recall: Annotated[float, typer.Option(min=0, max=1, help="Recall@10 the index must reach.")] = 0.95,
+) -> None:
+    """Embed a source into a collection and publish it. Run it again to resume or to add what is new.
+
+    Exit status: 0 all indexed, 3 published but some pictures were rejected (`vilem index rejects NAME`), 1 failed.
+
+    \b
+    Examples:
+      vilem index build photos ~/Pictures --model scenes-s
+      vilem index build shop products.csv --model vit-b-32 --root /srv/pictures
+    """
+    from index.embed import embed
+    from index.options import EmbedOptions
+    from index.publish import publish
+    from index.sources import open_source
+    from models.bundle import Bundle, find_bundle
+    from models.decode import DecodeLimits
+
+    folder = _home(home)
+    items = open_source(source, root=root)
+    bundle = Bundle.open(find_bundle(model, folder))
+    collection = _collection(folder / "collections", name, bundle)
+    options = EmbedOptions(image_batch=batch, limits=DecodeLimits(max_pixels=max_pixels))
+    with embed(collection, items, bundle, options) as job:
+        _follow(job)
+    manifest = publish(collection.latest(), target_recall=recall)
+    _print_summary(name, job.summary, manifest)
+    if job.summary.rejected:
+        raise typer.Exit(EXIT_WITH_REJECTS)
+
+
+@app.command()
+def publish(name: Name, home: Home = None) -> None:
+    """Index a collection's rows anew and make that what is served.
+
+    \b
+    Example:
+      vilem index publish photos
+    """
+    from index.collection import Collection
+    from index.publish import publish as publish_collection
+
+    manifest = publish_collection(Collection.open(_home(home) / "collections", name))
+    typer.echo(f"published {manifest.id}: {manifest.images.rows} items, {manifest.images.factory}")
+
+
+@app.command("list")
+def list_(home: Home = None) -> None:
+    """List the collections.
+
+    \b
+    Example:
+      vilem index list
+    """
+    from index.collection import Collection, list_collections
+
+    root = _home(home) / "collections"
+    rows = [
+        (name, f"{collection.count():,}", collection.info.bundle_name, collection.info.created_at)
+        for name in list_collections(root)
+        for collection in [Collection.open(root, name)]
+    ]
+    _print_table(("collection", "items", "model", "created"), rows)
+
+
+@app.command()
+def show(name: Name, home: Home = None) -> None:
+    """Show a collection and its published snapshot.
+
+    \b
+    Example:
+      vilem index show photos
+    """
+    from index.collection import Collection
+    from index.publish import current
+    from index.snapshot import read_manifest
+
+    collection = Collection.open(_home(home) / "collections", name)
+    manifest = read_manifest(current(collection.path))
+    rows = [
+        ("items", f"{collection.count():,} at version {collection.version}"),
+        ("model", f"{collection.info.bundle_name} ({collection.info.bundle_digest[:12]}…)"),
+        ("published", f"{manifest.id}: {manifest.images.rows:,} items, {manifest.created_at}"),
+        ("images", _part(manifest, "images")),
+        ("texts", _part(manifest, "texts")),
+        ("rejects", f"{len(collection.rejects()):,}"),
+    ]
+    _print_table(("collection", name), rows)
+
+
+@app.command()
+def rejects(name: Name, home: Home = None) -> None:
+    """List what could not be indexed, and why.
+
+    \b
+    Example:
+      vilem index rejects photos
+    """
+    from index.collection import Collection
+
+    found = Collection.open(_home(home) / "collections", name).rejects()
+    _print_table(("id", "reason", "detail"), [(each.id, each.reason, each.detail) for each in found])
+
+
+@app.command()
+def verify(name: Name, home: Home = None) -> None:
+    """Compare every file of the published snapshot with its SHA-256.
+
+    \b
+    Example:
+      vilem index verify photos
+    """
+    from index.searcher import Searcher
+
+    searcher = Searcher.open(_home(home) / "collections", name)
+    typer.echo(f"{name}: snapshot {searcher.manifest.id} is whole: {searcher.count:,} items")
+
+
+def _collection(root: Path, name: str, bundle: "Bundle") -> "Collection":
+    from index.collection import Collection
+    from index.errors import CollectionMissing
+
+    try:
+        return Collection.open(root, name)
+    except CollectionMissing:
+        manifest = bundle.manifest
+        return Collection.create(root, name, dim=manifest.dim, bundle_digest=bundle.digest, bundle_name=manifest.name)
+
+
+def _follow(job: "EmbedJob") -> None:
+    """Show the job's progress until its end."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = ("embedding", BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}"))
+    with Bar(*columns) as bar:
+        task = bar.add_task("embedding", total=None, pace="")
+        for progress in job:
+            bar.update(task, completed=progress.seen, total=progress.total, pace=_pace(progress))
+
+
+def _pace(progress: "Progress") -> str:
+    left = progress.seconds_left
+    return f"{progress.rate:.0f}/s" + ("" if left is None else f", {left:.0f} s left")
+
+
+def _print_summary(name: str, summary: "Summary", manifest: "SnapshotManifest") -> None:
+    rows = [
+        ("seen", f"{summary.seen:,}"),
+        ("embedded", f"{summary.embedded:,}"),
+        ("updated", f"{summary.updated:,}"),
+        ("unchanged", f"{summary.unchanged:,}"),
+        ("rejected", ", ".join(f"{reason}: {count}" for reason, count in summary.rejected.items()) or "0"),
+        ("captions", f"{summary.captions:,} embedded, {summary.captions_truncated:,} of them cut"),
+        ("seconds", f"{summary.seconds:.1f}"),
+        ("published", f"{manifest.id}: {manifest.images.rows:,} items, {manifest.images.factory}"),
+    ]
+    _print_table(("collection", name), rows)
+
+
+def _part(manifest: "SnapshotManifest", name: str) -> str:
+    part = manifest.images if name == "images" else manifest.texts
+    if part is None:
+        return "none"
+    return f"{part.rows:,} vectors, {part.factory} {part.parameters or ''}, recall@10 {part.recall_at_10:.3f}"
+
+
+def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*head)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)

@@ -1,0 +1,123 @@
+"""`vilem model`: bundles."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(help="Inspect, check and make model bundles.", no_args_is_help=True)
+
+
+class Precision(StrEnum):
+    """Of a bundle's graphs."""
+
+    fp16 = "fp16"
+    int8 = "int8"
+
+
+Home = Annotated[Path | None, typer.Option(help="Folder with bundles/ and collections/ [VILEM_HOME].")]
+Reference = Annotated[str, typer.Argument(help="A bundle's folder, or a name that `vilem model list` shows.")]
+
+
+def _home(given: Path | None) -> Path:
+    from service.settings import Settings
+
+    return Settings().home if given is None else given
+
+
+@app.command("list")
+def list_(home: Home = None) -> None:
+    """List the bundles at hand.
+
+    \b
+    Example:
+      vilem model list
+    """
+    from models.bundle import list_bundles
+    from models.manifest import read_manifest
+
+    rows: list[tuple[str, ...]] = []
+    for folder in list_bundles(_home(home)):
+        manifest = read_manifest(folder)
+        rows.append((folder.name, str(manifest.dim), ", ".join(manifest.variants), str(folder)))
+    _print_table(("bundle", "d", "variants", "folder"), rows)
+
+
+@app.command()
+def inspect(bundle: Reference, home: Home = None) -> None:
+    """Show what a bundle says of itself.
+
+    \b
+    Example:
+      vilem model inspect scenes-s
+    """
+    from models.bundle import find_bundle
+    from models.manifest import read_manifest
+
+    manifest = read_manifest(find_bundle(bundle, _home(home)))
+    image, text, made = manifest.preprocess, manifest.text, manifest.provenance
+    rows = [
+        ("digest", manifest.digest()),
+        ("dimension", str(manifest.dim)),
+        ("image", f"{image.size} px, {image.resize}, {image.interpolation}"),
+        ("text", f"{text.context_length} tokens, {'causal' if text.causal else 'not causal'}, cleaning: {text.clean}"),
+        ("logit scale", f"{manifest.logit_scale:.2f}"),
+        ("architecture", made.architecture),
+        ("weights", made.pretrained if made.recipe is None else f"trained by recipe {made.recipe[:12]}…"),
+        ("bytes", f"{sum(seal.size for seal in manifest.files.values()):,}"),
+    ]
+    for name, variant in manifest.variants.items():
+        cosines = f"cosine to fp32: images {variant.image_cosine:.5f}, texts {variant.text_cosine:.5f}"
+        rows.append((f"variant {name}", cosines))
+    rows += [(name, f"{value:.4f}") for name, value in made.metrics.items()]
+    _print_table(("bundle", manifest.name), rows)
+
+
+@app.command()
+def verify(bundle: Reference, home: Home = None) -> None:
+    """Compare every file of a bundle with its SHA-256, and run it once.
+
+    \b
+    Example:
+      vilem model verify scenes-s
+    """
+    from models.bundle import Bundle, find_bundle
+
+    opened = Bundle.open(find_bundle(bundle, _home(home)))
+    opened.embed_texts(["a red circle"])
+    typer.echo(f"{opened.manifest.name}: whole, digest {opened.digest}")
+
+
+@app.command()
+def export(
+    architecture: Annotated[str, typer.Argument(help="open_clip's name, e.g. ViT-B-32.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the bundle; must not exist.")],
+    pretrained: Annotated[str, typer.Option(help="open_clip tag, FILE.pt, FILE.safetensors, or none.")] = "none",
+    variant: Annotated[list[Precision] | None, typer.Option(help="Precision beside fp32; may be repeated.")] = None,
+) -> None:
+    """Make a bundle of any open_clip model (needs the `train` extra).
+
+    \b
+    Examples:
+      vilem model export ViT-B-32 --pretrained laion2b_s34b_b79k -o bundles/vit-b-32 --variant fp16
+      vilem model export ViT-B-32 --pretrained my.safetensors -o bundles/mine
+    """
+    from models.export.from_open_clip import export_open_clip
+
+    if output.exists():
+        raise typer.BadParameter(f"{output} exists: a bundle is never overwritten; remove it or choose another folder")
+    chosen: list[Literal["fp32", "fp16", "int8"]] = [each.value for each in variant or []]
+    manifest = export_open_clip(architecture, pretrained, output, variants=chosen)
+    typer.echo(f"{output}: d={manifest.dim}, variants {', '.join(manifest.variants)}, digest {manifest.digest()}")
+
+
+def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*head)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)

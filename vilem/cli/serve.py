@@ -1,0 +1,49 @@
+"""`vilem serve`: the HTTP API and the page over the collections of one home."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+
+def serve(
+    home: Annotated[Path | None, typer.Option(help="Folder with bundles/ and collections/ [VILEM_HOME].")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind [VILEM_HOST, 127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to bind [VILEM_PORT, 8000].")] = None,
+    redis_url: Annotated[str | None, typer.Option(help="Redis for the cache [VILEM_REDIS_URL, none].")] = None,
+) -> None:
+    """Serve every published collection over HTTP, until Ctrl-C.
+
+    Options not given come from VILEM_* environment variables; docs/api.md lists them all.
+
+    \b
+    Example:
+      vilem serve --home ~/vilem --port 8000
+      curl -s localhost:8000/v1/collections/photos/search -H 'content-type: application/json' \\
+           -d '{"query": {"text": "a red kite over a beach"}}'
+    """
+    from service.settings import Settings
+
+    given = {"home": home, "host": host, "port": port, "redis_url": redis_url}
+    # the environment fills what is left out
+    run_server(Settings.model_validate({name: value for name, value in given.items() if value is not None}))
+
+
+def run_server(settings: "Settings") -> None:
+    """Run uvicorn in this process until it is told to stop."""
+    import uvicorn
+
+    from service.app import create_app
+
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        # a keep-alive longer than common proxies' idle time, so that the proxy is first to close
+        timeout_keep_alive=75,
+    )
