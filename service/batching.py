@@ -117,17 +117,19 @@ class MicroBatcher(Generic[T, R]):
     def _with_oldest(self) -> set[int]:
         """Places of the batch that holds place 0, when jobs in order of size are cut into batches.
 
-        A job joins the smaller ones before it unless padding these to its size costs more than a batch of its own.
+        A job joins the smaller ones before it so long as padding all of them to its size costs no more than a batch of
+        its own would.
         """
         batch: list[int] = []
+        total = 0
         for place in sorted(range(len(self._queue)), key=lambda each: self._queue[each].size):
-            if batch:
-                padding = len(batch) * (self._queue[place].size - self._queue[batch[-1]].size)
-                if padding > self._overhead or len(batch) == self._max_batch:
-                    if 0 in batch:
-                        break
-                    batch = []
+            size = self._queue[place].size
+            if len(batch) == self._max_batch or len(batch) * size - total > self._overhead:
+                if 0 in batch:
+                    break
+                batch, total = [], 0
             batch.append(place)
+            total += size
         return set(batch)
 
     def _is_live(self, job: _Job[T, R]) -> bool:

@@ -23,18 +23,24 @@ class BodyLimit:
         if not declared.isdigit() or int(declared) > self._max_bytes:
             await self._refuse(send)
             return
-        read = 0
+        read, unread = 0, b"transfer-encoding" in headers or declared != b"0"
 
         async def counted() -> Message:
-            nonlocal read
+            nonlocal read, unread
             message = await receive()
             read += len(message.get("body", b""))
+            unread = message.get("more_body", False)
             if read > self._max_bytes:
-                # else the server would go on reading what nobody wants
-                raise HTTPException(413, self._detail(), {"Connection": "close"})
+                raise HTTPException(413, self._detail())
             return message
 
-        await self._app(scope, counted, send)
+        async def ended(message: Message) -> None:
+            # else the server would go on reading what nobody wants, for as long as a client likes to send
+            if unread and message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, counted, ended)
 
     def _detail(self) -> str:
         return f"the request has more than {self._max_bytes:,} bytes: send smaller images, or fewer"

@@ -54,5 +54,5 @@ class Workers:
         """Drop what has not begun; do not wait for the rest."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _done(self, _: "asyncio.Future[Made]") -> None:
+    def _done(self, _: object) -> None:
         self._held -= 1

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.support.collections import colour_picture, make_colours
-from tests.support.hostile import CASES, MEMORY_BYTES, Hostile
+from tests.support.hostile import CASES, MEMORY_BYTES, Hostile, send_forever
 from tests.support.images import encoded, picture
 from tests.support.servers import Server, serving
 
@@ -55,6 +55,19 @@ def test_no_file_of_the_server_comes_out(server: Server) -> None:
     for case in CASES:
         if "passwd" in case.name:
             assert "root:" not in case.send(server.client, "colours").text
+
+
+def test_a_body_without_end_is_cut_off(server: Server) -> None:
+    """A client that streams without end is refused at the limit; memory stays bounded."""
+    server.forget_peak()
+    before, _ = server.memory()
+
+    sent = send_forever(server.port, f"{SEARCH}/image")
+
+    _, peak = server.memory()
+    assert sent < 100 * 2**20
+    assert peak - before < MEMORY_BYTES
+    assert answers(server)
 
 
 def test_many_bombs_at_once_stay_cheap(server: Server) -> None:

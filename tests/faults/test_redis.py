@@ -143,6 +143,32 @@ def test_a_redis_that_is_flushed_or_full_fails_no_request(home: Path, redis: Red
         assert [] == load.wrong
 
 
+def test_keys_that_others_wrote_fail_no_request(home: Path, redis: RedisServer, tmp_path: Path) -> None:
+    """When every key of ours holds a list, or bytes of another program, answers are right all the same."""
+    import redis as library
+
+    with library.Redis.from_url(redis.url) as admin:
+        for garbage in ("list", "bytes"):
+            # a fresh process has nothing in memory: it must ask Redis
+            with serving(home, tmp_path / f"log-{garbage}", redis_url=redis.url) as server:
+                for colour in COLOURS:
+                    server.client.post(SEARCH, json={"query": {"text": colour}})
+                until = time.monotonic() + 10
+                while admin.dbsize() < 2 * len(COLOURS) and time.monotonic() < until:
+                    time.sleep(0.02)
+            for key in list(admin.scan_iter()):
+                admin.delete(key)
+                if garbage == "list":
+                    admin.rpush(key, "x")
+                else:
+                    admin.set(key, b"\xff\x00garbage")
+            with serving(home, tmp_path / f"log-{garbage}-2", redis_url=redis.url) as server:
+                for colour in COLOURS:
+                    hits = server.client.post(SEARCH, json={"query": {"text": colour}}).json()["hits"]
+                    assert hits[0]["id"].startswith(colour)
+            admin.flushall()
+
+
 def test_a_redis_that_was_never_there_fails_no_request(home: Path, tmp_path: Path) -> None:
     """A wrong address in the settings costs the cache, and nothing else: the service gets ready and answers."""
     with serving(home, tmp_path / "log", redis_url="redis://127.0.0.1:1/0") as server:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.body_limit import BodyLimit
 
@@ -35,13 +35,13 @@ class Exchange:
         """Keep what is answered."""
         self.sent.append(message)
 
-    def run(self) -> tuple[int, bytes]:
+    def run(self, app: ASGIApp | None = None) -> tuple[int, bytes]:
         """Status and body of the answer."""
         scope = {
             "type": "http", "method": "POST", "path": "/",
             "headers": [(name.encode(), value.encode()) for name, value in self._headers.items()],
         }  # fmt: skip
-        asyncio.run(BodyLimit(echo_length, LIMIT)(scope, self.receive, self.send))
+        asyncio.run(BodyLimit(app or echo_length, LIMIT)(scope, self.receive, self.send))
         body = b"".join(message.get("body", b"") for message in self.sent)
         return self.sent[0]["status"], body
 
@@ -89,6 +89,34 @@ def test_a_length_that_lies_does_not_help() -> None:
 
     assert 413 == exchange.run()[0]
     assert exchange.received <= LIMIT + 400
+
+
+def closes(exchange: Exchange) -> bool:
+    """Whether the answer ends the connection."""
+    return (b"connection", b"close") in exchange.sent[0]["headers"]
+
+
+def test_a_refused_stream_ends_its_connection() -> None:
+    """What exceeded the limit is not read on: the answer closes the connection."""
+    exchange = Exchange([b"x" * 400] * 100, {"transfer-encoding": "chunked"})
+
+    assert (413, True) == (exchange.run()[0], closes(exchange))
+
+
+def test_a_body_that_the_app_did_not_read_ends_its_connection() -> None:
+    """An app that answers without reading a body leaves none to be read for ever; one that read it keeps the line."""
+
+    async def deaf(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("no", 422)(scope, receive, send)
+
+    unread, whole = (Exchange([b"x"] * 10, {"transfer-encoding": "chunked"}) for _ in range(2))
+    none = Exchange([], {})
+
+    assert [True, False, False] == [
+        (unread.run(deaf), closes(unread))[1],
+        (whole.run(), closes(whole))[1],
+        (none.run(deaf), closes(none))[1],
+    ]
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "ten", " ", "9" * 30])
