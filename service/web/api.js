@@ -1,39 +1,72 @@
-// The HTTP API. A failure is an Error whose `title` and `detail` can be shown to a person.
+// The HTTP API. Whatever fails is an ApiError that can be shown to a person.
 
 export class ApiError extends Error {
-  constructor(title, detail, status = 0) {
+  /** `kind` is the last part of the problem's stable type, or "unreachable" when nothing answered. */
+  constructor(kind, title, detail, retryAfter = 0) {
     super(`${title}: ${detail}`);
-    Object.assign(this, { title, detail, status });
+    Object.assign(this, { kind, title, detail, retryAfter });
   }
 }
 
-async function call(path, options) {
-  let response;
-  try {
-    response = await fetch(path, options);
-  } catch (error) {
+async function call(path, options = {}) {
+  const response = await fetch(path, options).catch((error) => {
     if (error.name === "AbortError") throw error;
-    throw new ApiError("The server does not answer", "Check that it is running, then search again.");
-  }
-  const body = await response.json().catch(() => ({}));
-  if (!response.ok) {
-    throw new ApiError(body.title ?? "The search failed", body.detail ?? `Status ${response.status}.`, response.status);
-  }
-  return body;
+    throw new ApiError("unreachable", "The server does not answer", "It may be restarting, or the network is down.");
+  });
+  const body = await response.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    return null;
+  });
+  if (response.ok && body) return body;
+  const kind = body?.type?.split("/").pop() ?? "unknown";
+  const title = body?.title ?? "The server's answer makes no sense";
+  const detail = body?.detail ?? `${path} answered with status ${response.status}.`;
+  throw new ApiError(kind, title, detail, Number(response.headers.get("Retry-After")) || 0);
 }
 
-export const collections = () => call("/v1/collections");
+const address = (collection) => `/v1/collections/${encodeURIComponent(collection)}`;
 
-export const collection = (name) => call(`/v1/collections/${encodeURIComponent(name)}`);
+export const collections = (signal) => call("/v1/collections", { signal });
 
-export function search(name, query, { target, limit, offset, signal }) {
-  const path = `/v1/collections/${encodeURIComponent(name)}/search`;
+export const collection = (name, signal) => call(address(name), { signal });
+
+/** Search with `query`, one of {text}, {file} and {id}. */
+export function search(name, query, { target, limit, offset }, signal) {
   if (query.file) {
     const form = new FormData();
     form.append("file", query.file);
     for (const [key, value] of Object.entries({ target, limit, offset })) form.append(key, value);
-    return call(`${path}/image`, { method: "POST", body: form, signal });
+    return call(`${address(name)}/search/image`, { method: "POST", body: form, signal });
   }
-  const body = JSON.stringify({ query, target, limit, offset });
-  return call(path, { method: "POST", body, headers: { "content-type": "application/json" }, signal });
+  const asked = query.id ? { id: query.id } : { text: query.text };
+  const body = JSON.stringify({ query: asked, target, limit, offset });
+  return call(`${address(name)}/search`, {
+    method: "POST", body, headers: { "content-type": "application/json" }, signal,
+  });
+}
+
+/** Where the small picture of an item is; ids may hold slashes. */
+export function thumbnail(name, id, size = 256) {
+  const path = id.split("/").map(encodeURIComponent).join("/");
+  return `${address(name)}/items/${path}/thumbnail?size=${size}`;
+}
+
+/** Whether the service still loads; an answer that names what failed means that loading is over. */
+export async function loading(signal) {
+  const response = await fetch("/readyz", { signal });
+  const body = await response.json().catch(() => ({}));
+  return !response.ok && !body.failed;
+}
+
+/** Resolve `delay` ms later at the earliest, once the service answers and has loaded; reject when aborted. */
+export async function untilReady(delay, signal) {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, delay));
+    signal?.throwIfAborted();
+    const wait = await loading(signal).catch((error) => {
+      if (error.name === "AbortError") throw error;
+      return true;
+    });
+    if (!wait) return;
+  }
 }

@@ -1,0 +1,61 @@
+// Errors, each with what to do about it.
+
+import { $, element } from "./dom.js";
+
+// by the last part of a problem's stable type (docs/api.md)
+const ADVICE = {
+  unreachable: "This page looks for it and goes on by itself as soon as it answers.",
+  "not-ready": "Models and collections are being opened. This page goes on by itself.",
+  "nothing-served": "Index a folder of pictures; it appears here by itself once it is published:",
+  "image-too-large": "Make the picture smaller, then drop it again.",
+  "image-unreadable": "Use a JPEG, PNG, WebP or another common picture file that opens elsewhere.",
+  "image-unreachable": "The place where the pictures are stored is down: try again later.",
+  "body-too-large": "Make the picture smaller, then drop it again.",
+  "collection-unknown": "It may have been removed. Load the page again to see what there is.",
+  "item-unknown": "It may have been removed since this address was made. Clear the search, or use other words.",
+  "query-invalid": "Change the search as the message says.",
+  "request-invalid": "Change the search as the message says.",
+  "text-invalid": "Type the text again: a character of it was cut in two.",
+  "queue-full": "Many people search at this moment. This page tries again by itself.",
+  "deadline-exceeded": "The service is busy. This page tries again by itself.",
+};
+const COMMAND = "vilem index build NAME FOLDER --model scenes-s";
+
+// the same question gets the same answer: only another one helps
+const FINAL = new Set([
+  "image-too-large", "image-unreadable", "body-too-large", "item-unknown", "query-invalid", "request-invalid", "text-invalid",
+]);
+// these pass: it is worth trying again without being asked
+const PASSING = new Set(["unreachable", "not-ready", "nothing-served", "queue-full", "deadline-exceeded"]);
+
+export const passes = (error) => PASSING.has(error.kind);
+
+/** Show an error; `onRetry` and `onClear` belong to its buttons. */
+export function showProblem(error, { onRetry, onClear }) {
+  // an error that is not of the API is a defect of this page: say it, do not hide it
+  const { kind = "unknown", title = "This page has a defect", detail = error.message } = error;
+  const waiting = passes({ kind });
+  const final = FINAL.has(kind) && onClear;
+  const parts = [
+    element("h2", {}, waiting ? element("span", { class: "pulse", "aria-hidden": "true" }) : null, title),
+    element("p", {}, sentence(detail)),
+    element("p", { class: "quiet" }, ADVICE[kind] ?? "Try again; if it stays, the service's log says more."),
+    kind === "nothing-served" ? element("pre", {}, COMMAND) : null,
+    element(
+      "p",
+      { class: "actions" },
+      final ? null : element("button", { type: "button", class: "main", click: onRetry }, "Try again"),
+      onClear ? element("button", { type: "button", class: final ? "main" : null, click: onClear }, "Clear the search") : null,
+    ),
+  ];
+  $("problem").replaceChildren(...parts.filter(Boolean));
+  $("problem").classList.toggle("passing", waiting);
+  $("problem").hidden = false;
+}
+
+export function clearProblem() {
+  $("problem").hidden = true;
+  $("problem").replaceChildren();
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");

@@ -1,0 +1,79 @@
+// The hits: a grid of pictures, or a list of captions with the picture each belongs to.
+
+import { element, icon } from "./dom.js";
+import { rove } from "./rove.js";
+
+const score = (hit) => (hit.score == null ? null : element("span", { class: "score", title: "cosine similarity" }, hit.score.toFixed(3)));
+
+function picture(item) {
+  const at = (size) => `${item.thumbnail_url}?size=${size}`;
+  const made = element("img", {
+    src: at(256), srcset: `${at(256)} 1x, ${at(512)} 2x`, alt: "", loading: "lazy", decoding: "async", width: 256, height: 256,
+  });
+  made.addEventListener("error", () => made.replaceWith(element("span", { class: "absent" }, "Picture not available")));
+  return made;
+}
+
+export class Results {
+  items = [];
+  #list;
+  #onOpen;
+  #onLike;
+
+  /** `onOpen(place)` and `onLike(item)` are called by pointer and by key. */
+  constructor(list, { onOpen, onLike }) {
+    this.#list = list;
+    this.#onOpen = onOpen;
+    this.#onLike = onLike;
+    rove(list, ".open");
+    list.addEventListener("keydown", (event) => {
+      const place = this.#buttons().indexOf(event.target);
+      if (place >= 0 && event.key.toLowerCase() === "m" && !event.ctrlKey && !event.metaKey) onLike(this.items[place]);
+    });
+  }
+
+  /** Show hits or sample items; with `append`, below what is there. Returns how many were new. */
+  show(hits, target, { append = false } = {}) {
+    if (!append) this.clear();
+    this.#list.classList.toggle("texts", target === "texts");
+    // a collection that was published between two pages may repeat a hit
+    const key = (hit) => `${hit.id}\n${hit.caption ?? ""}`;
+    const known = new Set(this.items.map(key));
+    const fresh = hits.filter((hit) => !known.has(key(hit)));
+    const first = this.items.length;
+    this.items.push(...fresh);
+    this.#list.append(...fresh.map((hit, place) => this.#row(hit, first + place, target)));
+    return fresh.length;
+  }
+
+  clear() {
+    this.items = [];
+    this.#list.replaceChildren();
+  }
+
+  /** Move the focus to one hit; without a place, to the one that had it last. */
+  focus(place) {
+    const cell = place === undefined ? this.#list.querySelector(".open[tabindex='0']") : this.#buttons()[place];
+    cell?.focus();
+  }
+
+  #buttons() {
+    return [...this.#list.querySelectorAll(".open")];
+  }
+
+  #row(hit, place, target) {
+    const caption = element("span", { class: "caption" }, hit.caption ?? hit.captions?.[0] ?? hit.id);
+    const rank = target === "texts" ? element("span", { class: "rank" }, String(place + 1)) : null;
+    const parts = target === "texts" ? [rank, picture(hit), caption, score(hit)] : [picture(hit), caption, score(hit)];
+    return element(
+      "li",
+      { class: "hit" },
+      element("button", { type: "button", class: "open", "data-id": hit.id, tabindex: place ? -1 : 0, click: () => this.#onOpen(place) }, ...parts),
+      element(
+        "button",
+        { type: "button", class: "like", tabindex: -1, title: "More like this", "aria-label": `More like ${hit.id}`, click: () => this.#onLike(hit) },
+        icon("like"),
+      ),
+    );
+  }
+}
