@@ -142,6 +142,8 @@ def check_id(item_id: str) -> None:
         raise ItemInvalid("bad-id", f"the id {item_id!r} holds control characters: remove them")
     if item_id.endswith(_RESERVED_ENDS):
         raise ItemInvalid("bad-id", f"the id {item_id!r} ends like one of the service's URLs: rename it")
+    if item_id in (".", ".."):
+        raise ItemInvalid("bad-id", f"the id {item_id!r} cannot stand in a URL: rename it")
 
 
 def is_valid_id(item_id: str) -> bool:

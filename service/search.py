@@ -80,7 +80,9 @@ def item_view(collection: str, record: Record) -> Item:
 
 
 def _fields(collection: str, record: Record) -> dict[str, Any]:
-    address = f"/v1/collections/{collection}/items/{quote(record.id)}"
+    # a browser resolves the segments "." and ".." before it asks: an id that has them travels as one segment
+    safe = "" if {".", ".."} & set(record.id.split("/")) else "/"
+    address = f"/v1/collections/{collection}/items/{quote(record.id, safe=safe)}"
     return {
         "id": record.id,
         "width": record.width,

@@ -45,10 +45,9 @@ export function search(name, query, { target, limit, offset }, signal) {
   });
 }
 
-/** Where the small picture of an item is; ids may hold slashes. */
+/** Where the small picture of an item is; an id is one segment, whatever slashes and dots it holds. */
 export function thumbnail(name, id, size = 256) {
-  const path = id.split("/").map(encodeURIComponent).join("/");
-  return `${address(name)}/items/${path}/thumbnail?size=${size}`;
+  return `${address(name)}/items/${encodeURIComponent(id)}/thumbnail?size=${size}`;
 }
 
 /** Whether the service still loads; an answer that names what failed means that loading is over. */

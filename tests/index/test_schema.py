@@ -40,10 +40,24 @@ def test_ids_may_be_any_readable_text(item_id: str) -> None:
 
 @pytest.mark.parametrize(
     "item_id",
-    ["", "x" * 513, "é" * 257, "a\nb", "a\x00", "a\x7f", "a\x85", "a\u2028b", "a/image", "a/thumbnail", "\ud800"],
+    [
+        "",
+        ".",
+        "..",
+        "x" * 513,
+        "é" * 257,
+        "a\nb",
+        "a\x00",
+        "a\x7f",
+        "a\x85",
+        "a\u2028b",
+        "a/image",
+        "a/thumbnail",
+        "\ud800",
+    ],
 )
 def test_ids_that_no_url_or_log_can_carry_are_refused(item_id: str) -> None:
-    """Empty, too long, with control characters, undecodable, or ending like a route of the service: a bad id."""
+    """Empty, too long, with control characters, undecodable, ending like a route of the service, or a dot or two: a bad id."""
     with pytest.raises(ItemInvalid) as caught:
         schema.check_id(item_id)
     assert "bad-id" == caught.value.reason

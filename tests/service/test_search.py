@@ -255,6 +255,15 @@ def test_urls_of_an_item_are_escaped() -> None:
     assert item.thumbnail_url.endswith("/c/thumbnail")
 
 
+def test_dots_of_an_id_are_not_resolved() -> None:
+    """An id with segments that a browser would resolve away stands in its URLs as one segment."""
+    record = Record(id="../a/./b", uri="file:///x", sha256="0" * 64, width=1, height=2)
+
+    item = item_view("things", record)
+
+    assert "/v1/collections/things/items/..%2Fa%2F.%2Fb/image" == item.image_url
+
+
 def test_odd_ids_are_found(tmp_path: Path, tiny_bundle: Path) -> None:
     """Items whose ids hold slashes, quotes and other scripts can be searched with."""
     odd = ["a/b/c", "it's", 'say "hi"', "писк ✓", "100%", "-- drop"]

@@ -44,16 +44,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(home: Path, log: Path, *, wait: bool = True, **settings: object) -> Iterator[Server]:
+def serving(
+    home: Path, log: Path, *, wait: bool = True, port: int | None = None, **settings: object
+) -> Iterator[Server]:
     """Serve *home* until the block ends; output goes to the file *log*.
 
     Args:
         home: folder with collections/ and bundles/.
         log: what the process prints.
         wait: only yield once /readyz answers 200.
+        port: to listen on; a free one if not given.
         settings: by name, e.g. `redis_url="redis://..."`; passed on as VILEM_* variables.
     """
-    port = free_port()
+    port = port or free_port()
     given = {f"VILEM_{name.upper()}": str(value) for name, value in settings.items()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VILEM_")}
     environment = kept | given | {"VILEM_HOME": str(home), "VILEM_PORT": str(port)}
