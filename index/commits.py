@@ -1,15 +1,12 @@
 """The writing half of the embedding job: what is ready gathers in a chunk, and a chunk becomes one commit."""
 
-import errno
-from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from index.collection import Collection
-from index.errors import StorageFull
+from index.disk import full_disk_named
 from index.rows import Entry
 from index.schema import Reject
 
@@ -80,11 +77,11 @@ class Committer:
             StorageFull: there was no space.
         """
         self.wait()
-        with full_disk_named(self._collection):
+        with full_disk_named(self._collection.path, self._what_is_safe):
             self._collection.index_ids()
 
     def _write(self, chunk: Chunk) -> None:
-        with full_disk_named(self._collection):
+        with full_disk_named(self._collection.path, self._what_is_safe):
             self._collection.add(chunk.entries)
             # after the items: if we die in between, the next run finds these ids unchanged and clears them
             cleared = [entry.record.id for entry in chunk.entries] + chunk.unchanged
@@ -94,20 +91,6 @@ class Committer:
             if self._commits % _COMMITS_TO_INDEX == 0:
                 self._collection.index_ids()
 
-
-@contextmanager
-def full_disk_named(collection: Collection) -> Generator[None]:
-    """Say clearly that the disk is full, where Lance reports it among the details of its own error.
-
-    Raises:
-        StorageFull: instead of the OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) or f"os error {errno.ENOSPC}" in str(error):
-            raise StorageFull(
-                f"no space left under {collection.path}: free some and run the same command again; "
-                f"the {collection.latest().count():,} items committed before are safe"
-            ) from error
-        raise
+    def _what_is_safe(self) -> str:
+        rows = self._collection.latest().count()
+        return f"free some and run the same command again; the {rows:,} items committed before are safe"

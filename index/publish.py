@@ -13,7 +13,9 @@ import numpy as np
 
 from index.build import build_parts
 from index.collection import Collection
-from index.errors import SelfCheckFailed, SnapshotMissing, StorageFull
+from index.disk import full_disk_named
+from index.errors import SelfCheckFailed, SnapshotMissing
+from index.lease import lease
 from index.snapshot import MANIFEST_NAME, Snapshot, SnapshotManifest
 from models.sealed import STAGING_PREFIX, seal_files, staged, write_atomically
 
@@ -26,7 +28,7 @@ KEEP = 3
 _CANARIES = 64
 # float16 vectors: a vector's product with itself is 1 up to this
 _SCORE_SLACK = 2e-3
-_NO_SPACE = 28
+_STILL_SERVED = "free some and publish again; the old snapshot is still served"
 
 
 def publish(collection: Collection, *, target_recall: float = TARGET_RECALL) -> SnapshotManifest:
@@ -35,22 +37,17 @@ def publish(collection: Collection, *, target_recall: float = TARGET_RECALL) -> 
     Raises:
         SelfCheckFailed: the new index does not find its own vectors, or too few of the true neighbours; the old
             snapshot goes on serving.
+        LeaseHeld: another job writes the collection.
         StorageFull: the disk is full; the old snapshot goes on serving.
     """
-    pinned = collection.latest()
-    snapshot_id = f"v{pinned.version}-{uuid.uuid4().hex[:8]}"
-    try:
+    with lease(collection.path, "publishing"), full_disk_named(collection.path, lambda: _STILL_SERVED):
+        pinned = collection.latest()
+        snapshot_id = f"v{pinned.version}-{uuid.uuid4().hex[:8]}"
         with staged(pinned.path / SNAPSHOTS / snapshot_id) as folder:
             manifest = _write(pinned, snapshot_id, folder, target_recall)
             _self_check(Snapshot.open(folder), pinned, target_recall)
         write_atomically(pinned.path / ALIAS, f"{snapshot_id}\n".encode())
-    except OSError as error:
-        if error.errno == _NO_SPACE:
-            raise StorageFull(
-                f"no space left under {pinned.path}: free some and publish again; the old snapshot is still served"
-            ) from error
-        raise
-    collect_garbage(pinned.path)
+        collect_garbage(pinned.path)
     return manifest
 
 
@@ -70,7 +67,10 @@ def current(path: Path) -> Path:
 
 
 def collect_garbage(path: Path, keep: int = KEEP) -> None:
-    """Remove unfinished snapshots and all but the newest *keep*, never the one that the alias names."""
+    """Remove what killed publications left and all but the newest *keep* snapshots, never the one that is served.
+
+    The caller holds the lease: what is unfinished is nobody's work.
+    """
     root = path / SNAPSHOTS
     served = current(path)
     finished: list[Path] = []
@@ -82,6 +82,8 @@ def collect_garbage(path: Path, keep: int = KEEP) -> None:
     finished.sort(key=lambda folder: (folder / MANIFEST_NAME).stat().st_mtime_ns, reverse=True)
     for folder in finished[keep - 1 :]:
         shutil.rmtree(folder, ignore_errors=True)
+    for alias in path.glob(f"{STAGING_PREFIX}{ALIAS}-*"):
+        alias.unlink(missing_ok=True)
 
 
 def _write(collection: Collection, snapshot_id: str, folder: Path, target_recall: float) -> SnapshotManifest:
