@@ -150,3 +150,15 @@ def test_it_ends_when_told(home: Path, tmp_path: Path) -> None:
 
         assert running.process.returncode in (0, -15)
         assert "Traceback" not in running.log.read_text()
+
+
+def test_half_a_request_does_not_hold_up_the_end(home: Path, tmp_path: Path) -> None:
+    """SIGTERM ends the server also while a client is in the middle of sending."""
+    with serving(home, tmp_path / "log") as running, socket.create_connection(("127.0.0.1", running.port)) as idle:
+        idle.sendall(f"POST {SEARCH} HTTP/1.1\r\nhost: test\r\ncontent-length: 1000\r\n\r\n{{".encode())
+        # answered after it: the server has met the half request
+        assert 200 == running.client.get("/healthz").status_code
+        running.process.terminate()
+        running.process.wait(timeout=9)
+
+        assert running.process.returncode in (0, -15)

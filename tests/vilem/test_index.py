@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from index.errors import SourceError
 from models.scenes.corpus import write_jsonl
 from tests.support.tiny_bundle import make_tiny_bundle
 from vilem.cli.index import EXIT_WITH_REJECTS
@@ -60,6 +61,20 @@ def test_rejects_have_their_own_status(home: Path) -> None:
     assert EXIT_WITH_REJECTS == result.exit_code
     assert "not-an-image" in run(home, "rejects", "scenes").output
     assert "is whole: 5 items" in run(home, "verify", "scenes").output
+
+
+def test_an_empty_source_is_an_error(home: Path, tmp_path: Path) -> None:
+    """A folder without pictures is most likely the wrong one: nothing is published, and the message asks."""
+    (tmp_path / "empty").mkdir()
+
+    with pytest.raises(SourceError, match="is it the right place"):
+        CliRunner().invoke(
+            app,
+            ["index", "build", "none", str(tmp_path / "empty"), "--model", "tiny", "--home", str(home)],
+            catch_exceptions=False,
+        )
+
+    assert "never published" in run(home, "show", "none").output or run(home, "show", "none").exit_code
 
 
 def test_publish_makes_a_new_snapshot(home: Path) -> None:

@@ -48,6 +48,7 @@ def build(
       vilem index build shop products.csv --model vit-b-32 --root /srv/pictures
     """
     from index.embed import embed
+    from index.errors import SourceError
     from index.options import EmbedOptions
     from index.publish import publish
     from index.sources import open_source
@@ -61,6 +62,8 @@ def build(
     options = EmbedOptions(image_batch=batch, limits=DecodeLimits(max_pixels=max_pixels))
     with embed(collection, items, bundle, options) as job:
         _follow(job)
+    if not job.summary.seen:
+        raise SourceError(f"there are no pictures in {source}: is it the right place?")
     manifest = publish(collection.latest(), target_recall=recall)
     _print_summary(name, job.summary, manifest)
     if job.summary.rejected:

@@ -8,6 +8,8 @@ import typer
 if TYPE_CHECKING:
     from service.settings import Settings
 
+_SHUTDOWN_S = 5
+
 
 def serve(
     home: Annotated[Path | None, typer.Option(help="Folder with bundles/ and collections/ [VILEM_HOME].")] = None,
@@ -46,4 +48,6 @@ def run_server(settings: "Settings") -> None:
         access_log=False,
         # a keep-alive longer than common proxies' idle time, so that the proxy is first to close
         timeout_keep_alive=75,
+        # a client that never ends its request must not hold a stop until the supervisor kills us
+        timeout_graceful_shutdown=_SHUTDOWN_S,
     )
