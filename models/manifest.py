@@ -17,6 +17,7 @@ from models.sealed import FileSeal, SealBroken, verify
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "bundle.json"
 TOKENIZER_NAME = "tokenizer.json"
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 
 Triple = tuple[float, float, float]
 
@@ -76,7 +77,7 @@ class BundleManifest(_Part):
     """The whole of `bundle.json`."""
 
     schema_version: int = SCHEMA_VERSION
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+    name: str = Field(pattern=NAME_PATTERN)
     dim: int = Field(gt=0, description="embedding dimension d")
     logit_scale: float = Field(gt=0, description="factor on the cosine in the training loss (already exponentiated)")
     logit_bias: float = Field(default=0.0, description="SigLIP's bias; 0 for softmax models")

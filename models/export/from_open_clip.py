@@ -1,24 +1,23 @@
 """Any open_clip model, by architecture and weights, becomes a bundle."""
 
-import hashlib
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-import safetensors
-import safetensors.torch
-import torch
+from pydantic import ValidationError
 from torch import nn
 
 from models.errors import ExportError
-from models.export.graphs import is_causal
+from models.export.architecture import Architecture, check_tag, find_architecture, preprocess_of
+from models.export.quiet import quiet
 from models.export.seal import Precision, export_bundle
-from models.export.tokenizers import clip_tokenizer_json
-from models.manifest import BundleManifest, Preprocess, Provenance, TextSpec
+from models.export.text_spec import first_line, load_tokenizer, text_of
+from models.export.weights import SUFFIXES, expect_file, load_weights
+from models.manifest import BundleManifest, Preprocess, Provenance
+from models.sealed import sha256_of
 from models.training.open_clip_import import import_open_clip
 
-_CLEANING = {"lower": "lower", "whitespace": "whitespace", "canonicalize": "canonicalize"}
+RANDOM = "none"
 
 
 def export_open_clip(
@@ -28,119 +27,105 @@ def export_open_clip(
     *,
     variants: Sequence[Precision] = ("fp32",),
     name: str | None = None,
+    text_files: Path | None = None,
+    like: str | None = None,
 ) -> BundleManifest:
     """Export an open_clip model.
 
     Args:
-        architecture: open_clip's name of it.
+        architecture: open_clip's name of it, a configuration file `NAME.json`, or `local-dir:FOLDER`.
         pretrained: a tag of open_clip's, a `.pt` or `.safetensors` file, or "none" for random weights.
         output: the bundle's folder, which must not exist.
         variants: precisions beside fp32.
         name: of the bundle; the folder's by default.
+        text_files: folder with the Hugging Face files of tokenizer and text tower, in place of a hub's.
+        like: prepare images as the weights of this tag do; for weights from a file.
 
     Raises:
         ExportError: no such architecture or weights, weights of another architecture, a hub that does not answer, or
             graphs that differ from the model.
     """
     open_clip = import_open_clip()
-    if architecture not in open_clip.list_models():
-        raise ExportError(
-            f"open_clip has no architecture {architecture!r}: `python -m open_clip.list` is not needed, "
-            f"some are {', '.join(open_clip.list_models()[:5])}"
-        )
-    model, source = _model(open_clip, architecture, pretrained)
-    preprocess = _preprocess(model)
-    tokenizer = open_clip.get_tokenizer(architecture)
-    text, tokenizer_json = _text(open_clip, model, tokenizer)
-    provenance = Provenance(architecture=architecture, pretrained=source)
+    found = find_architecture(open_clip, architecture, text_files)
+    file = Path(pretrained) if Path(pretrained).suffix in SUFFIXES else None
+    tag = None if pretrained == RANDOM or file is not None else pretrained
+    # what can fail at once fails before the minutes of building and loading
+    if file is not None:
+        expect_file(file)
+    overlay = _overlay(open_clip, found, pretrained, tag, like)
+    tokenizer = load_tokenizer(open_clip, found)
+    model = _model(open_clip, found, tag, overlay)
+    source = pretrained
+    if file is not None:
+        load_weights(model, file)
+        source = f"{file.name} (sha256 {sha256_of(file)})"
+    text, tokenizer_json = text_of(open_clip, model, tokenizer)
     return export_bundle(
         model,
         tokenizer_json,
         name=name or output.name,
         output=output,
-        preprocess=preprocess,
+        preprocess=_preprocess(model),
         text=text,
-        provenance=provenance,
+        provenance=Provenance(architecture=found.label, pretrained=source),
         variants=variants,
     )
 
 
-def _model(open_clip: ModuleType, architecture: str, pretrained: str) -> tuple[nn.Module, str]:
-    path = Path(pretrained)
-    is_file = path.suffix in (".pt", ".pth", ".bin", ".safetensors")
-    tag = None if is_file or pretrained == "none" else pretrained
-    try:
-        model = open_clip.create_model(
-            architecture, pretrained=tag, pretrained_hf=False, require_pretrained=tag is not None
-        )
-    except (OSError, RuntimeError, ValueError) as error:
-        # every fault of a download, of which there are many kinds, comes as one of these
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ExportError(
-            f"the weights {architecture}/{pretrained} cannot be had ({first}): check the tag and the network, or download "
-            "the file elsewhere and give its path as --pretrained; `--pretrained none` exports random weights"
-        ) from error
-    if is_file:
-        _load(model, path)
-        with path.open("rb") as file:
-            return model.eval(), f"{path.name} (sha256 {hashlib.file_digest(file, 'sha256').hexdigest()})"
-    return model.eval(), pretrained
+def _overlay(
+    open_clip: ModuleType, architecture: Architecture, pretrained: str, tag: str | None, like: str | None
+) -> dict[str, object]:
+    """How images are prepared, so far as open_clip does not find it out itself."""
+    if tag is not None:
+        check_tag(open_clip, architecture, tag)
+    if like is None and (tag is not None or architecture.in_folder):
+        # the tag's own way, or the folder's
+        return {}
+    return preprocess_of(open_clip, architecture.name, like, must_know=pretrained != RANDOM)
 
 
-def _load(model: nn.Module, path: Path) -> None:
-    """Load weights from a file, all of them or none."""
+def _model(open_clip: ModuleType, architecture: Architecture, tag: str | None, overlay: dict[str, object]) -> nn.Module:
     try:
-        if path.suffix == ".safetensors":
-            state = safetensors.torch.load_file(path)
+        with quiet():
+            model = open_clip.create_model(
+                architecture.name,
+                pretrained=tag,
+                load_weights=tag is not None,
+                pretrained_hf=False,
+                require_pretrained=tag is not None,
+                force_preprocess_cfg=overlay,
+                text_cfg=architecture.text,
+            )
+    except Exception as error:
+        # every fault of a download and of a configuration, of which there are many kinds without a base in common
+        if tag is not None:
+            failed = f"the weights {architecture.name}/{tag} cannot be had"
+            fix = "download them elsewhere and give the file as --pretrained"
         else:
-            # weights_only: a checkpoint is data and runs no code
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, safetensors.SafetensorError) as error:
+            failed = f"{architecture.name} cannot be built"
+            fix = "give a folder with the text tower's config.json and tokenizer files as --text-files"
         raise ExportError(
-            f"{path} is not a checkpoint of weights ({type(error).__name__}): give a .pt or .safetensors"
+            f"{failed} ({type(error).__name__}: {first_line(error)}): check the network, or {fix}"
         ) from error
-    state = state.get("state_dict", state)
-    state = {key.removeprefix("module."): value for key, value in state.items()}
-    own = model.state_dict()
-    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    wrong = sorted(key for key in own.keys() & state.keys() if own[key].shape != state[key].shape)
-    if missing or extra or wrong:
-        raise ExportError(
-            f"{path} holds weights of another architecture: {len(missing)} missing {missing[:3]}, {len(extra)} unknown "
-            f"{extra[:3]}, {len(wrong)} of another shape {wrong[:3]}: give the architecture it was trained with"
-        )
-    model.load_state_dict(state)
+    return model.eval()
 
 
 def _preprocess(model: nn.Module) -> Preprocess:
     config = model.visual.preprocess_cfg
     size = config["size"]
-    modes = {"shortest": "shortest", "squash": "squash"}
-    if config["resize_mode"] not in modes:
-        raise ExportError(f"resize mode {config['resize_mode']!r} is not supported: shortest and squash are")
-    return Preprocess(
-        size=size if isinstance(size, int) else size[0],
-        resize=modes[config["resize_mode"]],
-        interpolation=config["interpolation"],
-        mean=config["mean"],
-        std=config["std"],
-    )
-
-
-def _text(open_clip: ModuleType, model: nn.Module, tokenizer: object) -> tuple[TextSpec, bytes]:
-    length = tokenizer.context_length
-    if isinstance(tokenizer, open_clip.SimpleTokenizer):
-        eot = tokenizer.eot_token_id
-        spec = TextSpec(context_length=length, causal=is_causal(model), eot_id=eot)
-        return spec, clip_tokenizer_json().encode()
-    backend = tokenizer.tokenizer
-    cleaning = getattr(tokenizer.clean_fn, "__name__", "")
-    clean = next((mode for mode in _CLEANING if mode in cleaning), "whitespace")
-    spec = TextSpec(
-        context_length=length,
-        causal=False,
-        clean=clean,
-        pad_id=backend.pad_token_id or 0,
-        eot_id=backend.eos_token_id if backend.eos_token_id is not None else backend.sep_token_id,
-    )
-    return spec, backend.backend_tokenizer.to_str().encode()
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(set(sides)) != 1:
+        raise ExportError(f"images of {sides} are not supported: the model's input must be square")
+    try:
+        return Preprocess(
+            size=sides[0],
+            resize=config["resize_mode"],
+            interpolation=config["interpolation"],
+            mean=config["mean"],
+            std=config["std"],
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ExportError(
+            f"images prepared with {first['loc'][0]} {first['input']!r} are not supported: {first['msg']}"
+        ) from error

@@ -26,52 +26,71 @@ class ImageGraph(nn.Module):
 
 
 class CausalTextGraph(nn.Module):
-    """ids [n, l] int64 → embedding [n, d] float32, for any l up to the context, of open_clip's own CLIP tower.
+    """ids [n, l] int64 → embedding [n, d] float32, for any l up to the context, of open_clip's own text tower.
 
     open_clip adds all of its positions and masks; a causal tower needs only those of the tokens that are there.
     """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model = model
+        self.tower = _text_tower(model)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Embed texts."""
-        model, length = self.model, ids.shape[1]
-        features = model.token_embedding(ids) + model.positional_embedding[:length]  # [n, l, w]
-        features = model.transformer(features, attn_mask=model.attn_mask[:length, :length])
-        features = model.ln_final(features)
+        tower, length = self.tower, ids.shape[1]
+        features = tower.token_embedding(ids) + tower.positional_embedding[:length]  # [n, l, w]
+        features = tower.transformer(features, attn_mask=tower.attn_mask[:length, :length])
+        features = tower.ln_final(features)
         pooled = features[torch.arange(ids.shape[0]), ids.argmax(dim=-1)]  # [n, w]
-        projection = model.text_projection
-        projected = projection(pooled) if isinstance(projection, nn.Linear) else pooled @ projection
-        return functional.normalize(projected, dim=-1)
+        projection = getattr(tower, "text_projection", None)
+        if isinstance(projection, nn.Linear):
+            pooled = projection(pooled)
+        elif projection is not None:
+            pooled = pooled @ projection
+        return functional.normalize(pooled, dim=-1)
 
 
 class WholeTextGraph(nn.Module):
-    """ids [n, context] int64 → embedding [n, d] float32, of any tower: SigLIP, CoCa, Hugging Face."""
+    """ids [n, l] int64 → embedding [n, d] float32, by open_clip's own function, of any tower: the reference for all.
 
-    def __init__(self, model: nn.Module) -> None:
+    Attributes:
+        context: L, to which shorter ids are padded first; None where they are whole.
+    """
+
+    def __init__(self, model: nn.Module, context: int | None = None, pad_id: int = 0) -> None:
         super().__init__()
         self.model = model
+        self.context = context
+        self.pad_id = pad_id
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Embed texts."""
+        if self.context is not None:
+            ids = functional.pad(ids, (0, self.context - ids.shape[1]), value=self.pad_id)  # [n, L]
         return functional.normalize(self.model.encode_text(ids).float(), dim=-1)
 
 
 def is_causal(model: nn.Module) -> bool:
     """Whether a text may be cut to its real length: a causal mask, pooled at the end-of-text token, nothing appended.
 
-    True of open_clip's `CLIP`. Towers of their own (`model.text`) may append a class token (CoCa), look at padding
-    (SigLIP) or both ways (Hugging Face): those get the whole context.
+    True of open_clip's own text tower as CLIP has it, in the model or beside it. Others append a class token (CoCa),
+    look at padding (SigLIP) or both ways (Hugging Face): those get the whole context.
     """
+    tower = _text_tower(model)
+    pooling = getattr(tower, "text_pool_type", None) or getattr(tower, "pool_type", None)
     return (
-        hasattr(model, "token_embedding")
-        and getattr(model, "attn_mask", None) is not None
-        and getattr(model, "text_pool_type", "argmax") == "argmax"
+        hasattr(tower, "token_embedding")
+        and getattr(tower, "attn_mask", None) is not None
+        and getattr(tower, "cls_emb", None) is None
+        and pooling == "argmax"
     )
 
 
 def text_graph(model: nn.Module) -> nn.Module:
     """The text tower's graph."""
     return CausalTextGraph(model) if is_causal(model) else WholeTextGraph(model)
+
+
+def _text_tower(model: nn.Module) -> nn.Module:
+    """Where a model keeps the parts of its text tower: in `text`, or among its own."""
+    return getattr(model, "text", model)

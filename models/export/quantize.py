@@ -7,6 +7,7 @@ import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
+from models.export.quiet import quiet
 from models.export.to_onnx import save
 
 
@@ -29,7 +30,14 @@ def to_int8(source: Path, target: Path) -> None:
         # the exporter's notes on inner shapes name the example's batch; inferring them anew would contradict them
         del model.graph.value_info[:]
         save(model, plain)
-        quantize_dynamic(
-            plain, made, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"]
-        )
+        with quiet():
+            quantize_dynamic(
+                plain,
+                made,
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+                op_types_to_quantize=["MatMul", "Gemm"],
+                # one file holds at most 2 GB, and embedding tables stay as large as they are
+                use_external_data_format=True,
+            )
         save(onnx.load(str(made)), target)

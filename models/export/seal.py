@@ -6,11 +6,13 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import JsonValue
 from torch import nn
 
-from models.export.graphs import ImageGraph, text_graph
+from models.export.graphs import ImageGraph, WholeTextGraph, text_graph
 from models.export.parity import check, least_cosine, sample_pixels
 from models.export.quantize import to_fp16, to_int8
+from models.export.samples import SAMPLE_TEXTS
 from models.export.to_onnx import export_graph
 from models.manifest import (
     MANIFEST_NAME,
@@ -26,13 +28,8 @@ from models.text import Tokenizer
 
 Precision = Literal["fp32", "fp16", "int8"]
 
-SAMPLE_TEXTS = (
-    "",
-    "a red circle",
-    "a photo of two dogs playing on a beach at sunset",
-    "naïve café, ÜBER 東京 🎉 <b>tags</b> &amp; more",
-    "one " * 200,
-)
+# under this name the manifest's notes tell the greatest difference between graph and torch, of each tower
+PARITY = "parity"
 
 
 def export_bundle(
@@ -67,12 +64,11 @@ def export_bundle(
         (folder / TOKENIZER_NAME).write_bytes(tokenizer_json)
         ids = _sample_ids(Tokenizer.from_file(folder / TOKENIZER_NAME, text), text)
         pixels = [sample_pixels(preprocess.size)]
-        image, texts = ImageGraph(model, preprocess), text_graph(model)
-        export_graph(image, torch.from_numpy(pixels[0][:3]), "pixels", folder / "image.onnx")
-        length = text.context_length if text.causal else None
-        export_graph(texts, torch.from_numpy(ids[0][:3]), "ids", folder / "text.onnx", dynamic_length=length)
-        check(folder / "image.onnx", "pixels", image, [*pixels, pixels[0][:1]])
-        check(folder / "text.onnx", "ids", texts, ids)
+        image = ImageGraph(model, preprocess)
+        parity: dict[str, JsonValue] = {
+            "image": _image(folder, image, pixels[0]),
+            "text": _text(folder, model, text, ids),
+        }
         manifest = BundleManifest(
             name=name,
             dim=_dim(image, pixels[0]),
@@ -82,21 +78,37 @@ def export_bundle(
             text=text,
             variants={"fp32": Variant(image="image.onnx", text="text.onnx")}
             | {each: _variant(folder, each, pixels, ids) for each in variants if each != "fp32"},
-            provenance=provenance,
+            provenance=provenance.model_copy(update={"notes": {**provenance.notes, PARITY: parity}}),
             files=seal_files(folder),
         )
         (folder / MANIFEST_NAME).write_bytes(manifest.to_bytes())
     return manifest
 
 
+def _image(folder: Path, graph: ImageGraph, pixels: np.ndarray) -> float:
+    """Write the image graph; the greatest difference to torch, alone and in a batch."""
+    path = folder / "image.onnx"
+    export_graph(graph, torch.from_numpy(pixels[:3]), "pixels", path)
+    return check(path, "pixels", graph, [pixels, pixels[:1]])
+
+
+def _text(folder: Path, model: nn.Module, text: TextSpec, ids: list[np.ndarray]) -> float:
+    """Write the text graph; the greatest difference of ids, cut as they are served, to whole ones in open_clip."""
+    path = folder / "text.onnx"
+    length = text.context_length if text.causal else None
+    export_graph(text_graph(model), torch.from_numpy(ids[0][:3]), "ids", path, dynamic_length=length)
+    return check(path, "ids", WholeTextGraph(model, text.context_length, text.pad_id), ids)
+
+
 def _sample_ids(tokenizer: Tokenizer, text: TextSpec) -> list[np.ndarray]:
     """Real texts as they are served, and random ids: (n, l) int64 each."""
     tokens = tokenizer.encode(SAMPLE_TEXTS)
-    if not text.causal:
-        return [tokens.ids, tokens.ids[:1]]
-    short = int(tokens.lengths[:3].max())
     rng = np.random.default_rng(0)
     noise = rng.integers(0, max(2, int(tokens.ids.max())), (3, text.context_length))
+    if not text.causal:
+        return [tokens.ids, tokens.ids[:1], noise]
+    short = int(tokens.lengths[:3].max())
+    # the end-of-text token, which a causal tower looks for
     noise[:, -1] = tokens.ids.max()
     return [tokens.ids, tokens.ids[:3, :short], tokens.ids[:1, : int(tokens.lengths[0])], noise]
 

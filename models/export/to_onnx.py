@@ -6,6 +6,8 @@ import onnx
 import torch
 from torch import nn
 
+from models.export.quiet import quiet
+
 OPSET = 18
 # Smaller tensors stay in the graph: a shape constant in another file would only cost a look-up.
 _EXTERNAL_FROM_BYTES = 1024
@@ -28,7 +30,7 @@ def export_graph(
         axes[1] = torch.export.Dim("l", min=1, max=dynamic_length)
     # the fused inference path of nn.MultiheadAttention has no ONNX form
     torch.backends.mha.set_fastpath_enabled(False)
-    with torch.no_grad():
+    with torch.no_grad(), quiet():
         # "embedding" is also an operator's name, which the exporter confuses: renamed below
         program = torch.onnx.export(
             module.eval(),

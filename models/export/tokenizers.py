@@ -10,6 +10,7 @@ What had to be carried over besides the merges:
   `tokenizers`; so the classes are written out as ranges of code points.
 """
 
+import functools
 import gzip
 import importlib.util
 import itertools
@@ -109,6 +110,7 @@ def _marker_merges(pieces: Sequence[str], vocabulary: dict[str, int]) -> list[tu
     return merges
 
 
+@functools.cache
 def _ranges(pattern: str) -> str:
     """The code points that *pattern* matches in open_clip's engine, as the inside of a character class."""
     matches = regex.compile(pattern, regex.IGNORECASE).match

@@ -1,5 +1,7 @@
 """Sessions: providers, threads, what a graph must accept, and what is said of a broken one."""
 
+# pyright: reportPrivateUsage=false
+
 import os
 from pathlib import Path
 
@@ -93,6 +95,19 @@ def test_options_reach_the_session(graph: Path, threads: int, spin: bool) -> Non
     assert (threads or available_cores()) == options.intra_op_num_threads
     assert spin == options.enable_mem_pattern
     assert str(int(spin)) == options.get_session_config_entry("session.intra_op.allow_spinning")
+
+
+@pytest.mark.parametrize(("name", "level"), [("image.fp16.onnx", "ORT_ENABLE_BASIC"), ("image.onnx", "ORT_ENABLE_ALL")])
+def test_half_precision_is_not_fused_on_a_cpu(graph: Path, tmp_path: Path, name: str, level: str) -> None:
+    """A half-precision graph runs with basic optimisations on the CPU, whose fusions of it end the process."""
+    path = tmp_path / name
+    path.write_bytes(graph.read_bytes())
+    for data in graph.parent.glob("*.data"):
+        (tmp_path / data.name).write_bytes(data.read_bytes())
+
+    options = open_session(path, Runtime(), memory_pattern=False).get_session_options()
+
+    assert getattr(onnxruntime.GraphOptimizationLevel, level) == options.graph_optimization_level
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x08\x08", None])

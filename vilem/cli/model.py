@@ -1,10 +1,14 @@
 """`vilem model`: bundles."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 app = typer.Typer(help="Inspect, check and make model bundles.", no_args_is_help=True)
 
@@ -70,6 +74,7 @@ def inspect(bundle: Reference, home: Home = None) -> None:
     for name, variant in manifest.variants.items():
         cosines = f"cosine to fp32: images {variant.image_cosine:.5f}, texts {variant.text_cosine:.5f}"
         rows.append((f"variant {name}", cosines))
+    rows += [(f"graphs to torch, {key}", f"{value:.1e}") for key, value in _parity(made.notes).items()]
     rows += [(name, f"{value:.4f}") for name, value in made.metrics.items()]
     _print_table(("bundle", manifest.name), rows)
 
@@ -91,10 +96,20 @@ def verify(bundle: Reference, home: Home = None) -> None:
 
 @app.command()
 def export(
-    architecture: Annotated[str, typer.Argument(help="open_clip's name, e.g. ViT-B-32.")],
+    architecture: Annotated[
+        str, typer.Argument(help="open_clip's name (ViT-B-32), a configuration NAME.json, or local-dir:FOLDER.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the bundle; must not exist.")],
-    pretrained: Annotated[str, typer.Option(help="open_clip tag, FILE.pt, FILE.safetensors, or none.")] = "none",
+    pretrained: Annotated[
+        str, typer.Option(help="open_clip tag, FILE.pt, FILE.safetensors, or none for random weights.")
+    ] = "none",
     variant: Annotated[list[Precision] | None, typer.Option(help="Precision beside fp32; may be repeated.")] = None,
+    text_files: Annotated[
+        Path | None, typer.Option(help="Folder with the text tower's Hugging Face files, in place of a hub's.")
+    ] = None,
+    like: Annotated[
+        str | None, typer.Option(help="Tag whose image preparation weights from a file need.", metavar="TAG")
+    ] = None,
 ) -> None:
     """Make a bundle of any open_clip model (needs the `train` extra).
 
@@ -102,14 +117,28 @@ def export(
     Examples:
       vilem model export ViT-B-32 --pretrained laion2b_s34b_b79k -o bundles/vit-b-32 --variant fp16
       vilem model export ViT-B-32 --pretrained my.safetensors -o bundles/mine
+      vilem model export ViT-B-16-SigLIP --pretrained my.pt --text-files siglip/ -o bundles/siglip
     """
     from models.export.from_open_clip import export_open_clip
+    from models.manifest import NAME_PATTERN
 
     if output.exists():
         raise typer.BadParameter(f"{output} exists: a bundle is never overwritten; remove it or choose another folder")
+    if not re.fullmatch(NAME_PATTERN, output.resolve().name):
+        raise typer.BadParameter(
+            f"{output}: the folder names the bundle; use letters, digits, dot, dash and underscore"
+        )
     chosen: list[Literal["fp32", "fp16", "int8"]] = [each.value for each in variant or []]
-    manifest = export_open_clip(architecture, pretrained, output, variants=chosen)
+    manifest = export_open_clip(
+        architecture, pretrained, output.resolve(), variants=chosen, text_files=text_files, like=like
+    )
     typer.echo(f"{output}: d={manifest.dim}, variants {', '.join(manifest.variants)}, digest {manifest.digest()}")
+
+
+def _parity(notes: "dict[str, JsonValue]") -> dict[str, float]:
+    """The greatest difference between graph and torch of each tower, where the export wrote it down."""
+    found = notes.get("parity")
+    return {key: value for key, value in found.items() if isinstance(value, float)} if isinstance(found, dict) else {}
 
 
 def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -33,3 +33,30 @@ def test_causal_is_what_open_clip_s_own_tower_is() -> None:
     assert is_causal(small_clip())
     assert not is_causal(small_custom())
     assert isinstance(WholeTextGraph(small_custom())(torch.ones(2, 77, dtype=torch.int64)), torch.Tensor)
+
+
+def test_a_causal_tower_of_its_own_is_cut_too() -> None:
+    """CLIP's text tower under the name `text` is causal, unless it appends a class token or pools elsewhere."""
+    assert is_causal(small_custom(no_causal_mask=False, pool_type="argmax"))
+    assert not is_causal(small_custom(no_causal_mask=False, pool_type="last"))
+    assert not is_causal(small_custom(no_causal_mask=False, pool_type="argmax", embed_cls=True))
+
+
+def test_a_text_without_projection_is_what_the_tower_says() -> None:
+    """A tower that projects nothing gives the features of its end-of-text token."""
+    model = small_custom(no_causal_mask=False, pool_type="argmax", proj_type="none")
+    ids = torch.zeros(2, 77, dtype=torch.int64)
+    ids[:, :3] = torch.tensor([49406, 320, 49407])
+
+    with torch.no_grad():
+        assert torch.allclose(WholeTextGraph(model)(ids), CausalTextGraph(model)(ids[:, :3]), atol=1e-6)
+
+
+def test_the_reference_pads_what_was_cut() -> None:
+    """Ids that were cut are padded with the padding id to the whole context before open_clip sees them."""
+    model = small_custom()
+    ids = torch.tensor([[49406, 320, 49407]])
+    whole = torch.nn.functional.pad(ids, (0, 74), value=5)
+
+    with torch.no_grad():
+        assert torch.equal(WholeTextGraph(model)(whole), WholeTextGraph(model, 77, pad_id=5)(ids))

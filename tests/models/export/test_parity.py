@@ -23,5 +23,5 @@ def test_a_graph_agrees_with_itself() -> None:
     pixels = sample_pixels(128)
 
     assert 1.0 == round(least_cosine(IMAGE, IMAGE, "pixels", [pixels]), 5)
-    norms = torch.from_numpy(run(IMAGE, "pixels", pixels)).norm(dim=1)
+    norms = torch.from_numpy(run(IMAGE, "pixels", [pixels])[0]).norm(dim=1)
     assert torch.allclose(torch.ones(8), norms, atol=1e-4)

@@ -30,7 +30,7 @@ def test_any_number_of_rows_is_taken(tmp_path: Path) -> None:
     session = onnxruntime.InferenceSession(tmp_path / "double.onnx")
     for rows in (1, 2, 17):
         values = np.random.default_rng(rows).normal(size=(rows, 32)).astype(np.float32)
-        assert np.allclose(2 * values, session.run(["embedding"], {"values": values})[0], atol=1e-5)
+        assert np.allclose(2 * values, np.asarray(session.run(["embedding"], {"values": values})[0]), atol=1e-5)
     data = tmp_path / "double.onnx.data"
     assert data.stat().st_size >= 4 * 32 * 32
     assert 0o644 == data.stat().st_mode & 0o777
