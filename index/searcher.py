@@ -1,5 +1,6 @@
 """One published snapshot, ready to search: vectors in, hits with their records out."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +9,18 @@ from typing import Literal
 import numpy as np
 
 from index.collection import Collection
-from index.errors import SnapshotInvalid
+from index.errors import SnapshotInvalid, UriMissing
 from index.publish import current
 from index.schema import Record
-from index.snapshot import Snapshot, SnapshotManifest
+from index.snapshot import LoadedPart, Snapshot, SnapshotManifest
 from index.sources import read_uri
+from models.decode import DecodeLimits
 
 Target = Literal["images", "texts"]
+
+# Of the first pages, and of everything deeper that the service allows.
+_DEPTHS = (128, 2048)
+_MAX_BYTES = DecodeLimits().max_bytes
 
 
 @dataclass(frozen=True)
@@ -94,25 +100,24 @@ class Searcher:
         """Version of the items that is shown."""
         return self.manifest.items_version
 
-    def search(self, queries: np.ndarray, ks: Sequence[int], target: Target) -> list[list[Hit]]:
-        """Answer n queries with one index call and one look-up of rows.
+    def search(
+        self, queries: np.ndarray, ks: Sequence[int], target: Target, *, skips: Sequence[int] | None = None
+    ) -> list[list[Hit]]:
+        """Answer n queries with one look-up of rows; pages of one query are slices of one order.
 
         Args:
             queries: (n, d) float32, unit norm.
-            ks: how many hits each query wants.
+            ks: how deep each query looks.
             target: "images" finds items, "texts" finds captions.
+            skips: how many of its best each query leaves out; none by default.
 
         Returns:
-            For each query its hits, best first; fewer than wanted when the collection has fewer.
+            For each query its hits from the skipped ones to the k-th, best first; fewer when the collection has fewer.
         """
         part = self._snapshot.images if target == "images" else self._snapshot.texts
         if part is None or not len(queries):
             return [[] for _ in ks]
-        scores, rowids = part.search(queries, max(ks))
-        wanted = [
-            [(int(row), float(score)) for row, score in zip(rows[:k], values[:k], strict=True) if row >= 0]
-            for rows, values, k in zip(rowids, scores, ks, strict=True)
-        ]
+        wanted = _rows(part, queries, ks, skips or [0] * len(ks))
         rows = sorted({row for hits in wanted for row, _ in hits})
         found = self._items(rows) if target == "images" else self._captions(rows)
         return [[Hit(found[row][0].id, score, *found[row]) for row, score in hits if row in found] for hits in wanted]
@@ -129,14 +134,19 @@ class Searcher:
         """Some items, for whoever does not know what to search for."""
         return self._collection.first(limit)
 
-    def image_bytes(self, record: Record, *, max_bytes: int | None = None) -> bytes:
-        """The picture's file, read from where the collection says it is.
+    def image_bytes(self, record: Record) -> bytes:
+        """The picture's file, as it was when it was indexed: whatever else lies there now is not handed out.
 
         Raises:
-            UriMissing: it is not there any more.
-            UriUnreadable: it cannot be read, or has more than *max_bytes*.
+            UriMissing: it is not there any more, or something else is.
+            UriUnreadable: it cannot be read.
         """
-        return read_uri(record.uri, max_bytes=max_bytes)
+        data = read_uri(record.uri, max_bytes=_MAX_BYTES)
+        if hashlib.sha256(data).hexdigest() != record.sha256:
+            raise UriMissing(
+                f"the picture of {record.id!r} has changed since it was indexed: index the collection again"
+            )
+        return data
 
     def _items(self, rows: list[int]) -> dict[int, tuple[Record, str | None]]:
         records = self._collection.records_at(rows)
@@ -150,3 +160,23 @@ class Searcher:
             for row, each in zip(rows, captions, strict=True)
             if each is not None and each.item_id in records
         }
+
+
+def _rows(
+    part: LoadedPart, queries: np.ndarray, ks: Sequence[int], skips: Sequence[int]
+) -> list[list[tuple[int, float]]]:
+    """(row id, score) of the hits from skip to k of each query.
+
+    How deep an index is searched decides which of equals, and in a graph which neighbours, are found. So there are few
+    depths: a query's answer depends neither on the page it is for nor on the queries that are answered beside it.
+    """
+    found: list[list[tuple[int, float]]] = [[] for _ in ks]
+    depths = [next((depth for depth in _DEPTHS if k <= depth), k) for k in ks]
+    for depth in set(depths):
+        places = [place for place, each in enumerate(depths) if each == depth]
+        scores, rowids = part.search(queries[places], depth)
+        for place, values, rows in zip(places, scores, rowids, strict=True):
+            page = slice(skips[place], ks[place])
+            hits = zip(rows[page].tolist(), values[page].tolist(), strict=True)
+            found[place] = [(row, score) for row, score in hits if row >= 0]
+    return found

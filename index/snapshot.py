@@ -73,13 +73,16 @@ class LoadedPart:
         """Find the k best of each query (n, d).
 
         Returns:
-            scores (n, k') float32 and row ids (n, k') int64, k' = min(k, N); row id -1 = none.
+            scores (n, k') float32 and row ids (n, k') int64, k' = min(k, N); row id -1 = none. Best first, and of equals
+            the smaller row id: FAISS leaves the order of equals open.
         """
         k = min(k, self.index.rows)
         if not k or not len(queries):
             return np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
         scores, positions = self.index.search(queries, k, self.parameters)
-        return scores, np.where(positions >= 0, self.rowids[positions], -1)
+        rowids = np.where(positions >= 0, self.rowids[positions], -1)
+        order = np.lexsort((rowids, -scores), axis=-1)
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rowids, order, axis=1)
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,12 @@ class Snapshot:
             SnapshotAltered: a file is missing, truncated or changed.
         """
         manifest = read_manifest(folder)
+        parts = [part for part in (manifest.images, manifest.texts) if part is not None]
+        unsealed = {name for part in parts for name in (part.index_file, part.rowids_file)} - manifest.files.keys()
+        if unsealed:
+            raise SnapshotInvalid(
+                f"{folder / MANIFEST_NAME} does not seal {', '.join(sorted(unsealed))}: publish the collection again"
+            )
         try:
             verify(folder, manifest.files, contents=contents)
         except SealBroken as error:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PrivateAttr, ValidationError
 
 from models.errors import BundleAltered, BundleInvalid, BundleMissing, BundleTooNew
 from models.sealed import FileSeal, SealBroken, verify
@@ -87,13 +87,25 @@ class BundleManifest(_Part):
     provenance: Provenance
     files: dict[str, FileSeal]
 
+    # Set by `read_manifest`: only the fields that the file had count then. A newer ViLEM, which knows more fields, must
+    # not give every bundle another identity, and so orphan every collection.
+    _read: bool = PrivateAttr(default=False)
+
     def to_bytes(self) -> bytes:
-        """The exact bytes of `bundle.json`."""
-        return (json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
+        """The bytes of `bundle.json`, in the one form that ViLEM writes."""
+        fields = self.model_dump(mode="json", exclude_unset=self._read)
+        return (json.dumps(fields, indent=2, ensure_ascii=False) + "\n").encode()
 
     def digest(self) -> str:
-        """SHA-256 (hex) of `bundle.json`: the bundle's identity."""
+        """SHA-256 (hex) of `bundle.json` in that form: the bundle's identity."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    @classmethod
+    def from_fields(cls, fields: object) -> "BundleManifest":
+        """Validate what a file holds; raises `pydantic.ValidationError`."""
+        manifest = cls.model_validate(fields)
+        manifest._read = True  # noqa: SLF001 # its own
+        return manifest
 
 
 def read_manifest(folder: Path) -> BundleManifest:
@@ -112,12 +124,14 @@ def read_manifest(folder: Path) -> BundleManifest:
     try:
         fields = json.loads(path.read_bytes())
         version = fields["schema_version"]
+    except OSError as error:
+        raise BundleInvalid(f"{path} cannot be read ({error.strerror}): check its permissions and its disk") from error
     except (ValueError, KeyError, TypeError) as error:
         raise BundleInvalid(f"{path} is not a bundle manifest ({error}): copy or export the bundle again") from error
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise BundleTooNew(f"{path} has schema {version}, this ViLEM reads up to {SCHEMA_VERSION}: upgrade ViLEM")
     try:
-        return BundleManifest.model_validate(fields)
+        return BundleManifest.from_fields(fields)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -140,12 +140,20 @@ async def _page(
             # not written by us: as good as absent
             pass
     with timings.stage("search"):
-        wanted = options.offset + options.limit + (excluded is not None)
-        hits = await served.find(vector, wanted, options.target)
-    kept = [hit for hit in hits if hit.id != excluded][options.offset : options.offset + options.limit]
-    page = [_hit_view(served.searcher.name, hit) for hit in kept]
+        hits = await _hits(served, vector, options, excluded)
+    page = [_hit_view(served.searcher.name, hit) for hit in hits]
     cache.put(key, _PAGE.dump_json(page))
     return page, False
+
+
+async def _hits(served: Served, vector: np.ndarray, options: SearchOptions, excluded: str | None) -> list[Hit]:
+    end = options.offset + options.limit
+    if excluded is None:
+        # only the records that are shown are looked up
+        return await served.find(vector, end, options.target, skip=options.offset)
+    # where the item itself stands among its neighbours is not known before they are looked up
+    hits = await served.find(vector, end + 1, options.target)
+    return [hit for hit in hits if hit.id != excluded][options.offset : end]
 
 
 def _page_key(served: Served, vector: np.ndarray, options: SearchOptions, excluded: str | None) -> str:

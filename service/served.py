@@ -14,11 +14,12 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Lookup:
-    """One vector to search with."""
+    """One vector to search with: its hits from the skipped ones to the k-th."""
 
     vector: np.ndarray
     k: int
     target: Target
+    skip: int = 0
 
 
 class Served:
@@ -37,9 +38,9 @@ class Served:
             self._search, name="search", max_batch=settings.max_batch, max_queue=settings.max_queue, metrics=metrics
         )
 
-    async def find(self, vector: np.ndarray, k: int, target: Target) -> list[Hit]:
-        """The k best hits of one vector; raises as `MicroBatcher.submit`."""
-        return await self._lookups.submit(Lookup(vector, k, target), self._deadline_s)
+    async def find(self, vector: np.ndarray, k: int, target: Target, *, skip: int = 0) -> list[Hit]:
+        """The hits of one vector from the skipped ones to the k-th, best first; raises as `MicroBatcher.submit`."""
+        return await self._lookups.submit(Lookup(vector, k, target, skip), self._deadline_s)
 
     async def probe(self) -> None:
         """Encode a text and search with it, past every cache.
@@ -62,8 +63,10 @@ class Served:
         for target in targets:
             places = [place for place, lookup in enumerate(batch) if lookup.target == target]
             if places:
-                queries = np.stack([batch[place].vector for place in places])
-                hits = self.searcher.search(queries, [batch[place].k for place in places], target)
+                asked = [batch[place] for place in places]
+                queries = np.stack([each.vector for each in asked])
+                skips = [each.skip for each in asked]
+                hits = self.searcher.search(queries, [each.k for each in asked], target, skips=skips)
                 for place, each in zip(places, hits, strict=True):
                     found[place] = each
         return found

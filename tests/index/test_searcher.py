@@ -1,5 +1,6 @@
 """One published snapshot, searched."""
 
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index import faiss_cpu
+from index import searcher as module
 from index.errors import CollectionMissing, SnapshotInvalid, SnapshotMissing, UriMissing
 from index.publish import publish
-from index.schema import COLLECTION_FILE
+from index.schema import COLLECTION_FILE, Record
 from index.searcher import Searcher
 from tests.index.published import DIM, entries, filled, unit_vectors
 from tests.index.support import empty_collection
@@ -55,6 +58,50 @@ def test_a_batch_answers_as_single_queries(searcher: Searcher) -> None:
     alone = [searcher.search(VECTORS[place : place + 1], [5], "images")[0] for place in range(8)]
 
     assert [[hit.id for hit in hits] for hits in alone] == [[hit.id for hit in hits] for hits in together]
+
+
+@pytest.mark.parametrize("rows", [300, 2_500])
+def test_pages_of_equals_hold_each_once(tmp_path: Path, rows: int) -> None:
+    """Items with one and the same vector stand in one order: pages repeat none and miss none, first and deep ones."""
+    publish(filled(tmp_path, np.repeat(unit_vectors(1), rows, axis=0)))
+    searcher = Searcher.open(tmp_path, "test")
+    starts = range(0, 300, 20)
+
+    pages = [searcher.search(unit_vectors(1), [at + 20], "images", skips=[at])[0] for at in starts]
+
+    # one boundary is crossed, from the first pages to the deeper search
+    first = [hit.id for page in pages[:6] for hit in page]
+    deep = [hit.id for page in pages[7:] for hit in page]
+    assert 120 == len(set(first))
+    assert 160 == len(set(deep))
+    assert all(20 == len(page) for page in pages)
+
+
+def test_a_graph_answers_a_query_the_same_in_any_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best ten of a query are the same alone, as a slice of the best hundred, and beside a query that looks deep."""
+    monkeypatch.setattr(faiss_cpu, "EXACT_BELOW_ROWS", 100)
+    vectors = unit_vectors(3_000, dim=32)
+    publish(filled(tmp_path, vectors))
+    searcher, queries = Searcher.open(tmp_path, "test"), unit_vectors(40, dim=32, seed=7)
+    assert searcher.manifest.images.factory.startswith("HNSW")
+
+    for place in range(len(queries)):
+        query = queries[place : place + 1]
+        alone = searcher.search(query, [10], "images")[0]
+        beside = searcher.search(queries[[place, 0]], [10, 1_500], "images")[0]
+        pages = [searcher.search(query, [at + 10], "images", skips=[at])[0] for at in range(0, 100, 10)]
+        assert [hit.id for hit in alone] == [hit.id for hit in beside] == [hit.id for hit in pages[0]]
+        assert 100 == len({hit.id for page in pages for hit in page})
+
+
+def test_what_is_skipped_is_not_looked_up(searcher: Searcher) -> None:
+    """A later page is the tail of the order, and costs the records of that page."""
+    whole = searcher.search(VECTORS[:2], [30, 10], "images")
+
+    tails = searcher.search(VECTORS[:2], [30, 10], "images", skips=[25, 10])
+
+    assert [hit.id for hit in whole[0][25:]] == [hit.id for hit in tails[0]]
+    assert [] == tails[1]
 
 
 def test_captions_are_found_with_their_items(searcher: Searcher) -> None:
@@ -113,6 +160,33 @@ def test_a_picture_that_is_gone_is_told(searcher: Searcher) -> None:
 
     with pytest.raises(UriMissing):
         searcher.image_bytes(record)
+
+
+def test_only_the_picture_that_was_indexed_is_handed_out(tmp_path: Path) -> None:
+    """The bytes are those that were indexed; what lies at their address since then, a picture or a secret, is not."""
+    path = tmp_path / "a.png"
+    path.write_bytes(b"picture")
+    collection = filled(tmp_path, VECTORS[:1])
+    publish(collection)
+    searcher = Searcher.open(tmp_path, "test")
+    record = Record("a", path.as_uri(), hashlib.sha256(b"picture").hexdigest(), 3, 4)
+
+    assert b"picture" == searcher.image_bytes(record)
+    path.write_bytes(b"secret!")
+    with pytest.raises(UriMissing, match="has changed since it was indexed"):
+        searcher.image_bytes(record)
+
+
+def test_a_file_that_has_grown_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file larger than any that is indexed is refused, though its hash were right: the end is never read."""
+    publish(filled(tmp_path, VECTORS[:1]))
+    data = b"x" * 1_000
+    (tmp_path / "a.png").write_bytes(data)
+    monkeypatch.setattr(module, "_MAX_BYTES", 100)
+    record = Record("a", (tmp_path / "a.png").as_uri(), hashlib.sha256(data).hexdigest(), 3, 4)
+
+    with pytest.raises(UriMissing, match="changed"):
+        Searcher.open(tmp_path, "test").image_bytes(record)
 
 
 def test_threads_share_a_searcher(searcher: Searcher) -> None:

@@ -53,6 +53,16 @@ def test_more_hits_than_rows_are_all_rows(folder: Path) -> None:
     assert 20 == len(set(rowids[0].tolist()))
 
 
+@pytest.mark.parametrize("name", ["images.faiss", "images.rowids.npy", "texts.faiss", "texts.rowids.npy"])
+def test_a_file_without_a_seal_is_not_opened(folder: Path, name: str) -> None:
+    """A manifest that lists no checksum for a file it uses is refused: nothing unchecked is served."""
+    files = json.loads((folder / MANIFEST_NAME).read_text())["files"]
+    edit(folder, files={key: seal for key, seal in files.items() if key != name})
+
+    with pytest.raises(SnapshotInvalid, match=f"does not seal {name}"):
+        Snapshot.open(folder)
+
+
 DAMAGE: list[tuple[str, Callable[[Path], None], type[SnapshotError]]] = [
     ("missing file", lambda folder: (folder / "images.faiss").unlink(), SnapshotAltered),
     ("flipped bit", lambda folder: flip(folder / "images.faiss"), SnapshotAltered),

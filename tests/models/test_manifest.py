@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from models.bundle import BUILT_IN
 from models.errors import BundleAltered, BundleInvalid, BundleMissing, BundleTooNew
 from models.manifest import MANIFEST_NAME, SCHEMA_VERSION, BundleManifest, read_manifest, verify_bundle
 
@@ -27,7 +28,7 @@ def test_reading_gives_what_was_written(tiny_bundle: Path) -> None:
     manifest = read_manifest(tiny_bundle)
 
     assert (tiny_bundle / MANIFEST_NAME).read_bytes() == manifest.to_bytes()
-    assert manifest == BundleManifest.model_validate_json(manifest.to_bytes())
+    assert manifest == BundleManifest.from_fields(json.loads(manifest.to_bytes()))
     assert 64 == len(manifest.digest())
 
 
@@ -37,6 +38,38 @@ def test_the_digest_tells_models_apart(tiny_bundle: Path) -> None:
     other = manifest.model_copy(update={"logit_scale": manifest.logit_scale + 1})
 
     assert manifest.digest() != other.digest()
+
+
+def test_digests_outlive_new_fields(tiny_bundle: Path) -> None:
+    """A ViLEM that knows more fields gives old bundles their old digests: collections name their bundle by it."""
+
+    class Newer(BundleManifest):
+        towers: int = 2
+
+    fields = json.loads((tiny_bundle / MANIFEST_NAME).read_bytes())
+
+    assert read_manifest(tiny_bundle).digest() == Newer.from_fields(fields).digest()
+    assert b"towers" in Newer.model_validate(fields).to_bytes()
+
+
+def test_the_digest_of_the_bundle_that_ships_is_known() -> None:
+    """Collections in the field were built with it: a change of this digest orphans them."""
+    digest = read_manifest(BUILT_IN / "scenes-s").digest()
+
+    assert "d64fd4eb4756f7ae190912845f81b25a16f1fa5d3023445d455fa128ac0df23b" == digest
+
+
+def test_a_manifest_that_cannot_be_read_is_told(folder: Path) -> None:
+    """A file without the right to read it, or on a disk that fails, is an invalid bundle, not a crash."""
+    # the right to read cannot be taken from root, as whom tests may run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "read_bytes", _denied)
+        with pytest.raises(BundleInvalid, match="cannot be read"):
+            read_manifest(folder)
+
+
+def _denied(_: Path) -> bytes:
+    raise PermissionError(13, "Permission denied")
 
 
 def test_a_manifest_is_frozen(tiny_bundle: Path) -> None:
