@@ -1,60 +1,39 @@
 """Whether a model tells a caption from its edit: an attribute swapped, a relation flipped, a count changed.
 
-Retrieval among different pictures can be solved by a bag of colours; this cannot.
+Retrieval among different pictures can be solved by a bag of colours; this cannot. SugarCrepe and the edits of rendered
+scenes are measured here, by the same strict comparison: cos(image, true) > cos(image, false).
 """
-
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from models.bundle import Bundle
-from models.scenes.corpus import generate
-from models.scenes.grammar import Split
+from models.evaluation.embed import EmbeddedEdits
+from models.evaluation.outcomes import Ranked, grouped
 
 
-@dataclass(frozen=True)
-class Told:
-    """Of how many pairs of true and edited caption the true one scores strictly higher; chance is one half."""
+def edits_ranked(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, edits: EmbeddedEdits) -> Ranked:
+    """Rank each true caption against one edit of it: 1 when it scores strictly higher, else 2.
 
-    pairs: int
-    share: float
+    Args:
+        images: (N, d) unit vectors.
+        texts: (M, d) unit vectors of the true captions.
+        owners: (M,) row of each caption's image.
+        edits: the false captions.
+    """
+    ranks = 1 + ~preference(images[edits.images], texts[edits.texts], edits.vectors)
+    units = np.searchsorted(np.unique(owners), edits.images)
+    groups = grouped([(kind, *more) for kind, more in zip(edits.kinds, edits.groups, strict=True)])
+    return Ranked(ranks=ranks.tolist(), images=units.tolist(), groups=groups, kinds=sorted(set(edits.kinds)))
 
 
-def preference(image: np.ndarray, true: np.ndarray, edited: np.ndarray) -> np.ndarray:
+def preference(images: np.ndarray, true: np.ndarray, edited: np.ndarray) -> np.ndarray:
     """Which of P edited captions score below the true one.
 
     Args:
-        image: (d,) unit vector.
+        images: (P, d) unit vectors, or (d,) for one image.
         true: (P, d) unit vectors of the true captions.
         edited: (P, d) unit vectors of their edits.
 
     Returns:
         (P,) bool; a tie counts against the model.
     """
-    return true @ image > edited @ image
-
-
-def scene_edits(bundle: Bundle, count: int, seed: int, split: Split = "test") -> dict[str, Told]:
-    """Compare each caption of rendered scenes with each of its false edits.
-
-    Returns:
-        By kind of edit, sorted.
-    """
-    outcomes: dict[str, list[bool]] = defaultdict(list)
-    for each in generate(split, count, seed):
-        if not each.negatives:
-            continue
-        image = bundle.embed_images(bundle.prepare(each.png())[None])[0]
-        texts = [*each.captions, *(negative.text for negative in each.negatives)]
-        vectors = bundle.embed_texts(texts).vectors
-        true = vectors[[negative.caption for negative in each.negatives]]
-        better = preference(image, true, vectors[len(each.captions) :])
-        for negative, outcome in zip(each.negatives, better.tolist(), strict=True):
-            outcomes[negative.kind].append(outcome)
-    return {kind: _told(outcomes[kind]) for kind in sorted(outcomes)}
-
-
-def _told(outcomes: Sequence[bool]) -> Told:
-    return Told(len(outcomes), sum(outcomes) / len(outcomes))
+    return (true * images).sum(axis=-1) > (edited * images).sum(axis=-1)

@@ -11,7 +11,6 @@ ELSEWHERE = {
     "service/dependencies.py": "tests/service/routes/test_collections.py",
     "service/served.py": "tests/service/test_runtime.py",
     "vilem/cli/demo.py": "tests/e2e/test_demo.py",
-    "vilem/cli/eval.py": "tests/models/training/test_train_command.py",
     "vilem/cli/train.py": "tests/models/training/test_train_command.py",
 }
 

@@ -1,77 +1,276 @@
-"""`vilem eval`: retrieval figures of a bundle."""
+"""`vilem eval`: what a bundle finds, and what it understands; on rendered scenes and on data sets of photographs."""
 
 import json
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from models.bundle import Bundle
+    from models.evaluation.dataset import Dataset
     from models.evaluation.report import Report
+    from models.evaluation.tables import Table
 
 
+class _Group(TyperGroup):
+    """Commands, and `vilem eval BUNDLE` as the short form of `vilem eval retrieval BUNDLE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 # click's; its home depends on typer's version
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["retrieval", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    help="""Measure what a bundle finds and understands, through the same code that serves.
+
+    \b
+    Example:
+      vilem eval scenes-s
+      vilem eval scenes-s photos.tar --out report
+    """,
+)
+
+
+class Layout(StrEnum):
+    """How a data set lies on disk (docs/evaluation.md)."""
+
+    jsonl = "jsonl"
+    webdataset = "webdataset"
+    karpathy = "karpathy"
+    coco = "coco"
+    fine_grained = "fine-grained"
+
+
+BundleName = Annotated[str, typer.Argument(help="A bundle's folder or name.")]
+Home = Annotated[Path, typer.Option(envvar="VILEM_HOME", help="Folder with bundles/.")]
+Variant = Annotated[str, typer.Option(help="Precision: fp32, fp16 or int8, where the bundle has it.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for report.json, report.md and report.html.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+Images = Annotated[list[Path] | None, typer.Option(help="Folder with the pictures; give it again for another.")]
+Skip = Annotated[bool, typer.Option("--skip-missing", help="Leave out pictures whose files are missing.")]
+Scenes = Annotated[int, typer.Option("--scenes", min=1, help="How many held-out scenes to render.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of those scenes.")]
+HOME = Path("~/.local/share/vilem")
+
+
+@app.command("retrieval")
 def evaluate(
-    bundle: Annotated[str, typer.Argument(help="A bundle's folder or name.")],
+    bundle: BundleName,
     data: Annotated[
-        Path | None, typer.Argument(help="JSONL with `path` and `captions` on each line; left out: rendered scenes.")
+        Path | None, typer.Argument(metavar="[SOURCE]", help="Data set, file or folder; left out: rendered scenes.")
     ] = None,
-    scenes: Annotated[int, typer.Option(min=1, help="How many held-out scenes, when no data is given.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of those scenes.")] = 0,
-    variant: Annotated[str, typer.Option(help="Precision: fp32, fp16 or int8, where the bundle has it.")] = "fp32",
-    home: Annotated[Path, typer.Option(envvar="VILEM_HOME", help="Folder with bundles/.")] = Path(
-        "~/.local/share/vilem"
-    ),
+    scenes: Scenes = 1000,
+    seed: Seed = 0,
+    variant: Variant = "fp32",
+    home: Home = HOME,
     edits: Annotated[
         bool, typer.Option("--edits", help="Rendered scenes: also compare each caption with its false edits.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+    as_json: AsJson = False,
+    layout: Annotated[Layout | None, typer.Option(help="How SOURCE lies on disk; left out: told by its looks.")] = None,
+    split: Annotated[str | None, typer.Option(help="Which part [karpathy: test; else all].")] = None,
+    images: Images = None,
+    pool: Annotated[Path | None, typer.Option(help="fine-grained: file that lists the pool's pictures.")] = None,
+    captions: Annotated[
+        int | None, typer.Option(min=0, help="First captions of each picture [karpathy, coco: 5; else all]; 0 = all.")
+    ] = None,
+    folds: Annotated[int, typer.Option(min=1, help="Also the mean over so many parts: COCO 1K x 5 is 5.")] = 1,
+    skip_missing: Skip = False,
+    out: Out = None,
 ) -> None:
-    """Measure text-to-image and image-to-text recall, through the same code that serves.
+    """Measure text-to-image and image-to-text retrieval.
 
     \b
     Example:
       vilem eval scenes-s --edits
-      vilem eval ~/bundles/clip flickr8k/test.jsonl --variant int8
+      vilem eval retrieval clip photos.tar --out report
+      vilem eval retrieval clip dataset_coco.json --images coco --folds 5
     """
-    from rich.console import Console
-
-    from models.bundle import Bundle, find_bundle
-    from models.evaluation.compositional import scene_edits
-    from models.evaluation.layouts import embed, jsonl
+    from models.evaluation.layouts import open_dataset
     from models.evaluation.layouts import scenes as rendered
-    from models.evaluation.report import report
+    from models.evaluation.layouts.files import Options
 
     if edits and data:
-        raise typer.BadParameter("--edits needs rendered scenes, whose edits are known: leave the data set out")
-    opened = Bundle.open(find_bundle(bundle, home.expanduser()), variant=variant)
-    found = embed(opened, jsonl(data) if data else rendered(scenes, seed))
-    measured = report(found.images, found.texts, found.owners, found.labels)
-    told = scene_edits(opened, scenes, seed) if edits else {}
+        raise typer.BadParameter(
+            "--edits needs rendered scenes, whose edits are known: leave the data set out, or use `vilem eval scenes`"
+        )
+    opened = _open(bundle, home, variant)
+    options = Options(split, tuple(images or ()), pool, captions, skip_missing)
+    found = open_dataset(data, options, layout.value if layout else None) if data else rendered.load(scenes, seed)
+    _measure(opened, found, variant, out, as_json=as_json, edits=edits, folds=folds)
+
+
+@app.command("scenes")
+def scenes_(
+    bundle: BundleName,
+    data: Annotated[
+        Path | None, typer.Argument(metavar="[CORPUS]", help="JSONL or tar of `vilem scenes make`; left out: rendered.")
+    ] = None,
+    scenes: Scenes = 1000,
+    seed: Seed = 0,
+    variant: Variant = "fp32",
+    home: Home = HOME,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> None:
+    """Compare each caption of a scene with its false edits: attributes, relations, counts; old and new combinations.
+
+    \b
+    Example:
+      vilem eval scenes scenes-s --out report
+      vilem eval scenes scenes-s corpus/test.jsonl
+    """
+    from models.evaluation.layouts import open_dataset
+    from models.evaluation.layouts import scenes as rendered
+
+    opened = _open(bundle, home, variant)
+    found = open_dataset(data) if data else rendered.load(scenes, seed)
+    _measure(opened, found, variant, out, as_json=as_json, edits=True, retrieval=False)
+
+
+@app.command()
+def sugarcrepe(
+    bundle: BundleName,
+    folder: Annotated[Path, typer.Argument(help="Folder with SugarCrepe's seven JSON files.")],
+    images: Images = None,
+    skip_missing: Skip = False,
+    variant: Variant = "fp32",
+    home: Home = HOME,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> None:
+    """Compare captions with SugarCrepe's false ones: seven types and their macro mean.
+
+    \b
+    Example:
+      vilem eval sugarcrepe clip sugarcrepe --images coco/val2017 --out report
+    """
+    from models.evaluation.layouts import open_dataset
+    from models.evaluation.layouts.files import Options
+
+    options = Options(images=tuple(images or ()), skip_missing=skip_missing)
+    found = open_dataset(folder, options, "sugarcrepe")
+    _measure(_open(bundle, home, variant), found, variant, out, as_json=as_json, edits=True, retrieval=False)
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="Report of model A: report.json or its folder.")],
+    b: Annotated[Path, typer.Argument(help="Report of model B, on the same data.")],
+    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples of images.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal intervals.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Show for every figure how much B is above A, with a paired bootstrap interval.
+
+    \b
+    Example:
+      vilem eval compare reports/plain reports/proofread
+    """
+    from models.evaluation.compare import compare as compared
+    from models.evaluation.report import read_report
+    from models.evaluation.tables import comparison_table
+
+    found = compared(read_report(a), read_report(b), resamples, seed)
     if as_json:
-        shares = {f"edits.{kind}": round(each.share, 4) for kind, each in told.items()}
-        typer.echo(json.dumps({**measured.metrics(), **shares, "truncated": found.truncated}))
+        typer.echo(found.model_dump_json())
+        return
+    for letter, model in (("A", found.a), ("B", found.b)):
+        typer.echo(
+            f"{letter}: {model.name} ({model.variant}), {model.digest[:12]}…" if model else f"{letter}: no bundle"
+        )
+    print_table(comparison_table(found))
+
+
+@app.command()
+def seeds(
+    reports: Annotated[list[Path], typer.Argument(help="Reports of two or more bundles of one recipe.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show the mean and standard deviation of every figure over seeds.
+
+    \b
+    Example:
+      vilem eval seeds reports/seed0 reports/seed1 reports/seed2
+    """
+    from models.evaluation.compare import spread
+    from models.evaluation.report import read_report
+    from models.evaluation.tables import spread_table
+
+    if len(reports) < 2:
+        raise typer.BadParameter("a spread needs two reports at least, of bundles trained with different seeds")
+    found = spread([read_report(each) for each in reports])
+    if as_json:
+        typer.echo(json.dumps([each.model_dump() for each in found]))
+        return
+    print_table(spread_table(found))
+
+
+def _open(bundle: str, home: Path, variant: str) -> "Bundle":
+    from models.bundle import Bundle, find_bundle
+
+    return Bundle.open(find_bundle(bundle, home.expanduser()), variant=variant)
+
+
+def _measure(
+    bundle: "Bundle",
+    data: "Dataset",
+    variant: str,
+    out: Path | None,
+    *,
+    as_json: bool,
+    retrieval: bool = True,
+    edits: bool = False,
+    folds: int = 1,
+) -> None:
+    """Measure, print, and write the report where one is wanted."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from models.evaluation.files import write_report
+    from models.evaluation.measure import measure
+
+    # progress is for people: standard output carries the figures alone
+    progress = track(data.entries, "embedding", console=Console(stderr=True), transient=True)
+    measured = measure(bundle, data, variant=variant, retrieval=retrieval, edits=edits, folds=folds, progress=progress)
+    written = write_report(measured, data, out) if out else []
+    if as_json:
+        typer.echo(json.dumps({**measured.metrics(), "truncated": measured.truncated}))
         return
     show(measured, Console())
-    for kind, each in told.items():
-        typer.echo(f"prefers the true caption, {kind}: {each.share:.1%} of {each.pairs:,} pairs (chance 50 %)")
-    if found.truncated:
-        typer.echo(f"{found.truncated} captions were longer than the model's context and lost their end")
+    for path in written:
+        typer.echo(path)
 
 
 def show(measured: "Report", console: "Console") -> None:
-    """Print a report as a table, in percent."""
-    from rich.table import Table
+    """Print a report's tables, and what a reader must know of it."""
+    from models.evaluation.markdown import warnings
+    from models.evaluation.tables import tables
 
-    table = Table(title=f"{measured.images:,} images, {measured.captions:,} captions")
-    for heading in ("", "captions", "R@1", "R@5", "R@10"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    rows = [
-        ("text→image", measured.captions, measured.whole.text_to_image),
-        ("image→text", measured.captions, measured.whole.image_to_text),
-        *((f"text→image, {label}", group.captions, group.text_to_image) for label, group in measured.groups.items()),
-    ]
-    for name, captions, recalls in rows:
-        table.add_row(name, f"{captions:,}", *(f"{100 * value:.1f} %" for value in recalls.values()))
-    console.print(table)
+    for table in tables(measured):
+        print_table(table, console)
+    for warning in warnings(measured):
+        console.print(warning, markup=False, highlight=False)
+
+
+def print_table(table: "Table", console: "Console | None" = None) -> None:
+    """Print a table as wide as it is."""
+    from rich.console import Console
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    drawn = Drawn(title=Text(table.title), title_justify="left")
+    for place, heading in enumerate(table.columns):
+        drawn.add_column(Text(heading), justify="right" if place else "left", no_wrap=True)
+    for row in table.rows:
+        # texts, not markup: names of groups come from data sets
+        drawn.add_row(*(Text(cell) for cell in row))
+    (console or Console()).print(drawn)

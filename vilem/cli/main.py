@@ -23,7 +23,7 @@ app.command("search")(search.search)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
-app.command("eval")(evaluation.evaluate)
+app.add_typer(evaluation.app, name="eval")
 
 
 def _show_version(wanted: bool) -> None:

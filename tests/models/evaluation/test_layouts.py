@@ -1,114 +1,107 @@
-"""Data sets as examples, and examples in a bundle's space."""
+"""Which layout a data set has."""
 
-import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from models.bundle import Bundle
-from models.evaluation.layouts import DatasetInvalid, Example, embed, jsonl, scenes
-from models.scenes.captions import KINDS
-from models.scenes.corpus import generate, write_jsonl
-
-
-def _png(colour: tuple[int, int, int], side: int = 40) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (side, side), colour).save(buffer, "PNG")
-    return buffer.getvalue()
+from models.evaluation.dataset import DatasetInvalid
+from models.evaluation.layouts import LAYOUTS, open_dataset, tell_layout
+from models.evaluation.layouts.files import Options
+from models.evaluation.layouts.sugarcrepe import TYPES
+from models.scenes.corpus import write_jsonl
+from tests.models.evaluation.made import sample, write_karpathy, write_sugarcrepe, write_tar
 
 
-def test_scenes_are_labelled_by_kind_novelty_and_size() -> None:
-    """Each rendered scene has one caption of each kind; all say whether it shows something new, and how many objects."""
-    for each, made in zip(scenes(12, seed=3), generate("test", 12, seed=3), strict=True):
-        novelty = "held-back" if made.scene.held_back else "seen"
-        count = len(made.scene.objects)
-        expected = [(kind, novelty, "1 object" if count == 1 else f"{count} objects") for kind in KINDS]
-        assert expected == list(each.labels)
+def _coco(folder: Path) -> Path:
+    (folder / "captions.json").write_text('{"images": [], "annotations": []}')
+    return folder / "captions.json"
 
 
-def test_scenes_are_determined_by_their_seed() -> None:
-    """Equal arguments give equal bytes and texts; another seed gives others."""
-    assert list(scenes(2, seed=3)) == list(scenes(2, seed=3))
-    assert list(scenes(2, seed=3)) != list(scenes(2, seed=4))
+def _fine_grained(folder: Path) -> Path:
+    (folder / "ann.json").write_text('{"a": ["one"]}')
+    return folder / "ann.json"
 
 
-def test_a_written_corpus_reads_back(tmp_path: Path) -> None:
-    """What the scenes corpus writes as JSONL is the same data set as the scenes in memory, but for the labels."""
-    list(write_jsonl(tmp_path, "test", 3, seed=3))
-
-    read = list(jsonl(tmp_path / "test.jsonl"))
-
-    assert [(each.data, each.captions) for each in scenes(3, seed=3)] == [(each.data, each.captions) for each in read]
-    assert [((),) * 5] * 3 == [each.labels for each in read]
+def _published(folder: Path) -> Path:
+    (folder / "Annotations").mkdir()
+    (folder / "Images").mkdir()
+    (folder / "Annotations/X_FG_ann.json").write_text('{"a": ["one"]}')
+    np.save(folder / "Images/X_FG_img_filenames.npy", np.array(["a"]))
+    return folder
 
 
-def test_a_missing_data_set_is_named(tmp_path: Path) -> None:
-    """A path that is no file is an error that says the layout."""
-    with pytest.raises(DatasetInvalid, match=r"nowhere\.jsonl: give a JSONL file"):
-        next(jsonl(tmp_path / "nowhere.jsonl"))
+def _jsonl(folder: Path) -> Path:
+    list(write_jsonl(folder, "test", 1, seed=0))
+    return folder / "test.jsonl"
 
 
-@pytest.mark.parametrize(
-    ("line", "why"),
-    [
-        ("not json", "JSONDecodeError"),
-        ('{"path": "a.png"}', "captions"),
-        ('{"captions": ["a"]}', "path"),
-        ('{"path": "gone.png", "captions": ["a"]}', "FileNotFoundError"),
-        ('{"path": "a.png", "captions": []}', "no captions"),
-        ("[1, 2]", "TypeError"),
-    ],
-)
-def test_a_broken_line_is_named(tmp_path: Path, line: str, why: str) -> None:
-    """A line that is not an image with captions is an error with its number and its fault."""
-    (tmp_path / "a.png").write_bytes(_png((1, 2, 3)))
-    (tmp_path / "set.jsonl").write_text(json.dumps({"path": "a.png", "captions": ["one"]}) + "\n" + line + "\n")
-
-    with pytest.raises(DatasetInvalid, match="line 2") as caught:
-        list(jsonl(tmp_path / "set.jsonl"))
-
-    assert why in str(caught.value)
+def _shards(folder: Path) -> Path:
+    write_tar(folder / "a.tar", sample("k", "one"))
+    return folder
 
 
-def test_owners_follow_uneven_captions(tiny_bundle: Path) -> None:
-    """Each text's owner is the row of its image, however many captions the images have, across batches."""
-    bundle = Bundle.open(tiny_bundle)
-    counts = [1 + row % 3 for row in range(70)]
-    examples = [
-        Example(_png((row, 0, 0)), tuple(f"red {number}" for number in range(count)), ((f"n{count}",),) * count)
-        for row, count in enumerate(counts)
-    ]
-
-    found = embed(bundle, iter(examples))
-
-    assert np.repeat(np.arange(70), counts).tolist() == found.owners.tolist()
-    assert (70, sum(counts)) == (len(found.images), len(found.texts)) == (len(found.images), len(found.labels))
-    assert 0 == found.truncated
+MAKERS = {
+    "jsonl": _jsonl,
+    "webdataset": lambda folder: write_tar(folder / "a.tar", sample("k", "one")),
+    "karpathy": lambda folder: write_karpathy(folder, ["test"]),
+    "coco": _coco,
+    "fine-grained": _fine_grained,
+    "sugarcrepe": lambda folder: write_sugarcrepe(folder, folder / "images", TYPES, 1),
+}
 
 
-def test_embedding_is_the_bundles_own(tiny_bundle: Path) -> None:
-    """The vectors are those that the bundle gives for the same bytes and texts: evaluation serves no other model."""
-    bundle = Bundle.open(tiny_bundle)
-    example = Example(_png((200, 30, 30)), ("a red thing",), ((),))
-
-    found = embed(bundle, iter([example]))
-
-    np.testing.assert_array_equal(bundle.embed_images(bundle.prepare(example.data)[None]), found.images)
-    np.testing.assert_array_equal(bundle.embed_texts(example.captions).vectors, found.texts)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_layout_is_told_by_its_looks(tmp_path: Path, layout: str) -> None:
+    """Every layout is recognised without being named."""
+    assert layout == tell_layout(MAKERS[layout](tmp_path))
 
 
-def test_cut_texts_are_counted(tiny_bundle: Path) -> None:
-    """A caption beyond the context is evaluated as it is served, and counted."""
-    bundle = Bundle.open(tiny_bundle)
-    examples = [Example(_png((9, 9, 9)), ("red", "red " * 500), ((), ()))]
+@pytest.mark.parametrize(("make", "layout"), [(_shards, "webdataset"), (_published, "fine-grained")])
+def test_folders_are_told_by_what_they_hold(tmp_path: Path, make: object, layout: str) -> None:
+    """A folder of shards, and the published fine-grained repository."""
+    assert callable(make)
+    assert layout == tell_layout(make(tmp_path))
 
-    assert 1 == embed(bundle, iter(examples)).truncated
+
+@pytest.mark.parametrize("layout", ["jsonl", "webdataset", "karpathy", "sugarcrepe"])
+def test_one_call_opens_every_layout(tmp_path: Path, layout: str) -> None:
+    """Whatever the layout, the result is pictures with captions, which know where they came from."""
+    source = MAKERS[layout](tmp_path)
+
+    found = open_dataset(source)
+
+    assert (layout, str(source)) == (found.layout, found.source)
+    assert all(each.captions and each.read() for each in found.entries)
 
 
-def test_an_empty_data_set_is_an_error(tiny_bundle: Path) -> None:
-    """Nothing to measure is said, not measured."""
-    with pytest.raises(DatasetInvalid, match="empty"):
-        embed(Bundle.open(tiny_bundle), iter([]))
+def test_a_named_layout_is_not_guessed(tmp_path: Path) -> None:
+    """When the layout is named, a file of another is refused by that layout's words."""
+    with pytest.raises(DatasetInvalid, match="expected COCO captions"):
+        open_dataset(_fine_grained(tmp_path), Options(), "coco")
+
+
+def test_a_missing_source_is_named(tmp_path: Path) -> None:
+    """A path that leads nowhere is told with the layouts there are."""
+    with pytest.raises(DatasetInvalid, match=r"no data set at .*nowhere: expected one of jsonl, webdataset"):
+        open_dataset(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("content", [[1, 2], "text", {"a": 1}])
+def test_json_of_no_known_layout_is_told(tmp_path: Path, content: object) -> None:
+    """The message says that the layout can be named."""
+    (tmp_path / "a.json").write_text(json.dumps(content))
+
+    with pytest.raises(DatasetInvalid, match="name it with --layout"):
+        tell_layout(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("name", ["photos.zip", "folder"])
+def test_files_and_folders_of_no_known_layout_are_told(tmp_path: Path, name: str) -> None:
+    """An empty folder, or a file of another kind, is in no layout."""
+    path = tmp_path / name
+    path.mkdir() if name == "folder" else path.touch()
+
+    with pytest.raises(DatasetInvalid, match="no layout that can be told by its looks"):
+        tell_layout(path)

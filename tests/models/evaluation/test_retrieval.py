@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.evaluation.retrieval import Retrieval, evaluate, image_to_text_ranks, recall, text_to_image_ranks
+from tests.models.evaluation.made import pools
 
 # With images = identity, a text's vector is its row of scores.
 SCORES = np.array(
@@ -58,6 +59,25 @@ def test_a_collapsed_encoder_finds_nothing() -> None:
     assert [4, 4, 4, 4] == image_to_text_ranks(same, same, np.arange(4)).tolist()
 
 
+@pytest.mark.parametrize("broken", ["images", "texts", "both"])
+def test_a_diverged_encoder_finds_nothing(broken: str) -> None:
+    """NaN compares as false with everything: it must not pass for a rank of 0 or 1, but comes last."""
+    nothing, some = np.full((4, 2), np.nan, np.float32), np.ones((4, 2), np.float32)
+    images, texts = (nothing if broken in (name, "both") else some for name in ("images", "texts"))
+
+    assert [4, 4, 4, 4] == text_to_image_ranks(images, texts, np.arange(4)).tolist()
+    assert [4, 4, 4, 4] == image_to_text_ranks(images, texts, np.arange(4)).tolist()
+
+
+def test_one_broken_vector_harms_itself_and_helps_nobody() -> None:
+    """An image whose vector is NaN is last for its own caption, and stands before every other's."""
+    images, texts = np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32)
+    images[1] = np.nan
+
+    assert [2, 3, 2] == text_to_image_ranks(images, texts, np.arange(3)).tolist()
+    assert [1, 3, 1] == image_to_text_ranks(images, texts, np.arange(3)).tolist()
+
+
 def test_ties_among_an_images_own_captions_cost_nothing() -> None:
     """Captions of the same image do not compete with each other."""
     texts = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
@@ -69,20 +89,6 @@ def test_an_image_without_caption_is_an_error() -> None:
     """An image that no caption belongs to has no rank, and the message names it."""
     with pytest.raises(ValueError, match="image 1 has no caption"):
         image_to_text_ranks(IMAGES[:2], SCORES[:1], OWNERS[:1])
-
-
-@st.composite
-def pools(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images, texts and owners with few distinct values, so that ties are common; unevenly many captions each."""
-    count = draw(st.integers(1, 6))
-    extra = draw(st.lists(st.integers(0, count - 1), max_size=6))
-    owners = np.array([*range(count), *extra])
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    return (
-        rng.integers(-1, 2, (count, 3)).astype(np.float32),
-        rng.integers(-1, 2, (len(owners), 3)).astype(np.float32),
-        rng.permutation(owners),
-    )
 
 
 @given(pools())

@@ -1,0 +1,35 @@
+"""JSONL: on each line `path` of a picture, relative to the file's folder, and a record (`captions`, …)."""
+
+import json
+from pathlib import Path
+
+from models.evaluation.dataset import Dataset, DatasetInvalid, Entry
+from models.evaluation.layouts import records
+from models.evaluation.layouts.files import OnDisk, Options, dataset_of, find_image
+
+LAYOUT = "jsonl"
+EXPECTED = "a JSONL file with `path` of an image and `captions`, a list of texts, on each line"
+
+
+def load(source: Path, options: Options) -> Dataset:
+    """Read all lines.
+
+    Raises:
+        DatasetInvalid: no such file, a line is not such an object, or pictures are missing.
+    """
+    if not source.is_file():
+        raise DatasetInvalid(f"no data set at {source}: expected {EXPECTED}")
+    folders = (source.parent, *options.images)
+    with source.open(encoding="utf-8") as lines:
+        found = [_line(text, f"{source}, line {number}", folders) for number, text in enumerate(lines, 1)]
+    return dataset_of(found, source, LAYOUT, options)
+
+
+def _line(text: str, where: str, folders: tuple[Path, ...]) -> OnDisk:
+    record, fault = records.parse(text)
+    fields = json.loads(text) if record else {}
+    name = fields.get("path")
+    if record is None or not isinstance(name, str):
+        raise DatasetInvalid(f"{where}: {fault or 'path: a string is missing'}: expected {EXPECTED}")
+    path = find_image(folders, name)
+    return OnDisk(record.fill(Entry(str(fields.get("id", name)), path.read_bytes, ())), path)

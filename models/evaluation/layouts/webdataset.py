@@ -1,0 +1,102 @@
+"""WebDataset: tar shards in which `KEY.jpg` (or .png, .webp) and `KEY.json` with `captions` stand together.
+
+The source is one shard, or a folder of them; `--split val` then takes `val-*.tar` only.
+"""
+
+import tarfile
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from models.evaluation.dataset import Dataset, DatasetInvalid, Entry
+from models.evaluation.layouts import records
+from models.evaluation.layouts.files import Options, limited
+
+LAYOUT = "webdataset"
+EXPECTED = "uncompressed tar shards with KEY.jpg and KEY.json beside each other"
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+# captions of one picture; a member that says it is larger is not read
+_MAX_JSON_BYTES = 1 << 20
+
+
+def load(source: Path, options: Options) -> Dataset:
+    """Read all samples of all shards.
+
+    Raises:
+        DatasetInvalid: no shard, a damaged one, or a sample without picture or captions.
+    """
+    shards = _shards(source, options.split)
+    # keys often begin anew in every shard
+    entries = [
+        entry if len(shards) == 1 else replace(entry, id=f"{shard.stem}/{entry.id}")
+        for shard in shards
+        for entry in _samples(shard)
+    ]
+    return Dataset(str(source), LAYOUT, options.split or "", limited(entries, options))
+
+
+def _shards(source: Path, split: str | None) -> list[Path]:
+    if source.is_file():
+        return [source]
+    pattern = f"{split or ''}*.tar"
+    found = sorted(source.glob(pattern))
+    if not found:
+        raise DatasetInvalid(f"there is no {pattern} in {source}: expected {EXPECTED}")
+    return found
+
+
+def _samples(shard: Path) -> Iterator[Entry]:
+    images: dict[str, tuple[int, int]] = {}
+    texts: dict[str, tuple[int, int]] = {}
+    try:
+        with shard.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            for member in tar:
+                key, suffix = _split_name(member.name)
+                kept = images if suffix in IMAGE_SUFFIXES else texts if suffix == ".json" else None
+                if kept is not None and member.isreg():
+                    kept[key] = member.offset_data, member.size
+            _check_end(file, tar.offset)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise DatasetInvalid(f"{shard} cannot be read to its end ({error}): expected {EXPECTED}") from error
+    for key in images.keys() | texts.keys():
+        if key not in images or key not in texts:
+            lacking = ".json with captions" if key in images else ".jpg"
+            raise DatasetInvalid(f"{shard}: {key} has no {key}{lacking}: expected {EXPECTED}")
+    for key, place in images.items():
+        yield _entry(shard, key, place, texts[key])
+
+
+def _check_end(file: IO[bytes], offset: int) -> None:
+    """Refuse a shard that was cut between two members: figures of half a data set look like figures.
+
+    Raises:
+        tarfile.ReadError: it does not end as a tar ends, in a block of zeros.
+    """
+    file.seek(offset)
+    if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+        raise tarfile.ReadError(f"no end mark at byte {offset}")
+
+
+def _entry(shard: Path, key: str, image: tuple[int, int], text: tuple[int, int]) -> Entry:
+    if text[1] > _MAX_JSON_BYTES:
+        raise DatasetInvalid(f"{shard}: {key}.json has {text[1]:,} bytes: captions have at most {_MAX_JSON_BYTES:,}")
+    record, fault = records.parse(_slice(shard, *text))
+    if record is None:
+        raise DatasetInvalid(f"{shard}: {key}.json: {fault}: expected {records.EXPECTED}")
+    return record.fill(Entry(key, partial(_slice, shard, *image), ()))
+
+
+def _slice(path: Path, offset: int, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(size)
+
+
+def _split_name(name: str) -> tuple[str, str]:
+    """Key and suffix of a member: its path up to the first dot of its name, and the rest in lower case."""
+    path = PurePosixPath(name)
+    stem, dot, rest = path.name.partition(".")
+    return (path.parent / stem).as_posix(), (dot + rest).lower()

@@ -1,0 +1,107 @@
+"""Examples for a reader: queries that were answered and queries that were not, each with its nearest rival."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.evaluation.dataset import Entry
+from models.evaluation.embed import Embedded
+from models.evaluation.report import Rival
+
+# of wins and of losses, and of each kind of edit as many in all: a page that can be read
+SHOWN = 12
+
+
+def nearest_images(
+    images: np.ndarray, texts: np.ndarray, owners: np.ndarray, chunk: int = 1024
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The best image that is not a caption's own.
+
+    Args:
+        images: (N, d) unit vectors, N at least 2.
+        texts: (M, d) unit vectors.
+        owners: (M,) row of each caption's image.
+        chunk: captions compared at a time.
+
+    Returns:
+        (M,) row of that image, (M,) the cosine of the caption's own image, (M,) the cosine of the other.
+    """
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    for start in range(0, len(texts), chunk):
+        scores = texts[start : start + chunk] @ images.T  # (c, N)
+        rows = np.arange(len(scores))
+        own = scores[rows, owners[start : start + chunk]]
+        scores[rows, owners[start : start + chunk]] = -np.inf
+        best = scores.argmax(axis=1)
+        parts.append((best, own, scores[rows, best]))
+    rival, own, other = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return rival, own, other
+
+
+def spread_over(margins: np.ndarray, images: np.ndarray, count: int) -> list[int]:
+    """Up to *count* queries of different images, evenly from the widest margin to the narrowest: not the best alone.
+
+    Args:
+        margins: (Q,) own score - rival's score.
+        images: (Q,) image of each query.
+        count: how many.
+    """
+    seen: set[int] = set()
+    order = np.argsort(-margins, kind="stable").tolist()
+    # each image stands where its widest margin stands
+    distinct = [row for row in order if not (images[row] in seen or seen.add(int(images[row])))]
+    if len(distinct) <= count:
+        return distinct
+    places = np.linspace(0, len(distinct) - 1, count).round().astype(int)
+    return [distinct[place] for place in places]
+
+
+def retrieval_rivals(found: Embedded, entries: Sequence[Entry], ranks: Sequence[int]) -> list[Rival]:
+    """Captions whose image ranks first, and captions before whose image another stands."""
+    if len(found.images) < 2:
+        return []
+    rival, own, other = nearest_images(found.images, found.texts, found.owners)
+    texts = [text for entry in entries for text in entry.captions]
+    won = own > other
+    chosen: list[int] = []
+    for rows in (np.flatnonzero(won), np.flatnonzero(~won)):
+        chosen += [int(rows[place]) for place in spread_over((own - other)[rows], found.owners[rows], SHOWN)]
+    return [
+        Rival(
+            text=texts[row],
+            image=entries[found.owners[row]].id,
+            score=float(own[row]),
+            rank=ranks[row],
+            other_image=entries[rival[row]].id,
+            other_score=float(other[row]),
+        )
+        for row in chosen
+    ]
+
+
+def edit_rivals(found: Embedded, entries: Sequence[Entry], ranks: Sequence[int]) -> list[Rival]:
+    """Captions that score above their edit, and captions that do not: some of every kind."""
+    edits = found.edits
+    pictures = found.images[edits.images]
+    own = (found.texts[edits.texts] * pictures).sum(axis=1)
+    other = (edits.vectors * pictures).sum(axis=1)
+    kinds = np.array(edits.kinds)
+    each = max(2, 2 * SHOWN // max(1, len(set(edits.kinds))))
+    chosen: list[int] = []
+    for kind in sorted(set(edits.kinds)):
+        for right in (True, False):
+            rows = np.flatnonzero((kinds == kind) & ((own > other) == right))
+            chosen += [int(rows[p]) for p in spread_over((own - other)[rows], edits.images[rows], each // 2)]
+    texts = [(entry.id, entry.captions[edit.caption], edit.text) for entry in entries for edit in entry.edits]
+    return [
+        Rival(
+            text=texts[row][1],
+            image=texts[row][0],
+            score=float(own[row]),
+            rank=ranks[row],
+            other_text=texts[row][2],
+            kind=edits.kinds[row],
+            other_score=float(other[row]),
+        )
+        for row in chosen
+    ]

@@ -1,0 +1,119 @@
+"""Figures as rows of text: the one definition of what a table shows, for the terminal, Markdown and the page."""
+
+from dataclasses import dataclass
+
+from models.evaluation.compare import Comparison, Spread
+from models.evaluation.figures import KS
+from models.evaluation.outcomes import Task
+from models.evaluation.report import Report
+
+
+@dataclass(frozen=True)
+class Table:
+    """A heading, the names of the columns (the first is left-aligned), and rows."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def percent(value: float) -> str:
+    """A share, with one digit behind the point."""
+    return f"{100 * value:.1f} %"
+
+
+def tables(report: Report) -> list[Table]:
+    """What a report says, in order."""
+    found: list[Table] = []
+    if "t2i" in report.pool.tasks:
+        found.append(retrieval_table(report))
+        if report.groups:
+            found.append(_groups_table(report))
+    if report.kinds:
+        found.append(edits_table(report))
+    return found
+
+
+def retrieval_table(report: Report) -> Table:
+    """Both directions, and the same within folds."""
+    rows = _directions(report, "")
+    if report.folds:
+        rows += _directions(report, f"folds{len(report.folds)}.")
+    title = f"{report.images:,} images, {report.captions:,} captions"
+    return Table(title, ("", "queries", *(f"R@{k}" for k in KS), "median rank", "RSUM"), tuple(rows))
+
+
+def _directions(report: Report, prefix: str) -> list[tuple[str, ...]]:
+    where = f", mean of {len(report.folds)} folds" if prefix else ""
+    rows: list[tuple[str, ...]] = []
+    directions: tuple[tuple[Task, str], ...] = (("t2i", "text→image"), ("i2t", "image→text"))
+    for task, name in directions:
+        queries = len(report.pool.tasks[task].ranks)
+        recalls = (percent(report.figures[f"{prefix}{task}_r{k}"]) for k in KS)
+        rsum = f"{report.figures[f'{prefix}rsum']:.1f}" if task == "t2i" else ""
+        median = f"{report.figures[f'{prefix}{task}_median']:g}"
+        rows.append((name + where, f"{queries:,}", *recalls, median, rsum))
+    return rows
+
+
+def _groups_table(report: Report) -> Table:
+    rows = tuple(
+        (name, f"{each.captions:,}", *(percent(each.text_to_image[k]) for k in KS))
+        for name, each in report.groups.items()
+    )
+    return Table("Text→image by group of captions", ("", "captions", *(f"R@{k}" for k in KS)), rows)
+
+
+def edits_table(report: Report) -> Table:
+    """True captions against their edits, by kind, then the means, then other groups."""
+    kinds = report.kinds
+    others = [name for name in report.pool.tasks["edits"].groups if name not in kinds]
+    rows = [(kind, f"{report.pairs(kind):,}", percent(report.figures[f"edits.{kind}"])) for kind in kinds]
+    total = len(report.pool.tasks["edits"].ranks)
+    rows.append(("macro mean over kinds", f"{total:,}", percent(report.figures["edits.macro"])))
+    rows.append(("all pairs", f"{total:,}", percent(report.figures["edits.all"])))
+    rows += [(name, f"{report.pairs(name):,}", percent(report.figures[f"edits.{name}"])) for name in others]
+    return Table("Prefers the true caption to its edit (chance 50 %)", ("", "pairs", "share"), tuple(rows))
+
+
+def comparison_table(found: Comparison) -> Table:
+    """Every figure of two models, their difference and its interval."""
+    rows = tuple(
+        (
+            each.name,
+            _plain(each.name, each.a),
+            _plain(each.name, each.b),
+            _signed(each.name, each.difference),
+            f"[{_signed(each.name, each.low)}, {_signed(each.name, each.high)}]",
+            "yes" if each.clear else "no",
+        )
+        for each in found.differences
+    )
+    columns = ("", "A", "B", "B - A", "95 % interval", "leaves 0 out")
+    return Table(f"{found.resamples:,} paired resamples of images", columns, rows)
+
+
+def spread_table(found: list[Spread]) -> Table:
+    """Every figure over seeds."""
+    rows = tuple(
+        (
+            each.name,
+            f"{_plain(each.name, each.mean)} ± {_plain(each.name, each.sd)}",
+            ", ".join(_plain(each.name, value) for value in each.values),
+        )
+        for each in found
+    )
+    return Table("Mean ± standard deviation over seeds", ("", "mean ± sd", "each"), rows)
+
+
+def is_share(name: str) -> bool:
+    """Whether a figure is a share; medians are ranks, and RSUM is in points."""
+    return not name.endswith(("_median", "rsum"))
+
+
+def _plain(name: str, value: float) -> str:
+    return f"{100 * value:.1f}" if is_share(name) else f"{value:.1f}"
+
+
+def _signed(name: str, value: float) -> str:
+    return f"{100 * value:+.1f}" if is_share(name) else f"{value:+.1f}"

@@ -1,0 +1,95 @@
+"""Figures as rows of text."""
+
+import numpy as np
+import pytest
+
+from models.evaluation.compare import compare, spread
+from models.evaluation.figures import figures
+from models.evaluation.report import Report
+from models.evaluation.tables import (
+    comparison_table,
+    edits_table,
+    is_share,
+    percent,
+    retrieval_table,
+    spread_table,
+    tables,
+)
+from tests.models.evaluation.made import random_pool, small_report
+
+
+def _report(folds: int = 0) -> Report:
+    rng = np.random.default_rng(0)
+    pool, parts = random_pool(rng), tuple(random_pool(rng, images=5) for _ in range(folds))
+    return Report(images=1030, captions=60, pool=pool, folds=parts, figures=figures(pool, parts))
+
+
+def test_every_row_has_every_column() -> None:
+    """All tables are rectangles, whatever was measured."""
+    made = [*tables(_report(3)), comparison_table(compare(small_report(0), small_report(1), 100))]
+    made.append(spread_table(spread([small_report(0), small_report(1)])))
+
+    assert all(len(row) == len(table.columns) for table in made for row in table.rows)
+
+
+def test_a_report_shows_what_it_measured() -> None:
+    """Retrieval, groups of captions and edits have a table each; what was not measured has none."""
+    whole = _report()
+    only = whole.model_copy(
+        update={"pool": whole.pool.model_copy(update={"tasks": {"edits": whole.pool.tasks["edits"]}})}
+    )
+
+    assert ["1,030 images, 60 captions", "Text→image by group of captions"] == [each.title for each in tables(whole)][
+        :2
+    ]
+    assert 3 == len(tables(whole))
+    assert 1 == len(tables(only))
+
+
+def test_both_directions_and_the_folds_have_a_row() -> None:
+    """Folds stand below the whole, named as means; RSUM stands once for both directions."""
+    found = retrieval_table(_report(5))
+
+    assert ["text→image", "image→text", "text→image, mean of 5 folds", "image→text, mean of 5 folds"] == [
+        row[0] for row in found.rows
+    ]
+    assert [False, True, False, True] == [row[-1] == "" for row in found.rows]
+
+
+def test_figures_in_rows_are_the_reports() -> None:
+    """R@1 in percent, the median rank as it is."""
+    report = _report()
+
+    first = retrieval_table(report).rows[0]
+
+    assert (percent(report.figures["t2i_r1"]), f"{report.figures['t2i_median']:g}") == (first[2], first[5])
+
+
+def test_kinds_come_first_then_means_then_groups() -> None:
+    """The macro mean stands below the kinds that it is of."""
+    rows = [row[0] for row in edits_table(_report()).rows]
+
+    assert ["one", "two", "macro mean over kinds", "all pairs"] == rows
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0.0 %"), (0.8945, "89.5 %"), (1, "100.0 %")])
+def test_shares_are_percent(value: float, text: str) -> None:
+    """One digit behind the point: more would be noise at a thousand queries."""
+    assert text == percent(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("t2i_r1", True), ("edits.macro", True), ("t2i_r5.1 object", True), ("t2i_median", False), ("folds5.rsum", False)],
+)
+def test_ranks_and_sums_are_no_shares(name: str, share: bool) -> None:
+    """Medians are ranks and RSUM is in points already: neither is multiplied by a hundred."""
+    assert share == is_share(name)
+
+
+def test_differences_have_a_sign() -> None:
+    """Plus and minus are written, and whether zero is left out."""
+    for row in comparison_table(compare(small_report(0), small_report(1), 100)).rows:
+        assert row[3][0] in "+-"
+        assert row[4].startswith("[")
+        assert row[5] in ("yes", "no")

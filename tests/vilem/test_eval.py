@@ -1,0 +1,241 @@
+"""`vilem eval`, as a user types it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from models.errors import ModelError
+from models.evaluation.dataset import DatasetInvalid
+from models.evaluation.layouts.sugarcrepe import TYPES
+from models.evaluation.report import read_report
+from models.scenes.corpus import write_jsonl
+from tests.models.evaluation.made import COLOURS, picture, write_karpathy, write_sugarcrepe, write_tar
+from tests.support.tiny_bundle import make_tiny_bundle
+from vilem.cli.eval import app
+
+
+def _vilem(*arguments: str | Path, fails: type[Exception] | None = None) -> Result:
+    """Run `vilem eval` with these arguments; an expected error is raised as the program's main would catch it."""
+    done = CliRunner().invoke(app, [str(each) for each in arguments], env={"COLUMNS": "140"})
+    if fails is None:
+        assert 0 == done.exit_code, done.output
+    elif done.exception is None or not isinstance(done.exception, fails):
+        pytest.fail(f"{fails.__name__} was expected: {done.output}")
+    else:
+        raise done.exception
+    return done
+
+
+@pytest.fixture(scope="module")
+def other_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second model: other random weights."""
+    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "other", seed=1)
+
+
+@pytest.fixture
+def colours_tar(tmp_path: Path) -> Path:
+    """A WebDataset shard as anybody would bring one: pictures of one colour and their five sentences."""
+    members: list[tuple[str, bytes]] = []
+    for name, colour in COLOURS.items():
+        said = [name, f"a {name} picture", f"the {name} square", f"{name} {name}", f"a photo of {name}"]
+        members += [
+            (f"{name}.jpg", picture(colour, form="JPEG")),
+            (f"{name}.json", json.dumps({"captions": said}).encode()),
+        ]
+    return write_tar(tmp_path / "colours.tar", members)
+
+
+def test_a_webdataset_is_measured(tiny_bundle: Path, colours_tar: Path) -> None:
+    """One command, a bundle and a tar: both directions, every K, the median rank and RSUM."""
+    done = _vilem("retrieval", tiny_bundle, colours_tar)
+
+    assert "8 images, 40 captions" in done.output
+    for word in ("text→image", "image→text", "R@1", "R@5", "R@10", "median rank", "RSUM"):
+        assert word in done.output
+
+
+def test_the_short_form_is_the_long_one(tiny_bundle: Path, colours_tar: Path) -> None:
+    """`vilem eval BUNDLE SOURCE` is `vilem eval retrieval BUNDLE SOURCE`."""
+    assert _vilem("retrieval", tiny_bundle, colours_tar).output == _vilem(tiny_bundle, colours_tar).output
+
+
+def test_json_is_one_object(tiny_bundle: Path, colours_tar: Path) -> None:
+    """With --json standard output is one object of numbers, for programs."""
+    found = json.loads(_vilem(tiny_bundle, colours_tar, "--json").stdout)
+
+    assert (8.0, 40.0, 0) == (found["images"], found["captions"], found["truncated"])
+    assert found["t2i_r1"] > 0.8
+    assert (
+        pytest.approx(100 * sum(found[f"{way}_r{k}"] for way in ("t2i", "i2t") for k in (1, 5, 10)), abs=0.1)
+        == found["rsum"]
+    )
+
+
+def test_rendered_scenes_are_the_default(tiny_bundle: Path) -> None:
+    """Without a data set scenes are rendered; with --edits every kind of edit is told."""
+    found = json.loads(_vilem(tiny_bundle, "--scenes", "4", "--seed", "2", "--edits", "--json").stdout)
+
+    assert 4.0 == found["images"]
+    assert 0 <= found["edits.attribute-replaced"] <= 1
+    assert {"t2i_r1.held-back", "t2i_r1.seen"} & found.keys()
+
+
+def test_edits_of_a_data_set_nobody_knows(tiny_bundle: Path, colours_tar: Path) -> None:
+    """--edits with a data set is refused, and the command for corpora is named."""
+    done = CliRunner().invoke(app, [str(tiny_bundle), str(colours_tar), "--edits"], env={"COLUMNS": "200"})
+
+    assert 2 == done.exit_code
+    assert "--edits needs rendered scenes" in " ".join(done.output.split())
+
+
+def test_a_report_is_written(tiny_bundle: Path, colours_tar: Path, tmp_path: Path) -> None:
+    """--out writes three files and says where; the JSON holds every query's outcome."""
+    done = _vilem(tiny_bundle, colours_tar, "--out", tmp_path / "report", "--folds", "2")
+
+    for name in ("report.json", "report.md", "report.html"):
+        assert str(tmp_path / "report" / name) in done.output.replace("\n", "")
+    found = read_report(tmp_path / "report")
+    assert (40, 8, 2) == (len(found.pool.tasks["t2i"].ranks), len(found.pool.tasks["i2t"].ranks), len(found.folds))
+
+
+def test_karpathys_split_is_measured(tiny_bundle: Path, tmp_path: Path) -> None:
+    """A split and a number of captions can be chosen."""
+    source = write_karpathy(tmp_path, ["train", "val", "val"])
+
+    found = json.loads(_vilem(tiny_bundle, source, "--split", "val", "--captions", "2", "--json").stdout)
+
+    assert (2.0, 4.0) == (found["images"], found["captions"])
+
+
+def test_missing_pictures_are_told_or_left_out(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Without their files pictures are named; --skip-missing measures the rest, and says how many are gone."""
+    source = write_karpathy(tmp_path, ["test"] * 3)
+    (tmp_path / "images/picture_0.jpg").unlink()
+
+    with pytest.raises(DatasetInvalid, match=r"1 of 3 pictures are missing"):
+        _vilem(tiny_bundle, source, fails=DatasetInvalid)
+
+    assert "missing and left out: 1" in _vilem(tiny_bundle, source, "--skip-missing").output
+
+
+def test_a_fine_grained_pool_is_measured(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Annotations, a list of further pictures and their folder: the pool is larger than what is asked for."""
+    for name, colour in COLOURS.items():
+        (tmp_path / f"{name}.jpg").write_bytes(picture(colour, form="JPEG"))
+    (tmp_path / "ann.json").write_text(json.dumps({"red": ["red"], "blue": ["a blue circle"]}))
+    (tmp_path / "pool.txt").write_text("\n".join(f"{name}.jpg" for name in COLOURS))
+
+    done = _vilem(tiny_bundle, tmp_path / "ann.json", "--pool", tmp_path / "pool.txt", "--images", tmp_path)
+
+    assert "8 images, 2 captions" in done.output
+    assert "6 of 8 pictures have no captions" in done.output
+
+
+def test_scenes_are_compared_with_their_edits(tiny_bundle: Path, tmp_path: Path) -> None:
+    """The same scenes, rendered or from a corpus on disk, have the same shares; retrieval is not measured."""
+    list(write_jsonl(tmp_path, "test", 4, seed=1))
+
+    rendered = json.loads(_vilem("scenes", tiny_bundle, "--scenes", "4", "--seed", "1", "--json").stdout)
+    read = json.loads(_vilem("scenes", tiny_bundle, tmp_path / "test.jsonl", "--json").stdout)
+
+    assert rendered == read
+    assert "edits.macro" in read
+    assert not any(name.startswith(("t2i", "i2t")) for name in read)
+
+
+def test_scenes_say_kinds_and_novelty(tiny_bundle: Path) -> None:
+    """The table has every kind, the macro mean, and old and new combinations."""
+    done = _vilem("scenes", tiny_bundle, "--scenes", "8", "--seed", "1")
+
+    for words in ("attribute-replaced", "macro mean over kinds", "all pairs", "seen"):
+        assert words in done.output
+
+
+def test_a_corpus_without_edits_is_told(tiny_bundle: Path, colours_tar: Path) -> None:
+    """Photographs have no known edits: the message says what was expected."""
+    with pytest.raises(DatasetInvalid, match="no false captions"):
+        _vilem("scenes", tiny_bundle, colours_tar, fails=DatasetInvalid)
+
+
+def test_sugarcrepe_is_measured(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Seven types and their macro mean, from pictures in a folder of their own."""
+    folder = write_sugarcrepe(tmp_path / "texts", tmp_path / "val2017", TYPES)
+
+    found = json.loads(_vilem("sugarcrepe", tiny_bundle, folder, "--images", tmp_path / "val2017", "--json").stdout)
+
+    assert {f"edits.{kind}" for kind in (*TYPES, "macro", "all")} <= found.keys()
+
+
+def test_sugarcrepe_says_which_pictures_are_missing(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Without COCO's pictures the command counts and names them."""
+    folder = write_sugarcrepe(tmp_path / "texts", tmp_path / "val2017", TYPES)
+    for each in (tmp_path / "val2017").iterdir():
+        each.unlink()
+
+    with pytest.raises(DatasetInvalid, match=r"3 of 3 pictures are missing: expected .*val2017 to hold test-5-0"):
+        _vilem("sugarcrepe", tiny_bundle, folder, "--images", tmp_path / "val2017", fails=DatasetInvalid)
+
+
+@pytest.fixture
+def two(tiny_bundle: Path, other_bundle: Path, colours_tar: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Reports of two models on one data set."""
+    folders = tmp_path / "a", tmp_path / "b"
+    for bundle, folder in zip((tiny_bundle, other_bundle), folders, strict=True):
+        _vilem(bundle, colours_tar, "--out", folder)
+    return folders
+
+
+def test_two_models_are_compared(two: tuple[Path, Path]) -> None:
+    """The table names both models and every figure with its interval; folder and file are both taken."""
+    done = _vilem("compare", two[0], two[1] / "report.json")
+
+    assert "A: tiny (fp32)" in done.output
+    assert "B: other (fp32)" in done.output
+    for word in ("t2i_r1", "i2t_median", "rsum", "95 % interval"):
+        assert word in done.output
+
+
+def test_a_comparison_can_be_read_by_programs(two: tuple[Path, Path]) -> None:
+    """With --json the differences are numbers, and equal seeds give equal ones."""
+    one, again = (_vilem("compare", *two, "--json", "--seed", "3", "--resamples", "200").stdout for _ in range(2))
+
+    found = json.loads(one)
+    assert one == again
+    assert (3, 200) == (found["seed"], found["resamples"])
+    assert all(each["low"] <= each["high"] for each in found["differences"])
+
+
+def test_other_data_is_not_compared(tiny_bundle: Path, two: tuple[Path, Path], tmp_path: Path) -> None:
+    """Reports of other data are refused with a sentence that names both."""
+    _vilem(tiny_bundle, "--scenes", "3", "--out", tmp_path / "scenes")
+
+    with pytest.raises(ModelError, match=r"different data: .*colours\.tar .* and 3 rendered scenes"):
+        _vilem("compare", two[0], tmp_path / "scenes", fails=ModelError)
+
+
+def test_seeds_are_summed_up(two: tuple[Path, Path]) -> None:
+    """Mean and deviation of every figure, as a table and for programs."""
+    found = json.loads(_vilem("seeds", *two, "--json").stdout)
+
+    assert "±" in _vilem("seeds", *two).output
+    assert {2} == {len(each["values"]) for each in found}
+    assert "rsum" in {each["name"] for each in found}
+
+
+def test_one_seed_is_refused(two: tuple[Path, Path]) -> None:
+    """A single report has no spread, and the command says what it needs."""
+    done = CliRunner().invoke(app, ["seeds", str(two[0])], env={"COLUMNS": "140"})
+
+    assert 2 == done.exit_code
+    assert "two reports at least" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("command", ["", "retrieval", "scenes", "sugarcrepe", "compare", "seeds"])
+def test_help_shows_an_example(command: str) -> None:
+    """The help of each command says what it does and shows a line to type."""
+    done = _vilem(*([command] if command else []), "--help")
+
+    assert f"vilem eval {command}".strip() in done.output
+    assert "Example" in done.output
