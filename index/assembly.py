@@ -62,8 +62,6 @@ class Assembly:
             self._embed_images()
         if len(self._kept) >= _KEPT_TOGETHER:
             self._keep_vectors()
-        if self.captions.is_full():
-            self._chunk.entries.extend(self.captions.flush())
         if self._is_due():
             self._embed_images()
             self.commit()
@@ -103,13 +101,19 @@ class Assembly:
         vectors = self._bundle.embed_images(np.stack([pixels for _, pixels in self._pixels]))
         self._pixels = []
         for record, vector in zip(records, vectors, strict=True):
-            self.captions.add(record, vector)
+            self._caption(record, vector)
         self._tally.embedded += len(records)
 
     def _keep_vectors(self) -> None:
         """Write rows anew with the vectors that they have."""
         vectors = self._stored.vectors([record.id for record in self._kept]) if self._kept else {}
         for record in self._kept:
-            self.captions.add(record, vectors[record.id])
+            self._caption(record, vectors[record.id])
         self._tally.updated += len(self._kept)
         self._kept = []
+
+    def _caption(self, record: Record, vector: np.ndarray) -> None:
+        """Let an item wait for its captions' vectors; after each one, for an item may have a thousand, ask for room."""
+        self.captions.add(record, vector)
+        if self.captions.is_full():
+            self._chunk.entries.extend(self.captions.flush())

@@ -10,6 +10,7 @@ from index.collection import Collection
 from index.faiss_cpu import FaissIndex
 from index.recall import tune
 from index.snapshot import IndexPart
+from index.vectors import unit
 
 # enough for a recall that is known to a point or two
 SAMPLE = 200
@@ -19,8 +20,8 @@ Batches = Iterable[tuple[np.ndarray, np.ndarray]]
 
 def build_parts(collection: Collection, folder: Path, *, target_recall: float) -> tuple[IndexPart, IndexPart | None]:
     """Write the index of the images, and of the captions when there are any, into *folder*."""
-    images = sample(collection.item_vectors())
-    captions = sample(collection.caption_vectors())
+    images = unit(sample(collection.item_vectors()))
+    captions = unit(sample(collection.caption_vectors()))
     queries = [images, captions]
     dim = collection.info.dim
     rows = collection.count()
@@ -70,4 +71,4 @@ def _build(
 def _split(batches: Batches, rowids: list[np.ndarray]) -> Iterator[np.ndarray]:
     for ids, vectors in batches:
         rowids.append(ids)
-        yield vectors
+        yield unit(vectors)

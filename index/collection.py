@@ -33,6 +33,7 @@ from index.datasets import (
     stored_captions,
 )
 from index.errors import CollectionExists
+from index.lease import lease
 from index.rows import (
     RECORD_COLUMNS,
     CaptionRow,
@@ -83,11 +84,10 @@ class Collection:
         Raises:
             CollectionNameInvalid: *name* breaks the rule.
             CollectionExists: it is there already.
+            LeaseHeld: another process is making it.
         """
         check_name(name)
         path = root / name
-        if (path / COLLECTION_FILE).exists():
-            raise CollectionExists(f"{path} is a collection already: open it, or choose another name")
         info = CollectionInfo(
             name=name,
             dim=dim,
@@ -96,12 +96,16 @@ class Collection:
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         path.mkdir(parents=True, exist_ok=True)
-        schemas = {ITEMS: items_schema(dim), CAPTIONS: captions_schema(dim), REJECTS: rejects_schema()}
-        for folder, schema in schemas.items():
-            # an attempt that was killed before collection.json was written left datasets without rows
-            shutil.rmtree(path / folder, ignore_errors=True)
-            lance.write_dataset(schema.empty_table(), path / folder, schema=schema, enable_stable_row_ids=True)
-        write_atomically(path / COLLECTION_FILE, (info.model_dump_json(indent=2) + "\n").encode())
+        # two first jobs at once: the second must not take the first one's rows for what a killed attempt left
+        with lease(path, "creation"):
+            if (path / COLLECTION_FILE).exists():
+                raise CollectionExists(f"{path} is a collection already: open it, or choose another name")
+            schemas = {ITEMS: items_schema(dim), CAPTIONS: captions_schema(dim), REJECTS: rejects_schema()}
+            for folder, schema in schemas.items():
+                # an attempt that was killed before collection.json was written left datasets without rows
+                shutil.rmtree(path / folder, ignore_errors=True)
+                lance.write_dataset(schema.empty_table(), path / folder, schema=schema, enable_stable_row_ids=True)
+            write_atomically(path / COLLECTION_FILE, (info.model_dump_json(indent=2) + "\n").encode())
         return cls.open(root, name)
 
     @classmethod

@@ -1,6 +1,8 @@
 """The writing half of the embedding job: what is ready gathers in a chunk, and a chunk becomes one commit."""
 
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -77,11 +79,11 @@ class Committer:
             StorageFull: there was no space.
         """
         self.wait()
-        with full_disk_named(self._collection.path, self._what_is_safe):
+        with full_disk_told(self._collection):
             self._collection.index_ids()
 
     def _write(self, chunk: Chunk) -> None:
-        with full_disk_named(self._collection.path, self._what_is_safe):
+        with full_disk_told(self._collection):
             self._collection.add(chunk.entries)
             # after the items: if we die in between, the next run finds these ids unchanged and clears them
             cleared = [entry.record.id for entry in chunk.entries] + chunk.unchanged
@@ -91,6 +93,18 @@ class Committer:
             if self._commits % _COMMITS_TO_INDEX == 0:
                 self._collection.index_ids()
 
-    def _what_is_safe(self) -> str:
-        rows = self._collection.latest().count()
+
+@contextmanager
+def full_disk_told(collection: Collection) -> Generator[None]:
+    """Tell a full disk under *collection* by what is safe.
+
+    Raises:
+        StorageFull: instead of the writer's OSError or RuntimeError.
+    """
+
+    def what_is_safe() -> str:
+        rows = collection.latest().count()
         return f"free some and run the same command again; the {rows:,} items committed before are safe"
+
+    with full_disk_named(collection.path, what_is_safe):
+        yield

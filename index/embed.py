@@ -16,7 +16,7 @@ from typing import Self
 
 from index.assembly import Assembly
 from index.collection import Collection
-from index.commits import Committer
+from index.commits import Committer, full_disk_told
 from index.errors import BundleMismatch, CollectionError, SourceError
 from index.lease import lease
 from index.options import EmbedOptions
@@ -64,7 +64,8 @@ class EmbedJob:
 
     def _run(self) -> Generator[Progress]:
         tally = Tally()
-        with lease(self._collection.path, "embedding"):
+        # outside of the lease, which is written to the same disk
+        with full_disk_told(self._collection), lease(self._collection.path, "embedding"):
             # see what others committed before the lease was ours
             self._collection.refresh()
             stored = self._collection.latest()
@@ -103,8 +104,8 @@ class EmbedJob:
         """Count the source in a thread that nobody waits for: a walk over millions of files takes minutes."""
 
         def count() -> None:
-            # the reader meets the same fault, and reports it
-            with suppress(SourceError, OSError):
+            # whatever is wrong, the reader meets it too, and reports it
+            with suppress(Exception):
                 tally.total = self._source.count()
 
         threading.Thread(target=count, name="counter", daemon=True).start()

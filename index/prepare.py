@@ -1,15 +1,23 @@
 """One source item becomes pixels to embed, or the reason why not; called from many threads."""
 
 import hashlib
-import io
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
-from PIL import ExifTags, Image
 
 from index.errors import ItemInvalid, UriMissing, UriUnreadable
-from index.schema import MAX_ID_BYTES, Record, Reject, RejectReason, check_captions, check_id, encoded, metadata_to_json
+from index.schema import (
+    MAX_ID_BYTES,
+    Record,
+    Reject,
+    RejectReason,
+    canonical_json,
+    check_captions,
+    check_id,
+    encoded,
+    metadata_to_json,
+)
 from index.sources.item import SourceItem
 from index.sources.uri import read_uri
 from models.bundle import Bundle
@@ -18,9 +26,6 @@ from models.errors import ImageTooLarge, InputError
 
 # of a reject's detail and URI: enough to find the fault
 _MAX_DETAIL = 1_000
-_SIDEWAYS = (5, 6, 7, 8)
-# Pillow turns these while it reads them
-_TURNED_BY_READER = ("TIFF", "AVIF")
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,7 @@ def prepare_item(item: SourceItem, stored: Record | None, bundle: Bundle, limits
         if stored is not None and stored.sha256 == sha256:
             record = replace(stored, uri=item.uri, captions=item.captions, metadata=item.metadata)
             return Unchanged(item.id) if same_row(record, stored) else Ready(record, None)
-        pixels = bundle.prepare(data, limits)
-        width, height = upright_size(data)
+        made = bundle.prepare_sized(data, limits)
     except ItemInvalid as error:
         return reject(item.id, item.uri, error.reason, str(error))
     except UriMissing as error:
@@ -71,8 +75,8 @@ def prepare_item(item: SourceItem, stored: Record | None, bundle: Bundle, limits
         return reject(item.id, item.uri, "too-large", str(error))
     except InputError as error:
         return reject(item.id, item.uri, "not-an-image", str(error))
-    record = Record(item.id, item.uri, sha256, width, height, item.captions, item.metadata)
-    return Ready(record, pixels)
+    record = Record(item.id, item.uri, sha256, made.width, made.height, item.captions, item.metadata)
+    return Ready(record, made.pixels)
 
 
 def check_item(item: SourceItem) -> None:
@@ -90,23 +94,7 @@ def check_item(item: SourceItem) -> None:
 def same_row(one: Record, other: Record) -> bool:
     """Whether two records are stored alike; `==` would take 1, 1.0 and true for the same."""
     same = replace(one, metadata={}) == replace(other, metadata={})
-    return same and metadata_to_json(one.metadata) == metadata_to_json(other.metadata)
-
-
-def upright_size(data: bytes) -> tuple[int, int]:
-    """Width and height of an image file as it is shown, from its header.
-
-    Raises:
-        ImageTooLarge: beyond Pillow's own limit of 179 megapixels.
-    """
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            width, height = image.size
-            turned = image.format in _TURNED_BY_READER
-            orientation = None if turned else image.getexif().get(ExifTags.Base.Orientation)
-    except Image.DecompressionBombError as error:
-        raise ImageTooLarge(f"{error}: shrink it") from error
-    return (height, width) if orientation in _SIDEWAYS else (width, height)
+    return same and canonical_json(one.metadata) == canonical_json(other.metadata)
 
 
 def reject(item_id: str, uri: str, reason: RejectReason, detail: str) -> Reject:

@@ -6,7 +6,9 @@ else it leaves is removed by the next publication.
 
 import shutil
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,8 @@ from index.collection import Collection
 from index.disk import full_disk_named
 from index.errors import SelfCheckFailed, SnapshotMissing
 from index.lease import lease
-from index.snapshot import MANIFEST_NAME, Snapshot, SnapshotManifest
+from index.snapshot import MANIFEST_NAME, LoadedPart, Snapshot, SnapshotManifest
+from index.vectors import unit
 from models.sealed import STAGING_PREFIX, seal_files, staged, write_atomically
 
 SNAPSHOTS = "snapshots"
@@ -26,8 +29,8 @@ TARGET_RECALL = 0.95
 KEEP = 3
 
 _CANARIES = 64
-# float16 vectors: a vector's product with itself is 1 up to this
-_SCORE_SLACK = 2e-3
+# sums of float32 products in another order
+_SCORE_SLACK = 1e-5
 _STILL_SERVED = "free some and publish again; the old snapshot is still served"
 
 
@@ -40,8 +43,10 @@ def publish(collection: Collection, *, target_recall: float = TARGET_RECALL) -> 
         LeaseHeld: another job writes the collection.
         StorageFull: the disk is full; the old snapshot goes on serving.
     """
-    with lease(collection.path, "publishing"), full_disk_named(collection.path, lambda: _STILL_SERVED):
+    with full_disk_named(collection.path, lambda: _STILL_SERVED), lease(collection.path, "publishing"):
         pinned = collection.latest()
+        # first: what killed publications left may be what fills the disk
+        _remove_unfinished(pinned.path)
         snapshot_id = f"v{pinned.version}-{uuid.uuid4().hex[:8]}"
         with staged(pinned.path / SNAPSHOTS / snapshot_id) as folder:
             manifest = _write(pinned, snapshot_id, folder, target_recall)
@@ -71,17 +76,20 @@ def collect_garbage(path: Path, keep: int = KEEP) -> None:
 
     The caller holds the lease: what is unfinished is nobody's work.
     """
-    root = path / SNAPSHOTS
     served = current(path)
-    finished: list[Path] = []
-    for folder in root.iterdir():
-        if folder.name.startswith(STAGING_PREFIX):
-            shutil.rmtree(folder, ignore_errors=True)
-        elif folder != served:
-            finished.append(folder)
+    others = [folder for folder in (path / SNAPSHOTS).iterdir() if folder != served and folder.is_dir()]
+    finished = [folder for folder in others if (folder / MANIFEST_NAME).is_file()]
     finished.sort(key=lambda folder: (folder / MANIFEST_NAME).stat().st_mtime_ns, reverse=True)
-    for folder in finished[keep - 1 :]:
-        shutil.rmtree(folder, ignore_errors=True)
+    for folder in {*others} - {*finished[: keep - 1]}:
+        if not folder.name.startswith(STAGING_PREFIX):
+            # killed half way through its removal, it must not look like a snapshot
+            folder.rename(folder.with_name(f"{STAGING_PREFIX}{folder.name}"))
+    _remove_unfinished(path)
+
+
+def _remove_unfinished(path: Path) -> None:
+    for left in (path / SNAPSHOTS).glob(f"{STAGING_PREFIX}*"):
+        shutil.rmtree(left, ignore_errors=True)
     for alias in path.glob(f"{STAGING_PREFIX}{ALIAS}-*"):
         alias.unlink(missing_ok=True)
 
@@ -114,15 +122,21 @@ def _self_check(snapshot: Snapshot, collection: Collection, target_recall: float
                 f"{part.index_file} finds {part.recall_at_10:.1%} of the true neighbours, {target_recall:.0%} are "
                 "wanted: the old snapshot is still served; lower the target with --recall"
             )
-    for rowids, vectors in collection.item_vectors():
+    _find_themselves(snapshot.images, collection.item_vectors())
+    if snapshot.texts is not None:
+        _find_themselves(snapshot.texts, collection.caption_vectors())
+
+
+def _find_themselves(part: LoadedPart, stored: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
+    # one batch from the front is enough: the index is one file, sealed as a whole
+    for rowids, vectors in islice(stored, 1):
         chosen = slice(None, None, max(1, len(rowids) // _CANARIES))
-        scores, found = snapshot.images.search(vectors[chosen], 1)
-        own = (vectors[chosen] ** 2).sum(axis=1)
+        canaries = unit(vectors[chosen])
+        scores, found = part.search(canaries, 1)
+        own = (canaries**2).sum(axis=1)
         lost = (found[:, 0] != rowids[chosen]) & (scores[:, 0] < own - _SCORE_SLACK)
         if lost.any():
             raise SelfCheckFailed(
                 f"row {rowids[chosen][np.flatnonzero(lost)[0]]} does not find itself in the new index: the old snapshot "
                 "is still served; build again, and report this if it happens twice"
             )
-        # one batch from the front is enough: the index is one file, sealed as a whole
-        return

@@ -24,6 +24,7 @@ MAX_ID_BYTES = 512
 MAX_CAPTION_BYTES = 64 * 1024
 MAX_CAPTIONS = 1_000
 MAX_METADATA_BYTES = 64 * 1024
+MAX_METADATA_DEPTH = 64
 # `GET /items/{id}/image` must not be readable as the item "{id}/image".
 _RESERVED_ENDS = ("/image", "/thumbnail")
 
@@ -170,19 +171,39 @@ def check_captions(captions: Sequence[str]) -> None:
 
 
 def metadata_to_json(metadata: Metadata) -> str:
-    """The stored form: compact JSON, keys sorted, so that equal metadata are equal strings.
+    """The stored form: `canonical_json` of metadata that keep the rules.
 
     Raises:
-        ItemInvalid: "bad-metadata": NaN or infinity, not JSON, or too long.
+        ItemInvalid: "bad-metadata": nested too deep, NaN or infinity, not JSON, or too long.
     """
+    if _is_deep(metadata):
+        raise ItemInvalid("bad-metadata", f"the metadata are nested more than {MAX_METADATA_DEPTH} deep: flatten them")
     try:
-        text = json.dumps(metadata, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+        text = canonical_json(metadata)
     except (ValueError, TypeError, RecursionError) as error:
         raise ItemInvalid("bad-metadata", f"the metadata are not JSON ({error}): mend the source") from error
     size = len(encoded(text, "bad-metadata", "metadata"))
     if size > MAX_METADATA_BYTES:
         raise ItemInvalid("bad-metadata", f"the metadata have {size} bytes as JSON, {MAX_METADATA_BYTES} are allowed")
     return text
+
+
+def canonical_json(metadata: Metadata) -> str:
+    """Compact JSON, keys sorted: equal metadata are equal strings. What is stored was checked by the rules of its day."""
+    return json.dumps(metadata, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
+def _is_deep(metadata: Metadata) -> bool:
+    """Whether lists and objects stand in each other deeper than any reader of the answers should be asked to follow."""
+    level: list[object] = [metadata]
+    for _ in range(MAX_METADATA_DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return any(isinstance(each, dict | list) for each in level)
 
 
 def encoded(text: str, reason: ItemFault, what: str) -> bytes:

@@ -14,6 +14,7 @@ from index.publish import current
 from index.schema import Record
 from index.snapshot import LoadedPart, Snapshot, SnapshotManifest
 from index.sources import read_uri
+from index.vectors import unit
 from models.decode import DecodeLimits
 
 Target = Literal["images", "texts"]
@@ -127,8 +128,9 @@ class Searcher:
         return self._collection.get(item_id)
 
     def vector(self, item_id: str) -> np.ndarray | None:
-        """Image vector (d,) float32 of the item of that id."""
-        return self._collection.vectors([item_id]).get(item_id)
+        """Image vector (d,) float32 of unit norm of the item of that id."""
+        found = self._collection.vectors([item_id]).get(item_id)
+        return None if found is None else unit(found)
 
     def first(self, limit: int) -> list[Record]:
         """Some items, for whoever does not know what to search for."""

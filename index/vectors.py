@@ -12,6 +12,15 @@ import numpy as np
 Parameters = Mapping[str, int]
 
 
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (N, d), or one (d,), scaled to unit norm as float32; zeros stay zeros.
+
+    Half precision, in which vectors are stored, leaves their norms a thousandth off: scores would be no cosines.
+    """
+    vectors = np.asarray(vectors, np.float32)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), np.finfo(np.float32).tiny)
+
+
 class VectorIndex(Protocol):
     """Finds the stored vectors with the greatest inner product; safe to search from many threads."""
 

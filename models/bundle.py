@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.decode import DecodeLimits, decode
+from models.decode import DecodeLimits, decode_sized
 from models.encoder import DualEncoder
 from models.errors import BundleInvalid, BundleMissing
 from models.image import prepare
@@ -28,6 +28,15 @@ class TextEmbeddings:
 
     vectors: np.ndarray
     truncated: np.ndarray
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image for the tower, (S, S, 3) uint8, and the width and height of its file, upright."""
+
+    pixels: np.ndarray
+    width: int
+    height: int
 
 
 class Bundle:
@@ -84,14 +93,19 @@ class Bundle:
             return cls(path, manifest, encoder.result(), tokenizer.result())
 
     def prepare(self, data: bytes, limits: DecodeLimits = DecodeLimits()) -> np.ndarray:
-        """Decode and scale one image file: (S, S, 3) uint8.
+        """The pixels of `prepare_sized`."""
+        return self.prepare_sized(data, limits).pixels
+
+    def prepare_sized(self, data: bytes, limits: DecodeLimits = DecodeLimits()) -> Prepared:
+        """Decode and scale one image file.
 
         Raises:
             ImageTooLarge: beyond *limits*.
             ImageUnreadable: not an image, or damaged.
         """
         spec = self.manifest.preprocess
-        return prepare(decode(data, limits, min_side=_DRAFT_FACTOR * spec.size), spec)
+        decoded = decode_sized(data, limits, min_side=_DRAFT_FACTOR * spec.size)
+        return Prepared(prepare(decoded.image, spec), *decoded.size)
 
     def embed_texts(self, texts: Sequence[str]) -> TextEmbeddings:
         """Embed N texts.

@@ -11,6 +11,7 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,10 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = (_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8])
+
+# Of a picture whose numbers are scaled, so many pixels at a time: numpy takes up to 30 bytes for each.
+_STRIP_PIXELS = 2**18
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class DecodeLimits:
 
     Attributes:
         max_bytes: of the file.
-        max_pixels: width x height by its header; decoding takes 4 to 15 bytes each (docs/preprocessing.md).
+        max_pixels: width x height by its header; decoding takes 4 to 10 bytes each (docs/preprocessing.md).
         max_side: width or height. Pillow keeps a pointer for each row, so a column of 1 x 10^8 costs far more than
             its pixels. JPEG and GIF end at 65,535 themselves.
     """
@@ -83,7 +88,20 @@ class DecodeLimits:
     max_side: int = 65_535
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """An upright RGB image, perhaps smaller than its file's, and the file's own width and height, upright too."""
+
+    image: Image.Image
+    size: tuple[int, int]
+
+
 def decode(data: bytes, limits: DecodeLimits = DecodeLimits(), *, min_side: int | None = None) -> Image.Image:
+    """The image of `decode_sized`."""
+    return decode_sized(data, limits, min_side=min_side).image
+
+
+def decode_sized(data: bytes, limits: DecodeLimits = DecodeLimits(), *, min_side: int | None = None) -> Decoded:
     """Decode one image file, the first frame of an animated one; safe to call from many threads.
 
     Args:
@@ -93,7 +111,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits(), *, min_side: int 
             its size, straight from its cosine coefficients. None = full size.
 
     Returns:
-        An RGB image, upright by its EXIF orientation.
+        An RGB image, upright by its EXIF orientation, and the size that it has in full.
 
     Raises:
         ImageTooLarge: too many bytes or pixels.
@@ -103,14 +121,16 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits(), *, min_side: int 
         raise ImageTooLarge(f"the image file has {len(data):,} bytes, {limits.max_bytes:,} are allowed: shrink it")
     try:
         image = _open(data)
-        _check_size(image.size, limits)
+        width, height = image.size
+        _check_size((width, height), limits)
         if min_side is not None:
             _draft(image, min_side)
         image.load()
         turn = _turn(image)
         # the name is given anew, so that the file's own mode and the RGB copy are not held while the latter is turned
         image = _to_rgb(image)
-        return image if turn is None else image.transpose(turn)
+        size = (height, width) if turn in _SIDEWAYS else (width, height)
+        return Decoded(image if turn is None else image.transpose(turn), size)
     except InputError:
         raise
     except (Image.DecompressionBombError, MemoryError) as error:
@@ -152,28 +172,55 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return image
     if image.mode.startswith("I;16"):
         # Pillow's own convert cuts everything above 255: a 16-bit picture becomes white.
-        levels = np.asarray(image).astype(np.uint32)
-        return Image.fromarray(((levels + 128) // 257).astype(np.uint8)).convert("RGB")
+        return _grey(image, lambda levels: (levels.astype(np.uint32) + 128) // 257)
     if image.mode in ("I", "F"):
-        return Image.fromarray(_eight_bit(np.asarray(image, np.float64))).convert("RGB")
+        scale = _scale(image)
+        return _grey(image, lambda levels: np.rint((_finite(levels, scale.least) - scale.least) * scale.factor))
     return image.convert("RGB")
 
 
-def _eight_bit(levels: np.ndarray) -> np.ndarray:
-    """Scale (H, W) numbers without a declared range to 0..255 uint8.
+def _strips(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
+    """Rows of a one-channel image, some at a time, with the number of the first: numbers of 8 bytes are made of few."""
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield top, np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
+
+
+def _grey(image: Image.Image, to_bytes: Callable[[np.ndarray], np.ndarray]) -> Image.Image:
+    grey = Image.new("L", image.size)
+    for top, levels in _strips(image):
+        grey.paste(Image.fromarray(to_bytes(levels).astype(np.uint8)), (0, top))
+    return grey.convert("RGB")
+
+
+@dataclass(frozen=True)
+class _Scale:
+    least: float
+    factor: float
+
+
+def _scale(image: Image.Image) -> _Scale:
+    """How numbers without a declared range become 0..255.
 
     Numbers are taken for parts of 1 (fractions only), of 255 or of 65,535, whichever is the first to hold them all;
     negative or larger ones are stretched from the least to the greatest. What is not a number counts as the least.
     """
-    finite = np.isfinite(levels)
-    if not finite.any():
-        return np.zeros(levels.shape, np.uint8)
-    least, greatest = float(levels[finite].min()), float(levels[finite].max())
-    levels = np.where(finite, levels, least)
+    least, greatest = np.inf, -np.inf
+    for _, levels in _strips(image):
+        finite = levels[np.isfinite(levels)]
+        if len(finite):
+            least, greatest = min(least, float(finite.min())), max(greatest, float(finite.max()))
+    if least > greatest:
+        # not one number
+        return _Scale(0.0, 0.0)
     tops = (1.0, 255.0, 65_535.0)
     if least >= 0 and greatest <= tops[-1]:
         least, greatest = 0.0, next(top for top in tops if greatest <= top)
-    return np.rint((levels - least) * (255 / max(greatest - least, 1e-12))).astype(np.uint8)
+    return _Scale(least, 255 / max(greatest - least, 1e-12))
+
+
+def _finite(levels: np.ndarray, least: float) -> np.ndarray:
+    return np.where(np.isfinite(levels), levels.astype(np.float64), least)
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

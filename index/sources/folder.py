@@ -26,6 +26,11 @@ class FolderSource:
         """The folder's URI."""
         return uri_of(self._filesystem, self._root)
 
+    @property
+    def places(self) -> list[str]:
+        """None: every fault is a file's."""
+        return []
+
     def __iter__(self) -> Iterator[SourceItem | Unusable]:
         for path in self._paths():
             inside = path[len(self._root) :].lstrip("/")

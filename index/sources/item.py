@@ -53,6 +53,11 @@ class Source(Protocol):
         """Where it is."""
         ...
 
+    @property
+    def places(self) -> list[str]:
+        """URIs that a fault bears which is no item's own: of a table whose row has no id, of a tar that breaks off."""
+        ...
+
     def __iter__(self) -> Iterator[SourceItem | Unusable]:
         """Yield items one by one, in bounded memory.
 

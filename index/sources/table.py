@@ -44,6 +44,11 @@ class TableSource:
         """The table's URI."""
         return uri_of(self._filesystem, self._path)
 
+    @property
+    def places(self) -> list[str]:
+        """The table: a row that cannot be understood is reported under its number."""
+        return [self.uri]
+
     def __iter__(self) -> Iterator[SourceItem | Unusable]:
         for number, row in self._rows():
             place = f"{PurePosixPath(self._path).name}:{number}"
@@ -63,7 +68,7 @@ class TableSource:
         try:
             with open_binary(self._filesystem, self._path) as file:
                 yield from self._reader(file)
-        except (OSError, pa.ArrowInvalid, csv.Error, UnicodeDecodeError) as error:
+        except (OSError, pa.ArrowException, csv.Error, UnicodeDecodeError) as error:
             raise SourceError(f"{self._path} cannot be read as a table ({error}): mend or convert it") from error
 
     def _item(self, row: Mapping[str, object], place: str) -> SourceItem | Unusable:
@@ -74,11 +79,11 @@ class TableSource:
         if not isinstance(path, str):
             return self._unusable(place, f"column {field!r} holds a {type(path).__name__}: it must be a path or URL")
         try:
+            name = path if item_id is None or item_id == "" else str(item_id)
             captions, metadata = split_fields(row, drop=frozenset((field, ID_FIELD)))
-        except TypeError as error:
-            return self._unusable(place, str(error))
-        name = path if item_id is None or item_id == "" else str(item_id)
-        return SourceItem(id=name, uri=self._uri(path), captions=captions, metadata=metadata)
+            return SourceItem(id=name, uri=self._uri(path), captions=captions, metadata=metadata)
+        except (TypeError, ValueError, RecursionError) as error:
+            return self._unusable(place, f"the row cannot be understood ({error}): mend it")
 
     def _unusable(self, place: str, detail: str) -> Unusable:
         return Unusable(id=place, uri=self.uri, reason="bad-row", detail=detail)
@@ -118,8 +123,14 @@ def _delimited(delimiter: str) -> Callable[[IO[bytes]], Iterator[Row]]:
 def _parquet_rows(file: IO[bytes]) -> Iterator[Row]:
     number = 0
     for batch in pq.ParquetFile(file).iter_batches(batch_size=_BATCH_ROWS):
-        for row in batch.to_pylist():
+        for at in range(batch.num_rows):
             number += 1
+            try:
+                (row,) = batch.slice(at, 1).to_pylist()
+            except (ValueError, OverflowError, LookupError) as error:
+                # a date after the year 9999, a time zone that nobody knows
+                yield number, f"a value has no form in Python: {error}"
+                continue
             yield number, without_nan(row)
 
 

@@ -81,13 +81,15 @@ def read_uri(uri: str, *, max_bytes: int | None = None) -> bytes:
     end = None if max_bytes is None else start + max_bytes + 1
     if size is not None:
         end = start + size if end is None else min(end, start + size)
-    filesystem, path = open_filesystem(file)
     try:
-        data = _read(filesystem, path, start, end)
+        data = _read(*open_filesystem(file), start, end)
     except FileNotFoundError as error:
         raise UriMissing(f"{file} is not there: bring it back, or index the corpus again") from error
     except OSError as error:
         raise UriUnreadable(f"{file} cannot be read: {error.strerror or error}") from error
+    except Exception as error:
+        # a job boundary: the client of a remote file system raises what it likes, and one address must not end a job
+        raise UriUnreadable(f"{file} cannot be read: {error}") from error
     if size is not None and end is not None and len(data) < end - start:
         raise UriUnreadable(f"{uri} reaches behind the end of the file: the tar was cut or replaced, index it again")
     return data

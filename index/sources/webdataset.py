@@ -3,7 +3,6 @@
 import json
 import tarfile
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import IO
@@ -11,11 +10,13 @@ from typing import IO
 from fsspec.spec import AbstractFileSystem
 
 from index.sources.item import IMAGE_SUFFIXES, SourceItem, Unusable, split_fields
-from index.sources.seen import SeenStrings
 from index.sources.uri import is_local, member_uri, open_binary, uri_of
 
 # of a KEY.json or KEY.txt; metadata and captions are limited much lower
 _MAX_TEXT_BYTES = 1 << 20
+# What reading a tar ends in that is cut, damaged, or made to do harm: the module parses numbers of extended headers as
+# they come, and follows each long name before a member by a call within the call.
+_DAMAGE = (OSError, tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError)
 
 
 @dataclass
@@ -30,9 +31,9 @@ class _Sample:
 class WebDatasetSource:
     """The samples of tar shards, shard by shard.
 
-    An item's id is its key (the member's path up to the first dot of its name). A key that an earlier shard had gets
-    the shard's name before it: `shard/KEY`. `KEY.json` gives captions (`caption`, `captions`) and metadata, `KEY.txt`
-    one more caption.
+    An item's id is `shard/KEY`: the shard's name, and the member's path up to the first dot of its name. Many corpora
+    number the samples of each shard anew, and an id must not depend on which shards are read together. `KEY.json` gives
+    captions (`caption`, `captions`) and metadata, `KEY.txt` one more caption.
     """
 
     def __init__(self, filesystem: AbstractFileSystem, shards: list[str]) -> None:
@@ -45,17 +46,20 @@ class WebDatasetSource:
         first = uri_of(self._filesystem, self._shards[0])
         return first if len(self._shards) == 1 else f"{first} (+{len(self._shards) - 1})"
 
+    @property
+    def places(self) -> list[str]:
+        """The URI of each shard."""
+        return [uri_of(self._filesystem, shard) for shard in self._shards]
+
     def __iter__(self) -> Iterator[SourceItem | Unusable]:
-        with SeenStrings() if len(self._shards) > 1 else nullcontext() as seen:
-            for shard in self._shards:
-                uri, name = uri_of(self._filesystem, shard), PurePosixPath(shard).stem
-                try:
-                    for sample in self._samples(shard):
-                        taken = seen is not None and not seen.add(sample.key)
-                        yield _item(sample, f"{name}/{sample.key}" if taken else sample.key, uri)
-                except (OSError, tarfile.TarError, EOFError) as error:
-                    detail = f"the tar cannot be read to its end ({error}): copy it again, uncompressed"
-                    yield Unusable(id=PurePosixPath(shard).name, uri=uri, reason="unreadable-file", detail=detail)
+        for shard, uri in zip(self._shards, self.places, strict=True):
+            path = PurePosixPath(shard)
+            try:
+                for sample in self._samples(shard):
+                    yield _item(sample, f"{path.stem}/{sample.key}", uri)
+            except _DAMAGE as error:
+                detail = f"the tar cannot be read to its end ({error}): copy it again, uncompressed"
+                yield Unusable(id=path.name, uri=uri, reason="unreadable-file", detail=detail)
 
     def count(self) -> int | None:
         """Number of images; None on a remote file system, where that would read every shard."""
@@ -63,7 +67,7 @@ class WebDatasetSource:
             return None
         try:
             return sum(1 for shard in self._shards for sample in self._samples(shard, texts=False) if sample.image)
-        except (OSError, tarfile.TarError, EOFError):
+        except _DAMAGE:
             return None
 
     def _samples(self, shard: str, *, texts: bool = True) -> Iterator[_Sample]:

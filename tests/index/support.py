@@ -18,7 +18,7 @@ from index.progress import Summary
 from index.rows import Entry
 from index.schema import Record
 from index.sources.item import Source
-from models.bundle import Bundle, TextEmbeddings
+from models.bundle import Bundle, Prepared, TextEmbeddings
 from models.decode import DecodeLimits
 
 DIM = 4
@@ -92,10 +92,10 @@ class CountingBundle(Bundle):
         self.batches: list[int] = []
         return self
 
-    def prepare(self, data: bytes, limits: DecodeLimits = DecodeLimits()) -> np.ndarray:
+    def prepare_sized(self, data: bytes, limits: DecodeLimits = DecodeLimits()) -> Prepared:
         """Count, then prepare."""
         self.prepared += 1
-        return super().prepare(data, limits)
+        return super().prepare_sized(data, limits)
 
     def embed_images(self, pixels: np.ndarray) -> np.ndarray:
         """Remember, then embed."""

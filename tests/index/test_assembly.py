@@ -3,13 +3,16 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from index.assembly import Assembly
+from index.captions import CaptionStage
 from index.collection import Collection
 from index.commits import Committer
 from index.options import EmbedOptions
 from index.prepare import Ready, Unchanged
 from index.progress import Tally
+from index.rows import Entry
 from index.schema import Record, Reject
 from tests.index.support import CountingBundle, collection_for, counting
 
@@ -119,3 +122,29 @@ def test_unchanged_items_clear_their_rejects(tmp_path: Path, tiny_bundle: Path) 
     bench.assembly.finish()
     assert [] == bench.collection.rejects()
     assert (version, 1) == (bench.collection.latest().version, bench.tally.unchanged)
+
+
+@pytest.mark.parametrize("pixels", [True, False])
+def test_few_captions_wait_however_many_an_item_has(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, pixels: bool
+) -> None:
+    """Captions wait until there are enough for good batches; never those of a whole batch of items beyond that."""
+    first = Bench(tmp_path, counting(tiny_bundle))
+    for number in range(6):
+        first.assembly.take(_ready(number))
+    first.assembly.finish()
+    waited: list[int] = []
+    flush = CaptionStage.flush
+
+    def counted(stage: CaptionStage) -> list[Entry]:
+        waited.append(len(stage))
+        return flush(stage)
+
+    monkeypatch.setattr(CaptionStage, "flush", counted)
+    second = Bench(tmp_path, counting(tiny_bundle), text_batch=1, image_batch=6)
+    for number in range(6):
+        second.assembly.take(_ready(number, *(f"{number} {place}" for place in range(5)), pixels=pixels))
+    second.assembly.finish()
+    # eight texts make eight batches of one: two items of five
+    assert [2, 2, 2] == [items for items in waited if items]
+    assert 30 == second.collection.latest().captions.count_rows()

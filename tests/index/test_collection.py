@@ -1,6 +1,7 @@
 """index.collection: what is written is what is read, at any version, after any kill."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import lance
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from index import collection as module
 from index.collection import Collection, list_collections
-from index.errors import CollectionExists, CollectionNameInvalid
+from index.errors import CollectionExists, CollectionNameInvalid, LeaseHeld
+from index.lease import lease
 from index.rows import CaptionRow, Entry
 from index.schema import Record, Reject, is_valid_id
 from tests.index.support import DIM, empty_collection, entry, live_captions, stored_ids
@@ -266,3 +268,30 @@ def test_an_index_changes_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             row for row in collection.captions_at(range(200)) if row and row.item_id == "item-00027"
         }
         collection.index_ids()
+
+
+def test_two_first_jobs_make_one_collection(tmp_path: Path) -> None:
+    """Whoever creates a collection while another does so is told; no row of the other is taken for a killed attempt's."""
+    given = {"dim": 4, "bundle_digest": "0" * 64, "bundle_name": "tiny"}
+
+    def create(_: int) -> str:
+        try:
+            Collection.create(tmp_path, "test", **given)  # pyright: ignore[reportArgumentType] # of several types
+        except (LeaseHeld, CollectionExists) as error:
+            return type(error).__name__
+        return "made"
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(create, range(8)))
+
+    assert 1 == outcomes.count("made"), outcomes
+    assert 0 == Collection.open(tmp_path, "test").count()
+
+
+def test_a_collection_that_is_being_made_is_left_alone(tmp_path: Path) -> None:
+    """While another process holds the lease nothing of the folder is removed."""
+    (tmp_path / "test" / "items.lance").mkdir(parents=True)
+    with lease(tmp_path / "test", "creation"), pytest.raises(LeaseHeld):
+        Collection.create(tmp_path, "test", dim=4, bundle_digest="0" * 64, bundle_name="tiny")
+
+    assert (tmp_path / "test" / "items.lance").is_dir()

@@ -204,6 +204,7 @@ class Breaking:
     items: list[SourceItem]
     error: BaseException
     uri: str = "breaking:"
+    places: list[str] = dataclasses.field(default_factory=list[str])
 
     def __iter__(self) -> Iterator[SourceItem | Unusable]:
         yield from self.items

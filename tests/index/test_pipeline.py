@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from index.errors import SourceError
@@ -15,6 +14,7 @@ from index.prepare import Ready, Unchanged
 from index.schema import Reject
 from index.sources import open_source
 from index.sources.item import SourceItem, Unusable
+from models.bundle import Prepared
 from models.decode import DecodeLimits
 from tests.index.support import CountingBundle, collection_for, counting, run_job, write_pictures
 
@@ -26,6 +26,7 @@ class Stream:
 
     def __init__(self, items: Callable[[], Iterator[SourceItem | Unusable]]) -> None:
         self._items = items
+        self.places: list[str] = []
 
     def __iter__(self) -> Iterator[SourceItem | Unusable]:
         return self._items()
@@ -133,7 +134,7 @@ def test_a_fault_of_ours_is_not_a_reject(tmp_path: Path, tiny_bundle: Path) -> N
     """An error that is not about the image ends the job instead of hiding in the rejects table."""
 
     class Broken(CountingBundle):
-        def prepare(self, data: bytes, limits: DecodeLimits = DecodeLimits()) -> np.ndarray:
+        def prepare_sized(self, data: bytes, limits: DecodeLimits = DecodeLimits()) -> Prepared:
             raise ZeroDivisionError
 
     write_pictures(tmp_path / "images", [1])

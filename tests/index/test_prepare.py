@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from PIL import ExifTags, Image
+from pydantic import JsonValue
 
-from index.prepare import Ready, Unchanged, prepare_item, reject, same_row, upright_size
+from index.prepare import Ready, Unchanged, prepare_item, reject, same_row
 from index.schema import Record, Reject, RejectReason
 from index.sources.item import SourceItem
 from models.decode import DecodeLimits
-from models.errors import ImageTooLarge
 from tests.index.support import counting, picture
 
 
@@ -145,18 +145,64 @@ def test_equal_numbers_of_other_types_are_a_change() -> None:
 
 
 @pytest.mark.parametrize(("orientation", "size"), [(1, (30, 20)), (3, (30, 20)), (6, (20, 30)), (8, (20, 30))])
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
-def test_the_size_is_that_of_the_upright_image(kind: str, orientation: int, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
+def test_the_size_is_that_of_the_upright_image(
+    tmp_path: Path, tiny_bundle: Path, kind: str, orientation: int, size: tuple[int, int]
+) -> None:
     """A photograph taken sideways has the width that a viewer sees."""
-    image = Image.new("RGB", (30, 20))
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     file = io.BytesIO()
-    image.save(file, kind, exif=exif)
-    assert size == upright_size(file.getvalue())
+    Image.new("RGB", (30, 20)).save(file, kind, exif=exif)
+    ready = prepare_item(_item(tmp_path / "a", file.getvalue()), None, counting(tiny_bundle), DecodeLimits())
+    assert isinstance(ready, Ready)
+    assert size == (ready.record.width, ready.record.height)
 
 
-def test_pillows_own_limit_is_a_reject_too() -> None:
-    """Where our limit was raised beyond Pillow's, the refusal is still one of ours."""
-    with pytest.raises(ImageTooLarge):
-        upright_size(_header_only_png(30_000, 30_000))
+def test_the_size_of_a_large_jpeg_is_its_own(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A JPEG that is decoded at a fraction of its size is recorded in full."""
+    file = io.BytesIO()
+    Image.new("RGB", (1_600, 1_200), "red").save(file, "JPEG")
+    ready = prepare_item(_item(tmp_path / "a", file.getvalue()), None, counting(tiny_bundle), DecodeLimits())
+    assert isinstance(ready, Ready)
+    assert (1_600, 1_200) == (ready.record.width, ready.record.height)
+
+
+def test_damaged_exif_is_no_fault_of_the_picture(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A picture whose EXIF cannot be read is a row, shown as it lies."""
+    file = io.BytesIO()
+    Image.new("RGB", (30, 20)).save(file, "PNG", exif=b"Exif\0\0MM*\0 not a directory at all")
+    outcome = prepare_item(_item(tmp_path / "a", file.getvalue()), None, counting(tiny_bundle), DecodeLimits())
+    assert isinstance(outcome, Ready), outcome
+    assert (30, 20) == (outcome.record.width, outcome.record.height)
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("file:///a%00b.png", "unreadable-file"),
+        ("foo://nobody/a.png", "unreadable-file"),
+        ("file://[bad/a.png", "unreadable-file"),
+        ("zip://a::file:///missing.zip", "missing-file"),
+        ("http://localhost:1/a.png", "unreadable-file"),
+        ("s3://nobody/a.png", "unreadable-file"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_a_reject(tiny_bundle: Path, uri: str, reason: str) -> None:
+    """Whatever a table names, and whatever the client of that scheme raises, the job goes on."""
+    outcome = prepare_item(SourceItem("a", uri), None, counting(tiny_bundle), DecodeLimits())
+    assert isinstance(outcome, Reject)
+    assert reason == outcome.reason
+
+
+def test_metadata_stored_under_older_rules_can_be_mended(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A row whose stored metadata are deeper than is allowed today is written anew by an item that keeps the rules."""
+    bundle = counting(tiny_bundle)
+    item = _item(tmp_path / "a.png", picture(1))
+    first = prepare_item(item, None, bundle, DecodeLimits())
+    assert isinstance(first, Ready)
+    deep: JsonValue = 1
+    for _ in range(100):
+        deep = [deep]
+    stored = dataclasses.replace(first.record, metadata={"x": deep})
+    assert Ready(first.record, None) == prepare_item(item, stored, bundle, DecodeLimits())

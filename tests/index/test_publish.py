@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from index import publish as module
@@ -10,7 +11,8 @@ from index.build import build_parts
 from index.collection import Collection
 from index.errors import SelfCheckFailed, SnapshotMissing, StorageFull
 from index.publish import ALIAS, KEEP, SNAPSHOTS, current, publish
-from index.snapshot import IndexPart, Snapshot
+from index.snapshot import MANIFEST_NAME, IndexPart, Snapshot
+from index.vectors import unit
 from models.sealed import STAGING_PREFIX
 from tests.index.published import entries, filled, unit_vectors
 
@@ -118,3 +120,61 @@ def test_a_broken_alias_is_no_crash(collection: Collection) -> None:
     publish(collection)
 
     Snapshot.open(current(collection.path))
+
+
+def test_what_a_killed_removal_left_goes(collection: Collection) -> None:
+    """A folder that lost its manifest, and a stray file, do not stop a publication; the folder goes with it."""
+    old = current(collection.path)
+    publish(collection)
+    (old / MANIFEST_NAME).unlink()
+    (collection.path / SNAPSHOTS / "README").write_text("not a snapshot")
+
+    for _ in range(2):
+        publish(collection)
+
+    assert not old.exists()
+    Snapshot.open(current(collection.path))
+
+
+def test_captions_that_are_not_found_stop_a_publication(
+    collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The captions' index has canaries of its own: one of other vectors is not published."""
+    other = filled(tmp_path, unit_vectors(20, seed=77), name="other")
+    before = current(collection.path)
+
+    def swapped(pinned: Collection, folder: Path, *, target_recall: float) -> tuple[IndexPart, IndexPart | None]:
+        _, texts = build_parts(other, folder, target_recall=target_recall)
+        rowids = (folder / "texts.rowids.npy").read_bytes()
+        index = (folder / "texts.faiss").read_bytes()
+        images, _ = build_parts(pinned, folder, target_recall=target_recall)
+        (folder / "texts.rowids.npy").write_bytes(rowids)
+        (folder / "texts.faiss").write_bytes(index)
+        return images, texts
+
+    monkeypatch.setattr(module, "build_parts", swapped)
+    with pytest.raises(SelfCheckFailed, match="find itself"):
+        publish(collection)
+
+    assert before == current(collection.path)
+
+
+def test_a_full_disk_is_said_before_the_first_byte(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk without room even for the lease gives the same clear error."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(module, "lease", full)
+    with pytest.raises(StorageFull):
+        publish(collection)
+
+
+def test_scores_are_cosines(collection: Collection) -> None:
+    """A vector's score against itself is 1 to a millionth, though half precision stores it a thousandth too long."""
+    snapshot = Snapshot.open(current(collection.path))
+
+    _, vectors = next(iter(collection.item_vectors()))
+    scores, _ = snapshot.images.search(unit(vectors), 1)
+
+    assert np.allclose(1, scores, atol=1e-6)

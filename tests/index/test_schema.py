@@ -106,3 +106,17 @@ def test_vectors_are_half_precision_of_fixed_length() -> None:
         field = columns.field("vector")
         assert "fixed_size_list<item: halffloat>[7]" == str(field.type)
         assert not field.nullable
+
+
+@pytest.mark.parametrize(("depth", "fine"), [(1, True), (63, True), (64, False), (5_000, False)])
+@pytest.mark.parametrize("kind", [list, dict])
+def test_metadata_have_a_depth(depth: int, fine: bool, kind: type) -> None:
+    """Lists and objects may stand in each other 64 deep, the metadata themselves counted: deeper ones no answer shows."""
+    value: JsonValue = 1
+    for _ in range(depth):
+        value = [value] if kind is list else {"x": value}
+    if fine:
+        assert schema.metadata_to_json({"x": value})
+    else:
+        with pytest.raises(ItemInvalid, match="flatten"):
+            schema.metadata_to_json({"x": value})

@@ -2,8 +2,10 @@
 
 import inspect
 
+import numpy as np
+
 from index.faiss_cpu import FaissIndex
-from index.vectors import VectorIndex
+from index.vectors import VectorIndex, unit
 
 
 def test_faiss_keeps_the_contract() -> None:
@@ -14,3 +16,14 @@ def test_faiss_keeps_the_contract() -> None:
             assert list(inspect.signature(member).parameters) == list(theirs.parameters)
     for name in ("rows", "dim", "factory"):
         assert isinstance(getattr(FaissIndex, name), property)
+
+
+def test_unit_vectors_are_unit() -> None:
+    """Any vector is scaled to norm 1, alone or among others; zeros stay zeros; half precision loses its thousandth."""
+    vectors = np.array([[3, 4, 0], [0, 0, 0], [1e-20, 0, 0], [1e18, 1e18, 0]], np.float32)
+
+    found = unit(vectors)
+
+    assert np.allclose([1, 0, 1, 1], np.linalg.norm(found, axis=1), atol=1e-6)
+    assert np.allclose(found[0], unit(vectors[0]))
+    assert np.float32 == unit(vectors.astype(np.float64)).dtype

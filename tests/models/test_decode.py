@@ -2,15 +2,16 @@
 
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
-from models.decode import FORMATS, DecodeLimits, decode
+from models.decode import FORMATS, DecodeLimits, decode, decode_sized
 from models.errors import ImageTooLarge, ImageUnreadable, InputError
 from tests.support.images import VARIETIES, animated, bomb, damaged, encoded, in_mode, picture, turned, variety
 
@@ -300,3 +301,32 @@ def test_pillows_warnings_are_not_printed() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert "" == done.stderr
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_numbers_of_four_bytes_cost_little_memory(kind: type[np.generic]) -> None:
+    """A small file of millions of numbers takes few bytes a pixel: it is scaled some rows at a time."""
+    side = 2_500
+    data = encoded(Image.fromarray(np.full((side, side), 7, kind)), "TIFF", compression="tiff_adobe_deflate")
+    assert len(data) < 200_000
+    tracemalloc.start()
+    try:
+        assert (side, side) == decode(data).size
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    # numpy's part: Pillow holds 4 + 1 + 3 bytes a pixel beside it
+    assert peak < 4 * side * side
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (1_600, 1_200)), (6, (1_200, 1_600))])
+def test_the_full_size_is_told(orientation: int, size: tuple[int, int]) -> None:
+    """A JPEG decoded at a fraction says how large it is in full, upright."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+
+    found = decode_sized(encoded(Image.new("RGB", (1_600, 1_200)), "JPEG", exif=exif), min_side=100)
+
+    assert size == found.size
+    assert max(found.image.size) < 1_600

@@ -177,3 +177,48 @@ def test_a_remote_table_names_remote_images() -> None:
     assert isinstance(item, SourceItem)
     assert picture(7) == read_uri(item.uri)
     assert None is source.count()
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(st.characters(codec=None)) | st.integers(),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["path", "id", "captions", "x"]), inner)
+        ),
+        max_leaves=8,
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_row_is_an_item_or_unusable(tmp_path: Path, row: object) -> None:
+    """Whatever JSON stands on a line, the line after it is read."""
+    deep = '{"path": "a", "id": ' + "[" * 900 + "]" * 900 + "}"
+    lines = [json.dumps(row), deep, json.dumps({"path": "\ud800.png"}), json.dumps({"path": "a\0b"}), '{"path": "last"}']
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+
+    found = list(TableSource(str(tmp_path / "t.jsonl")))
+
+    assert 5 == len(found)
+    assert isinstance(found[-1], SourceItem) and "last" == found[-1].id
+
+
+def test_metadata_nested_very_deep_do_not_end_the_table(tmp_path: Path) -> None:
+    """A row whose JSON is deeper than the interpreter follows is unusable, or refused later; the next one is an item."""
+    deep = '{"path": "a", "x": ' + "[" * 900 + "]" * 900 + "}"
+    (tmp_path / "t.jsonl").write_text(f'{deep}\n{{"path": "b"}}\n')
+
+    found = list(TableSource(str(tmp_path / "t.jsonl")))
+
+    assert 2 == len(found)
+    assert isinstance(found[1], SourceItem)
+
+
+def test_a_value_that_python_cannot_hold_is_a_fault_of_its_row(tmp_path: Path) -> None:
+    """A date of the year 275760 in a Parquet file costs its row, not the table."""
+    days = pa.array([1, 10**8, 2], pa.date32())
+    pq.write_table(pa.table({"path": ["a", "b", "c"], "on": days}), tmp_path / "t.parquet")
+
+    first, second, third = TableSource(str(tmp_path / "t.parquet"))
+
+    assert isinstance(first, SourceItem) and {"on": "1970-01-02"} == first.metadata
+    assert isinstance(second, Unusable) and ("t.parquet:2", "bad-row") == (second.id, second.reason)
+    assert isinstance(third, SourceItem)
