@@ -67,7 +67,7 @@ async def client(port: int, waiting: list[str], load: Load) -> None:
     while waiting:
         body = json.dumps({"query": {"text": waiting.pop()}, "limit": 10}).encode()
         head = (
-            f"POST /v1/collections/{COLLECTION}/search HTTP/1.1\r\nhost: bench\r\n"
+            f"POST /v1/collections/{COLLECTION}/search HTTP/1.1\r\nhost: 127.0.0.1\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         began = time.perf_counter()

@@ -8,6 +8,7 @@ from fastapi.staticfiles import StaticFiles
 
 from service import logs, problems
 from service.body_limit import BodyLimit
+from service.hosts import TrustedHosts, trusted_hosts
 from service.metrics import Metrics
 from service.observe import Observe
 from service.routes import collections, embeddings, items, ops, page, search
@@ -38,6 +39,8 @@ def create_app(settings: Settings) -> FastAPI:
     for each in (search, collections, items, embeddings, ops, page):
         app.include_router(each.router)
     app.mount("/static", StaticFiles(directory=page.WEB), name="static")
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, patience_s=settings.deadline_s)
+    hosts = trusted_hosts(settings.host, settings.allowed_hosts)
+    app.add_middleware(TrustedHosts, hosts=hosts, metrics=metrics)
     app.add_middleware(Observe, metrics=metrics)
     return app

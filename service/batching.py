@@ -19,11 +19,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Job(Generic[T, R]):
     item: T
     size: int
-    expires: float
     queued: float = field(default_factory=time.monotonic)
     done: "Future[R]" = field(default_factory=Future)
 
@@ -74,7 +73,7 @@ class MicroBatcher(Generic[T, R]):
             DeadlineExceeded: its batch did not begin within *deadline_s*.
             NotReady: the batcher is closed.
         """
-        job: _Job[T, R] = _Job(item, self._size(item), time.monotonic() + deadline_s)
+        job: _Job[T, R] = _Job(item, self._size(item))
         with self._arrived:
             if self._closed:
                 raise NotReady("the service is shutting down: send the request again")
@@ -82,8 +81,17 @@ class MicroBatcher(Generic[T, R]):
                 raise QueueFull(f"{self._max_queue} requests are waiting already: send it again in a second")
             self._queue.append(job)
             self._arrived.notify()
-        # a caller that is cancelled (its client has gone) cancels the job, which is dropped before it costs anything
-        return await asyncio.wrap_future(job.done)
+        # the worker may be busy for longer than the caller waits: it cannot be the one to look at the clock
+        timer = asyncio.get_running_loop().call_later(deadline_s, self._drop, job)
+        try:
+            # a caller that is cancelled (its client has gone) cancels the job, which is dropped before it costs anything
+            return await asyncio.wrap_future(job.done)
+        except asyncio.CancelledError:
+            # nor does it keep its place from others
+            self._drop(job)
+            raise
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """Finish the batch that is running, fail what is waiting, end the worker."""
@@ -104,6 +112,18 @@ class MicroBatcher(Generic[T, R]):
             live = [job for job in jobs if self._is_live(job)]
             if live:
                 self._compute(live)
+
+    def _drop(self, job: _Job[T, R]) -> None:
+        """Take a job that nobody waits for out of the queue, unless its batch has begun."""
+        with self._arrived:
+            if job not in self._queue:
+                return
+            self._queue.remove(job)
+        waited = time.monotonic() - job.queued
+        if job.done.set_running_or_notify_cancel():
+            job.done.set_exception(
+                DeadlineExceeded(f"the request waited {waited:.1f} s for its turn: send it again, or send fewer")
+            )
 
     def _take(self) -> list[_Job[T, R]]:
         """The oldest job and those that are best computed with it, in the order they came."""
@@ -135,19 +155,15 @@ class MicroBatcher(Generic[T, R]):
     def _is_live(self, job: _Job[T, R]) -> bool:
         if not job.done.set_running_or_notify_cancel():
             return False
-        waited = time.monotonic() - job.queued
-        self._wait.observe(waited)
-        if time.monotonic() > job.expires:
-            job.done.set_exception(
-                DeadlineExceeded(f"the request waited {waited:.1f} s for its turn: send it again, or send fewer")
-            )
-            return False
+        self._wait.observe(time.monotonic() - job.queued)
         return True
 
     def _compute(self, jobs: list[_Job[T, R]]) -> None:
         self._batch_size.observe(len(jobs))
         try:
             results = self._run([job.item for job in jobs])
+            if len(results) != len(jobs):
+                raise RuntimeError(f"a batch of {len(jobs)} came back as {len(results)} results")
         except Exception as error:  # noqa: BLE001 - the worker must outlive whatever a batch raises; callers get it
             if len(jobs) == 1:
                 jobs[0].done.set_exception(error)

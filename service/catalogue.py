@@ -5,9 +5,10 @@ A catalogue never changes: a request that took one sees it from end to end, what
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from index.collection import list_collections
 from index.errors import CollectionError
@@ -21,6 +22,8 @@ from service.metrics import Metrics
 from service.models import Model
 from service.served import Served
 from service.settings import Settings
+
+Made = TypeVar("Made")
 
 _log = logging.getLogger("vilem.service")
 
@@ -36,13 +39,17 @@ class Catalogue:
     models: Mapping[str, Model] = field(default_factory=dict[str, Model])
     unavailable: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    def parts(self) -> "set[Served | Model]":
+        """Everything that has threads."""
+        return {*self.served.values(), *self.models.values()}
+
 
 @dataclass(frozen=True)
 class _Refusal:
-    """Why a snapshot was not opened, and when to try again."""
+    """Why a snapshot or a bundle was not opened, in which state it was, and when to try again."""
 
-    alias: Path
-    reason: str
+    state: object
+    error: Exception
     again: float
 
 
@@ -69,43 +76,54 @@ class Loader:
             except Exception as error:  # noqa: BLE001 - see below
                 # a job boundary: whatever is broken in one collection (Lance and Arrow have errors of their own), the
                 # others are served
-                unavailable[name] = f"it cannot be opened ({type(error).__name__}): see the log"
+                unavailable[name] = _unexpected(error)
                 if name not in old.unavailable:
                     _log.exception("%s cannot be opened", name)
             if name in unavailable and name in old.served:
                 served[name] = old.served[name]
+        wanted = {each.model.bundle.digest for each in served.values()}
         for name in self._settings.models:
             try:
-                self._named_model(name, models)
-            except ModelError as error:
+                wanted.add(self._named_model(name, models))
+            except (ModelError, OSError) as error:
                 unavailable[f"model {name}"] = str(error)
         for name in unavailable.keys() - old.unavailable.keys():
             _log.warning("%s is not served: %s", name, unavailable[name])
         for name in self._aliases.keys() - served.keys():
             del self._aliases[name]
-        return Catalogue(served, models, unavailable)
+            self._metrics.rows.remove(name)
+            self._metrics.version.remove(name)
+        return Catalogue(served, {digest: models[digest] for digest in wanted}, unavailable)
 
     def _open(self, root: Path, name: str, old: Served | None, models: dict[str, Model]) -> Served:
         alias = current(root / name)
         if old is not None and self._aliases.get(name) == alias:
             return old
-        refusal = self._refusals.get(name)
-        if refusal and refusal.alias == alias and time.monotonic() < refusal.again:
-            raise CollectionError(refusal.reason)
-        began = time.monotonic()
-        try:
-            searcher = Searcher.open(root, name, contents=self._settings.verify)
-            model = self._model_of(searcher.manifest.bundle_digest, searcher.manifest.bundle_name, models)
-        except (CollectionError, ModelError) as error:
-            took = time.monotonic() - began
-            self._refusals[name] = _Refusal(alias, str(error), began + _PATIENCE * took)
-            raise
-        self._refusals.pop(name, None)
+        searcher, model = self._patiently(name, alias, lambda: self._open_new(root, name, models))
         self._aliases[name] = alias
         self._metrics.rows.labels(name).set(searcher.count)
         self._metrics.version.labels(name).set(searcher.version)
         _log.info("%s is served at snapshot %s", name, searcher.manifest.id)
         return Served(searcher, model, self._settings, self._metrics)
+
+    def _open_new(self, root: Path, name: str, models: dict[str, Model]) -> tuple[Searcher, Model]:
+        searcher = Searcher.open(root, name, contents=self._settings.verify)
+        return searcher, self._model_of(searcher.manifest.bundle_digest, searcher.manifest.bundle_name, models)
+
+    def _patiently(self, name: str, state: object, attempt: Callable[[], Made]) -> Made:
+        """What *attempt* makes; while what failed is in the same *state*, its error is given again without a try."""
+        refusal = self._refusals.get(name)
+        if refusal and refusal.state == state and time.monotonic() < refusal.again:
+            raise refusal.error.with_traceback(None)
+        began = time.monotonic()
+        try:
+            made = attempt()
+        except Exception as error:
+            took = time.monotonic() - began
+            self._refusals[name] = _Refusal(state, error, began + _PATIENCE * took)
+            raise
+        self._refusals.pop(name, None)
+        return made
 
     def _model_of(self, digest: str, name: str, models: dict[str, Model]) -> Model:
         if digest in models:
@@ -113,7 +131,7 @@ class Loader:
         for folder in list_bundles(self._settings.home):
             try:
                 found = read_manifest(folder).digest()
-            except BundleError:
+            except (BundleError, OSError):
                 # a broken bundle beside the right one is no reason to refuse
                 continue
             if found == digest:
@@ -123,13 +141,21 @@ class Loader:
             "copy it there"
         )
 
-    def _named_model(self, name: str, models: dict[str, Model]) -> None:
+    def _named_model(self, name: str, models: dict[str, Model]) -> str:
+        """The digest of the bundle of that name, loaded; of several the first in order of folders."""
+        broken: str | None = None
         for folder in list_bundles(self._settings.home):
-            if folder.name == name:
-                if read_manifest(folder).digest() not in models:
-                    self._load(folder, models)
-                return
-        raise BundleMissing(f"no bundle {name!r} in {self._settings.home}/bundles: copy it there")
+            try:
+                manifest = read_manifest(folder)
+            except BundleError as error:
+                broken = str(error) if folder.name == name else broken
+                continue
+            if manifest.name == name:
+                digest = manifest.digest()
+                if digest not in models:
+                    self._patiently(f"model {name}", digest, lambda: self._load(folder, models))  # noqa: B023
+                return digest
+        raise BundleMissing(broken or f"no bundle {name!r} in {self._settings.home}/bundles: copy it there")
 
     def _load(self, folder: Path, models: dict[str, Model]) -> Model:
         bundle = Bundle.open(
@@ -140,3 +166,7 @@ class Loader:
         )
         models[bundle.digest] = Model(bundle, self._settings, self._metrics)
         return models[bundle.digest]
+
+
+def _unexpected(error: Exception) -> str:
+    return f"it cannot be opened ({type(error).__name__}): see the log"

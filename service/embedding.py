@@ -113,4 +113,4 @@ class Embedder:
 
 
 def _key(kind: str, model: Model, data: bytes) -> str:
-    return f"vilem:{kind}:{model.bundle.digest[:32]}:{hashlib.sha256(data).hexdigest()}"
+    return f"vilem:{kind}:{model.key}:{hashlib.sha256(data).hexdigest()}"

@@ -7,9 +7,11 @@ ServiceError
 ├── PictureMissing        an item's file is not where it was indexed
 ├── PictureUnreachable    an item's file cannot be read
 ├── QueryInvalid          a query that no collection or model of ours can answer; names the field
+├── HostUnknown           a request under a name that is none of ours
 ├── BodyTooLarge          more bytes than a request may have
+├── BodyTooSlow           a body that takes longer than a slow line needs
 ├── QueueFull             more work is waiting than will be done in time
-├── DeadlineExceeded      the request waited too long and was dropped
+├── DeadlineExceeded      the request took too long and was dropped
 └── NotReady              models are still being loaded, or the collection cannot be served
 """
 
@@ -50,8 +52,16 @@ class QueryInvalid(ServiceError):
         self.field = field
 
 
+class HostUnknown(ServiceError):
+    """A request under another name."""
+
+
 class BodyTooLarge(ServiceError):
     """A request body beyond the limit."""
+
+
+class BodyTooSlow(ServiceError):
+    """A request body that does not come to its end."""
 
 
 class QueueFull(ServiceError):

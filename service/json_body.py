@@ -2,11 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
-from typing import Any
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from fastapi import Request
 from starlette.exceptions import HTTPException
 
 # Below this, reading takes less than handing it to a thread.
@@ -29,19 +26,6 @@ class JsonRequest(Request):
             body = await self.body()
             self._json = _loads(body) if len(body) < _LARGE_BYTES else await asyncio.to_thread(_loads, body)
         return self._json
-
-
-class JsonRoute(APIRoute):
-    """A route whose requests are `JsonRequest`."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The route's handler, given our request."""
-        handle = super().get_route_handler()
-
-        async def handle_bounded(request: Request) -> Response:
-            return await handle(JsonRequest(request.scope, request.receive))
-
-        return handle_bounded
 
 
 def _loads(body: bytes) -> object:

@@ -33,10 +33,12 @@ class Model:
 
     Attributes:
         bundle: the model.
+        key: what its vectors depend on: the bundle, and the precision of its graphs.
     """
 
     def __init__(self, bundle: Bundle, settings: Settings, metrics: Metrics) -> None:
         self.bundle = bundle
+        self.key = f"{bundle.digest[:32]}:{settings.variant}"
         causal = bundle.manifest.text.causal
         limits = (settings.max_batch, settings.max_queue, metrics)
         self._tokens: MicroBatcher[str, Tokens] = _batcher(self._tokenize, "tokenize", *limits)

@@ -28,12 +28,16 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (errors.PictureMissing, 404, "image-missing", "The picture is not where it was indexed"),
     (errors.PictureUnreachable, 502, "image-unreachable", "The picture's storage does not answer"),
     (errors.QueryInvalid, 422, "query-invalid", "The query cannot be answered"),
+    (errors.HostUnknown, 421, "host-unknown", "Not a name of this service"),
     (errors.BodyTooLarge, 413, "body-too-large", "The request is too large"),
+    (errors.BodyTooSlow, 408, "body-too-slow", "The request does not come to its end"),
     (errors.QueueFull, 429, "queue-full", "Too many requests"),
     (errors.DeadlineExceeded, 503, "deadline-exceeded", "The request waited too long"),
     (errors.NotReady, 503, "not-ready", "Not ready"),
 )
 RETRY_AFTER_S = 1
+# Of a field's name, which may be a client's own: an answer must not grow with what is sent.
+_MAX_NAME_CHARS = 100
 
 
 class FieldError(BaseModel):
@@ -57,13 +61,10 @@ def install(app: FastAPI, metrics: Metrics) -> None:
     """Make *app* answer every error as a problem."""
 
     def answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
-        metrics.rejected.labels(problem.type.rpartition("/")[2]).inc()
-        content = problem.model_dump(mode="json", exclude_defaults=False)
-        return JSONResponse(content, problem.status, headers, media_type=MEDIA_TYPE)
+        return response(problem, metrics, headers)
 
     async def known(_: Request, error: Exception) -> JSONResponse:
-        problem = problem_of(error)
-        return answer(problem, {"Retry-After": str(RETRY_AFTER_S)} if problem.status in (429, 503) else None)
+        return answer(problem_of(error))
 
     async def invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
@@ -92,13 +93,20 @@ def install(app: FastAPI, metrics: Metrics) -> None:
     app.add_exception_handler(Exception, unexpected)
 
 
+def response(problem: Problem, metrics: Metrics, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The answer that carries *problem*, counted."""
+    metrics.rejected.labels(problem.type.rpartition("/")[2]).inc()
+    may_pass = {"Retry-After": str(RETRY_AFTER_S)} if problem.status in (429, 503) else {}
+    content = problem.model_dump(mode="json", exclude_defaults=False)
+    return JSONResponse(content, problem.status, may_pass | (headers or {}), media_type=MEDIA_TYPE)
+
+
 def problem_of(error: Exception) -> Problem:
     """The problem that stands for a known error."""
     for exception, status, slug, title in TABLE:
         if isinstance(error, exception):
-            fields = (
-                [FieldError(field=error.field, message=str(error))] if isinstance(error, errors.QueryInvalid) else []
-            )
+            at_fault = isinstance(error, errors.QueryInvalid)
+            fields = [FieldError(field=_shown(error.field), message=str(error))] if at_fault else []
             return Problem(type=f"/problems/{slug}", title=title, status=status, detail=str(error), errors=fields)
     raise error
 
@@ -115,4 +123,9 @@ def _invalid(found: Sequence[dict]) -> Problem:
 def _field(found: dict) -> str:
     # of broken JSON the location is a character, not a field
     parts = () if found["type"] == "json_invalid" else found["loc"]
-    return ".".join(str(part) for part in parts if part != "body") or "body"
+    return _shown(".".join(str(part) for part in parts if part != "body") or "body")
+
+
+def _shown(name: str) -> str:
+    # half a surrogate pair, as JSON may hold it, cannot be written
+    return name[:_MAX_NAME_CHARS].encode(errors="backslashreplace").decode()

@@ -8,11 +8,12 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from service.cache import ByteLru, Cache
 from service.catalogue import Catalogue, Loader
 from service.embedding import Embedder
-from service.errors import CollectionUnknown, ModelUnknown, NotReady, ServiceError
+from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull, ServiceError
 from service.metrics import Metrics
 from service.models import Model
 from service.served import Served
@@ -21,10 +22,12 @@ from service.workers import Workers
 
 _log = logging.getLogger("vilem.service")
 
-# Look-ups and files: mostly waiting, for a disk or an object store.
+# Look-ups, and as many for files: mostly waiting, for a disk or an object store.
 _READERS = 8
-# Steps of one request that may each wait a whole deadline: decode, encode, search.
-_STEPS = 3
+# Probes come so often, and take no more than one part in so many of the time; one that takes longer has failed.
+_PROBE_S = 2.0
+_PROBE_SHARE = 20
+_PROBE_PATIENCE_S = 5.0
 
 
 class Runtime:
@@ -36,7 +39,9 @@ class Runtime:
         cache: embeddings and pages.
         thumbnails: small pictures, in this process only.
         decoders: threads that decode and scale pictures.
-        readers: threads that look up records and read files.
+        readers: threads that look up records.
+        files: threads that read pictures' files; slow storage holds up nothing else.
+        pictures: leave to hold a picture's file in memory.
         embedder: inputs to vectors.
     """
 
@@ -53,9 +58,13 @@ class Runtime:
         self.thumbnails = ByteLru(settings.cache_bytes // 2)
         self.decoders = self._workers(settings.decode_threads, "decode")
         self.readers = self._workers(_READERS, "read")
+        self.files = self._workers(_READERS, "file")
+        self.pictures = asyncio.Semaphore(_READERS)
         self.embedder = Embedder(settings, self.cache, self.decoders)
         self._catalogue = Catalogue()
         self._loaded = False
+        self._faults: dict[str, str] | None = None
+        self._changed = asyncio.Event()
         self._loader = Loader(settings, metrics)
         self._loading = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,40 +95,61 @@ class Runtime:
         raise CollectionUnknown(f"no collection {name[:100]!r} is served: GET /v1/collections lists those that are")
 
     def model(self, name: str) -> Model:
-        """The loaded model of that name; raises ModelUnknown, or NotReady while loading."""
-        models = {model.bundle.manifest.name: model for model in self._catalogue.models.values()}
-        if name in models:
-            return models[name]
+        """The loaded model of that name, or digest; of several that have the name, the one that serves a collection.
+
+        Raises:
+            NotReady: nothing is loaded yet.
+            ModelUnknown: there is none.
+            QueryInvalid: several of that name serve collections.
+        """
+        models = self._catalogue.models
+        named = [model for digest, model in models.items() if name in (model.bundle.manifest.name, digest)]
+        in_use = {served.model for served in self.collections}
+        found = [model for model in named if model in in_use] or named
+        if len(found) == 1:
+            return found[0]
         self._expect_loaded()
-        names = ", ".join(sorted(models)) or "none"
+        if found:
+            raise QueryInvalid(
+                "model",
+                f"{len(found)} bundles of the name {name!r} are in use: give the bundle_digest that GET /v1/collections "
+                "shows for the collection you mean",
+            )
+        names = ", ".join(sorted({model.bundle.manifest.name for model in models.values()})) or "none"
         raise ModelUnknown(f"no model {name[:100]!r} is loaded; loaded: {names}. VILEM_MODELS names more to load")
 
-    async def check(self) -> dict[str, str]:
-        """Encode a text and search with it on every served collection; nothing comes from a cache.
+    def faults(self) -> dict[str, str]:
+        """What the last probe found, the reason by name; empty when all is well.
 
-        Returns:
-            What failed, the reason by name; empty when all is well. What is unavailable fails only when nothing else is
-            served: a collection that is being built is no reason to send no requests to the others.
+        What is unavailable counts only when nothing else is served: a collection that is being built is no reason to
+        send no requests to the others.
+
+        Raises:
+            NotReady: still loading, or not probed yet.
+        """
+        self._expect_loaded()
+        if not self.collections:
+            return dict(self.unavailable)
+        if self._faults is None:
+            raise NotReady("the first searches are under way: try again in a second")
+        return {name: why for name, why in self._faults.items() if name in self._catalogue.served}
+
+    async def check(self) -> dict[str, str]:
+        """Encode a text and search with it on every served collection, past every cache; keeps and returns `faults`.
 
         Raises:
             NotReady: still loading.
         """
         self._expect_loaded()
-        failed = {} if self.collections else dict(self.unavailable)
-        for served in self.collections:
-            try:
-                await served.probe()
-            except ServiceError as error:
-                failed[served.searcher.name] = str(error)
-            except Exception as error:  # noqa: BLE001 - see below
-                # a probe's work is to report, whatever it meets
-                _log.exception("%s does not answer", served.searcher.name)
-                failed[served.searcher.name] = f"a search failed ({type(error).__name__}): see the log"
-        return failed
+        found = await asyncio.gather(*(self._fault(served) for served in self.collections))
+        names = [served.searcher.name for served in self.collections]
+        self._faults = {name: why for name, why in zip(names, found, strict=True) if why is not None}
+        return self.faults()
 
     def start(self) -> None:
         """Begin to load; returns at once."""
         self._spawn(self._poll())
+        self._spawn(self._keep_probing())
 
     async def close(self) -> None:
         """Stop looking for snapshots, end all threads and connections."""
@@ -127,15 +157,34 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._loading.shutdown, wait=True, cancel_futures=True)
-        for each in (*self._catalogue.served.values(), *self._catalogue.models.values()):
+        for each in self._catalogue.parts():
             await asyncio.to_thread(each.close)
         await self.cache.close()
         self.readers.close()
+        self.files.close()
         self.decoders.close()
 
     def _expect_loaded(self) -> None:
         if not self._loaded:
             raise NotReady("the service is still loading: try again in a second")
+
+    async def _fault(self, served: Served) -> str | None:
+        try:
+            async with asyncio.timeout(_PROBE_PATIENCE_S):
+                await served.probe()
+        except QueueFull:
+            # busy, which is no fault: callers are told 429, and fewer replicas would not help them
+            return (self._faults or {}).get(served.searcher.name)
+        except TimeoutError:
+            return f"a search took more than {_PROBE_PATIENCE_S:.0f} s"
+        except ServiceError as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - see below
+            # a probe's work is to report, whatever it meets
+            if served.searcher.name not in (self._faults or {}):
+                _log.exception("%s does not answer", served.searcher.name)
+            return f"a search failed ({type(error).__name__}): see the log"
+        return None
 
     def _workers(self, threads: int, name: str) -> Workers:
         settings = self.settings
@@ -155,15 +204,28 @@ class Runtime:
             except Exception:  # noqa: BLE001 - see below
                 # one bad round, whatever its cause, must not end the looking for new snapshots
                 _log.exception("could not look for new snapshots")
-            self._loaded = True
-            current = set(self._catalogue.served.values())
-            for replaced in set(old.served.values()) - current:
+            if not self._loaded or old.served != self._catalogue.served:
+                self._loaded = True
+                self._changed.set()
+            for replaced in old.parts() - self._catalogue.parts():
                 self._spawn(self._retire(replaced))
             await asyncio.sleep(self.settings.poll_s)
 
-    async def _retire(self, replaced: Served) -> None:
-        """Close what no new request can meet, once the last one that holds it must have ended."""
+    async def _keep_probing(self) -> None:
+        loop = asyncio.get_running_loop()
+        await self._changed.wait()
+        while True:
+            self._changed.clear()
+            began = loop.time()
+            await self.check()
+            pause = max(_PROBE_S, _PROBE_SHARE * (loop.time() - began))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._changed.wait()
+
+    async def _retire(self, replaced: Served | Model) -> None:
+        """Close what no new request can meet, once the deadline of the last one that holds it has passed."""
         try:
-            await asyncio.sleep(_STEPS * self.settings.deadline_s)
+            await asyncio.sleep(self.settings.deadline_s)
         finally:
             await asyncio.to_thread(replaced.close)

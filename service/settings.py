@@ -1,10 +1,18 @@
 """Every setting of the service, read once from `VILEM_*` variables; the only reader of the environment."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _split(value: object) -> object:
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
+# NoDecode: pydantic-settings would want JSON
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -14,29 +22,47 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=Path.home() / ".local/share/vilem", description="Folder with bundles/ and collections/.")
     host: str = Field(default="127.0.0.1", description="Address to bind. The API has no keys: keep it local.")
+    allowed_hosts: Names = Field(
+        default=(),
+        description="Names that requests may come under, parted by commas; none: the loopback names when bound to a "
+        "loopback address, else any (*). Guards a local service from web pages.",
+    )
     port: int = Field(default=8000, ge=0, le=65535, description="Port to bind.")
     redis_url: str | None = Field(
         default=None, description="Redis for the cache, shared by replicas; without it each process caches alone."
     )
-    models: tuple[str, ...] = Field(
-        default=(), description="Bundles to load beside those that the collections name, for /v1/embeddings."
+    models: Names = Field(
+        default=(),
+        description="Names of bundles to load beside those of the collections, for /v1/embeddings; parted by commas.",
     )
     variant: str = Field(default="fp32", description="Precision of the bundles: fp32, fp16 or int8.")
     threads: int = Field(default=0, ge=0, description="ONNX Runtime threads in an operator; 0 = one for each core.")
-    decode_threads: int = Field(default=2, ge=1, description="Images decoded at a time; each may take ~4 bytes/pixel.")
+    decode_threads: int = Field(
+        default=2, ge=1, description="Images decoded at a time; each may take 15 bytes a pixel."
+    )
     max_batch: int = Field(
         default=32, ge=1, description="Most inputs in one inference; larger adds latency, hardly throughput, on CPUs."
     )
     max_queue: int = Field(
         default=512, ge=1, description="Most inputs waiting for a model; beyond it callers get 429 and may come back."
     )
-    deadline_s: float = Field(default=10.0, gt=0, description="A request that waited longer is dropped with 503.")
-    max_body_bytes: int = Field(default=32 * 2**20, ge=1024, description="Largest request body.")
+    deadline_s: float = Field(
+        default=10.0,
+        gt=0,
+        description="A request that is not answered so long after its body came is dropped with 503.",
+    )
+    max_body_bytes: int = Field(
+        default=32 * 2**20, ge=1024, description="Largest request body; six such may be held at a time."
+    )
     max_pixels: int = Field(default=50_000_000, ge=1, description="Largest query image, width x height.")
     max_text_chars: int = Field(
         default=20_000, ge=1, description="Longest text; what exceeds the model's context is cut and reported."
     )
-    cache_bytes: int = Field(default=64 * 2**20, ge=0, description="Memory of the in-process cache; 0 = none.")
+    cache_bytes: int = Field(
+        default=64 * 2**20,
+        ge=0,
+        description="Memory of the cache in the process; thumbnails take half as much again; 0 = none.",
+    )
     cache_ttl_s: int = Field(default=86_400, ge=1, description="How long Redis keeps an entry.")
     redis_timeout_s: float = Field(default=0.02, gt=0, description="Longest wait for Redis before going on without.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from service.attended import AttendedRoute
 from service.dependencies import CollectionName, RuntimeDep, problems
 from service.schemas.collections import CollectionDetail, CollectionList, CollectionView
 from service.search import item_view
@@ -9,12 +10,12 @@ from service.served import Served
 
 SAMPLE = 12
 
-router = APIRouter(prefix="/v1/collections", tags=["collections"])
+router = APIRouter(route_class=AttendedRoute, prefix="/v1/collections", tags=["collections"])
 
 
 @router.get("")
 async def list_collections(runtime: RuntimeDep) -> CollectionList:
-    """List the collections that are served, and why others are not."""
+    """List the collections that are served, and what is not, or not as last published, with the reason."""
     return CollectionList(
         collections=[CollectionView(**_fields(served)) for served in runtime.collections],
         unavailable=dict(runtime.unavailable),

@@ -2,20 +2,21 @@
 
 import asyncio
 import base64
+from collections.abc import Sequence
 
 import numpy as np
 from fastapi import APIRouter
 
+from service.attended import AttendedRoute
 from service.dependencies import RuntimeDep, problems
 from service.embedding import Embedded, Timings
-from service.json_body import JsonRoute
 from service.models import Model
 from service.runtime import Runtime
 from service.schemas.embeddings import Embedding, EmbeddingsAnswer, EmbeddingsRequest, ImageInput, OneInput, Usage
 from service.search import decode_base64
 
 router = APIRouter(
-    route_class=JsonRoute, prefix="/v1", tags=["embeddings"], responses=problems(404, 413, 422, 429, 503)
+    route_class=AttendedRoute, prefix="/v1", tags=["embeddings"], responses=problems(404, 408, 413, 422, 429, 503)
 )
 
 
@@ -24,7 +25,7 @@ async def create_embeddings(request: EmbeddingsRequest, runtime: RuntimeDep) -> 
     """Embed texts and images with a loaded model."""
     model = runtime.model(request.model)
     inputs = request.input if isinstance(request.input, list) else [request.input]
-    made = await asyncio.gather(*(_embed(runtime, model, each, place) for place, each in enumerate(inputs)))
+    made = await _embed_all(runtime, model, inputs)
     tokens = sum(each.tokens for each in made)
     return EmbeddingsAnswer(
         data=[
@@ -35,6 +36,24 @@ async def create_embeddings(request: EmbeddingsRequest, runtime: RuntimeDep) -> 
         usage=Usage(prompt_tokens=tokens, total_tokens=tokens),
         truncated=[each.truncated for each in made],
     )
+
+
+async def _embed_all(runtime: Runtime, model: Model, inputs: Sequence[OneInput]) -> list[Embedded]:
+    # no more at a time than share a batch: one request must not fill the queue, or find it too short for itself
+    settings = runtime.settings
+    turn = asyncio.Semaphore(min(settings.max_batch, settings.max_queue))
+
+    async def one(place: int, each: OneInput) -> Embedded:
+        async with turn:
+            return await _embed(runtime, model, each, place)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(place, each)) for place, each in enumerate(inputs)]
+    except ExceptionGroup as failed:
+        # with the first that fails the others end: one problem is told
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 async def _embed(runtime: Runtime, model: Model, each: OneInput, place: int) -> Embedded:

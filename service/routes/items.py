@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from index.errors import UriMissing, UriUnreadable
 from index.schema import Record
 from models.decode import DecodeLimits
+from service.attended import AttendedRoute
 from service.dependencies import CollectionName, RuntimeDep, problems
 from service.errors import ItemUnknown, PictureMissing, PictureUnreachable
 from service.pictures import THUMBNAIL_TYPE, media_type, thumbnail
@@ -17,7 +18,12 @@ from service.search import item_view
 
 _log = logging.getLogger("vilem.service")
 
-router = APIRouter(prefix="/v1/collections/{name}/items", tags=["items"], responses=problems(404, 413, 422, 503))
+router = APIRouter(
+    route_class=AttendedRoute,
+    prefix="/v1/collections/{name}/items",
+    tags=["items"],
+    responses=problems(404, 413, 422, 429, 503),
+)
 
 ItemId = Annotated[
     str, Path(description="Id of an item; may hold slashes.", examples=["test-0-000001"], max_length=512)
@@ -26,8 +32,9 @@ _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/*": {}}, "description": "The picture."},
     304: {"description": "The client has it."},
 }
-# a picture's bytes are named by their hash, which is the ETag: a day without asking again, then one short question
-_CACHING = "public, max-age=86400"
+# The address names the item, not its bytes, and what one client may see is not for others: each asks again, and an ETag
+# of the bytes' hash makes that a short question.
+_CACHING = "private, no-cache"
 
 
 _IfNoneMatch = Annotated[str | None, Header(description="ETags that the client has.")]
@@ -41,7 +48,8 @@ async def item_image(
     record = await _record(runtime, name, item_id)
     if _has(if_none_match, record.sha256):
         return _unchanged(record.sha256)
-    data = await _bytes(runtime, name, record)
+    async with runtime.pictures:
+        data = await _bytes(runtime, name, record)
     return _picture(data, media_type(data), record.sha256)
 
 
@@ -60,9 +68,10 @@ async def item_thumbnail(
         return _unchanged(tag)
     small = runtime.thumbnails.get(tag)
     if small is None:
-        data = await _bytes(runtime, name, record)
         limits = DecodeLimits(max_pixels=max(runtime.settings.max_pixels, record.width * record.height))
-        small = await runtime.decoders.run(lambda: thumbnail(data, size, limits))
+        async with runtime.pictures:
+            data = await _bytes(runtime, name, record)
+            small = await runtime.decoders.run(lambda: thumbnail(data, size, limits))
         runtime.thumbnails.put(tag, small)
     return _picture(small, THUMBNAIL_TYPE, tag)
 
@@ -84,12 +93,14 @@ async def _record(runtime: Runtime, name: str, item_id: str) -> Record:
 async def _bytes(runtime: Runtime, name: str, record: Record) -> bytes:
     searcher = runtime.served(name).searcher
     try:
-        return await runtime.readers.run(lambda: searcher.image_bytes(record))
+        return await runtime.files.run(lambda: searcher.image_bytes(record))
     except UriUnreadable as error:
         # where the file is, is the operator's business: the log has it, the client has not
         _log.warning("the picture of %r in %s: %s", record.id, name, error)
         if isinstance(error, UriMissing):
-            raise PictureMissing(f"the file of item {record.id!r} is not there any more: index it again") from error
+            raise PictureMissing(
+                f"the file of item {record.id!r} is gone, or is another than was indexed: index it again"
+            ) from error
         raise PictureUnreachable(f"the file of item {record.id!r} cannot be read at the moment") from error
 
 

@@ -4,15 +4,18 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, File, Form, Request, Response, UploadFile
 
+from service.attended import AttendedRoute
 from service.dependencies import CollectionName, RuntimeDep, problems
 from service.errors import QueryInvalid
-from service.json_body import JsonRoute
 from service.schemas.hits import SearchAnswer
 from service.schemas.query import EXAMPLES, Include, SearchOptions, SearchRequest
 from service.search import ImageFile, search
 
 router = APIRouter(
-    route_class=JsonRoute, prefix="/v1/collections/{name}", tags=["search"], responses=problems(404, 413, 422, 429, 503)
+    route_class=AttendedRoute,
+    prefix="/v1/collections/{name}",
+    tags=["search"],
+    responses=problems(404, 408, 413, 422, 429, 503),
 )
 
 
@@ -41,7 +44,7 @@ async def search_by_upload(
     """Search by an uploaded image file."""
     unknown = sorted((await request.form()).keys() - _FIELDS)
     if unknown:
-        raise QueryInvalid(unknown[0][:100], f"no such field; there are {', '.join(sorted(_FIELDS))}")
+        raise QueryInvalid(unknown[0], f"no such field; there are {', '.join(sorted(_FIELDS))}")
     options = SearchOptions(target=target, limit=limit, offset=offset, include=tuple(include))
     return _answer(await search(runtime, name, ImageFile(await file.read()), options))
 

@@ -28,9 +28,12 @@ class CollectionDetail(CollectionView):
 
 
 class CollectionList(BaseModel):
-    """Every collection that is served, and why others are not."""
+    """Every collection that is served, and what is not, or not as last published."""
 
     model_config = ConfigDict(frozen=True)
 
     collections: list[CollectionView]
-    unavailable: dict[str, str] = Field(description="Collections that cannot be served: the reason by name.")
+    unavailable: dict[str, str] = Field(
+        description="The reason by name: collections and models that cannot be served, and collections that are served as they "
+        "were because what was published last cannot be opened."
+    )

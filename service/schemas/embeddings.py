@@ -25,7 +25,8 @@ class EmbeddingsRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(
-        description="A loaded model's name; GET /v1/collections names those in use.", examples=["scenes-s"]
+        description="A loaded model's name, or its digest where two have one name; GET /v1/collections shows both.",
+        examples=["scenes-s"],
     )
     input: OneInput | Annotated[list[OneInput], Field(min_length=1, max_length=MAX_INPUTS)] = Field(
         examples=[["a red circle", "a blue star"]]

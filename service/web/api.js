@@ -30,6 +30,9 @@ export const collections = (signal) => call("/v1/collections", { signal });
 
 export const collection = (name, signal) => call(address(name), { signal });
 
+/** One item, whole; an id is one segment, whatever slashes and dots it holds. */
+export const item = (name, id, signal) => call(`${address(name)}/items/${encodeURIComponent(id)}`, { signal });
+
 /** Search with `query`, one of {text}, {file} and {id}. */
 export function search(name, query, { target, limit, offset }, signal) {
   if (query.file) {
@@ -45,7 +48,7 @@ export function search(name, query, { target, limit, offset }, signal) {
   });
 }
 
-/** Where the small picture of an item is; an id is one segment, whatever slashes and dots it holds. */
+/** Where the small picture of an item is. */
 export function thumbnail(name, id, size = 256) {
   return `${address(name)}/items/${encodeURIComponent(id)}/thumbnail?size=${size}`;
 }

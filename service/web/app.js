@@ -3,43 +3,41 @@
 import * as address from "./address.js";
 import * as api from "./api.js";
 import { Attempts, settled } from "./attempts.js";
+import { remember } from "./choice.js";
 import { Composer } from "./composer.js";
-import { Detail } from "./detail.js";
 import { $ } from "./dom.js";
 import { takeKeys } from "./keys.js";
+import { PAGE, fetchHits, fetchPage } from "./paging.js";
 import { showCollections, showFacts, showTarget } from "./picker.js";
 import { takePictures } from "./pictures.js";
 import { passes } from "./problem.js";
 import { Results } from "./results.js";
 import { Screen } from "./screen.js";
-import { busy, showNotes } from "./status.js";
+import { rememberScroll } from "./scroll.js";
+import { Served } from "./served.js";
+import { busy, showNotes, showTitle } from "./status.js";
+import { Viewer } from "./viewer.js";
 
-const PAGE = 24;
-// the service's bound on `offset`
-const LAST = 1000;
+const LOST = "The picture is gone after a reload: drop it again.";
 
 const state = { collection: null, target: "images", query: null };
-// what the service told: the collections' names, and all about the one in use
-const known = { names: [], collection: null };
+// all that is known of the collection in use
+let collection = null;
 
+const served = new Served();
 const like = (item, target) => go({ query: { id: item.id }, target });
-const results = new Results($("results"), { onOpen: open, onLike: (item) => like(item, "images") });
-const screen = new Screen(results, { page: PAGE, last: LAST, onClear: clear });
+const results = new Results($("results"), { onOpen: (place) => viewer.open(place), onLike: (item) => like(item, "images") });
+const screen = new Screen(results, { onClear: clear });
 const composer = new Composer({ onText: typed, onClear: clear });
-const detail = new Detail({
-  onLike: (item) => like(item, "images"),
-  onCaptions: (item) => like(item, "texts"),
-  onClose: (place) => results.focus(place),
-});
 const attempts = new Attempts({
   onBusy: busy,
   onFail: (error, retry) => screen.failure(error, retry, { clearable: Boolean(state.query) }),
   passes,
 });
-
-function open(place) {
-  detail.open(results.items, place, known.collection.captions > 0);
-}
+const viewer = new Viewer(results, attempts, {
+  onLike: (item) => like(item, "images"),
+  onCaptions: (item) => like(item, "texts"),
+});
 
 function typed(text, typing) {
   // beside a picture the field is empty, but was not emptied
@@ -55,69 +53,81 @@ function clear() {
 
 /** Change the state and write it to the address; show what it asks for. */
 function go(change, { typing = false } = {}) {
-  Object.assign(state, change);
-  address.write(state, { typing, only: known.names.length < 2 });
-  show({ typing });
-}
-
-function show({ typing = false, notes = [] } = {}) {
-  if (!typing) scrollTo({ top: 0 });
-  composer.show(state.query, state.collection, { typing });
-  showTarget(state.target);
-  document.title = state.query?.text ? `${state.query.text} · ViLEM Search` : "ViLEM Search";
-  attempts.run(fetchAll, ({ collection, answer }) => {
-    // a newly published snapshot: what is known of the collection is asked for again next time
-    known.collection = answer && answer.snapshot !== collection.snapshot ? { ...collection, stale: true } : collection;
-    showFacts(collection);
-    if (answer) screen.answer(answer, { ...state, collection }, notes);
-    else screen.start(collection, notes, (text) => go({ query: { text }, target: "images" }));
+  address.still(() => {
+    const notes = settle(change);
+    address.write(state, { typing, only: served.names.length < 2 });
+    show({ typing, notes });
   });
 }
 
-/** What the state asks for: {collection, answer}, the answer null when there is no query. */
-async function fetchAll(signal) {
-  const current = known.collection?.name === state.collection && !known.collection.stale && state.query;
-  const collection = current ? known.collection : await api.collection(state.collection, signal);
-  return { collection, answer: state.query ? await fetchPage(0, signal) : null };
+/** Change the state to something that there is; returns what is to be said about it. */
+function settle(change) {
+  Object.assign(state, change);
+  if (state.target !== "texts" || served.hasCaptions(state.collection)) return [];
+  state.target = "images";
+  return [`“${state.collection}” has no captions: these are its images.`];
 }
 
-const fetchPage = (offset, signal) =>
-  api.search(state.collection, state.query, { target: state.target, limit: PAGE, offset }, signal);
+/** Show what the state asks for; with an `entry` of the history as many hits as it had, scrolled as it was. */
+function show({ typing = false, entry = null, notes = [] } = {}) {
+  viewer.close();
+  if (!entry && !typing) scrollTo({ top: 0 });
+  composer.show(state.query, state.collection, { typing });
+  showTarget(state.target);
+  showTitle(state.query?.text);
+  attempts.run((signal) => fetchAll(entry?.shown ?? PAGE, signal), ([known, answer]) => {
+    // a newly published snapshot: what is known of the collection is asked for again next time
+    collection = { ...known, stale: Boolean(answer && answer.snapshot !== known.snapshot) };
+    served.update(known);
+    showFacts(known);
+    if (answer) screen.answer(answer, { ...state, collection }, notes);
+    else screen.start(known, notes, (example) => go({ query: { text: example }, target: "images" }));
+    if (entry) scrollTo({ top: entry.scroll ?? 0 });
+    viewer.follow(known);
+  });
+}
+
+/** What the state asks for: the collection and the answer, which is null when there is no query. */
+async function fetchAll(count, signal) {
+  const current = collection?.name === state.collection && !collection.stale && state.query;
+  const known = current ? collection : await api.collection(state.collection, signal);
+  return [known, state.query ? await fetchHits(ask, count, signal) : null];
+}
+
+const ask = (page, signal) => api.search(state.collection, state.query, { target: state.target, ...page }, signal);
 
 function more() {
   const below = (error, retry) => screen.failure(error, retry, { below: true });
-  attempts.run((signal) => fetchPage(results.items.length, signal), (answer) => screen.append(answer, state), below);
+  attempts.run((signal) => fetchPage(ask, results.items.length, signal), (answer) => {
+    screen.append(answer, { ...state, collection });
+    address.keep({ shown: results.items.length });
+  }, below);
 }
 
 /** Show what the address asks for, of the collections that there are. */
 function recall() {
-  const { collection, target, query } = address.read();
-  const there = known.names.includes(collection);
-  Object.assign(state, { collection: there ? collection : (state.collection ?? known.names[0]), target, query });
-  showCollections(known.names, state.collection);
-  const missing = `There is no collection “${collection}” here: this is “${state.collection}”.`;
-  show({ notes: collection && !there ? [missing] : [] });
-}
-
-/** The names of what is served; an ApiError when that is nothing. */
-async function fetchNames(signal) {
-  const { collections, unavailable } = await api.collections(signal);
-  if (collections.length) return collections.map(({ name }) => name);
-  if (await api.loading(signal)) throw new api.ApiError("not-ready", "Just a moment", "The service is still loading.");
-  const reasons = Object.entries(unavailable ?? {}).map(([name, reason]) => `“${name}”: ${reason}`);
-  throw new api.ApiError("nothing-served", "Nothing to search yet", reasons.join("; ") || "No collection is served.");
+  const { collection: asked, target, query, lost, entry } = address.read();
+  const before = { ...state };
+  const notes = settle({ collection: served.choose(asked, entry.collection, state.collection), target, query });
+  address.keep({ collection: state.collection });
+  // an item was opened or closed above the same hits
+  if (address.same(before, state) && !lost) return viewer.follow();
+  showCollections(served, state.collection);
+  show({ entry, notes: [served.excuse(asked, state.collection), ...notes, lost ? LOST : null].filter(Boolean) });
 }
 
 async function refreshNames() {
   // in the background: if it fails, the next search will say so
-  known.names = await fetchNames().catch(() => known.names);
-  showCollections(known.names, state.collection);
+  await served.fetch().catch(() => {});
+  showCollections(served, state.collection);
 }
 
 takePictures({ onPicture: (file) => go({ query: { file } }), onRefused: (why) => showNotes([why]) });
 takeKeys({ onFocus: () => composer.focus(), onClear: clear, onEnter: () => results.focus() });
+rememberScroll();
 $("target").addEventListener("change", (event) => go({ target: event.target.value }));
 $("collection").addEventListener("change", (event) => {
+  remember(event.target.value);
   // an item belongs to its collection; words and pictures can be asked of another
   go({ collection: event.target.value, query: state.query?.id ? null : state.query });
 });
@@ -127,11 +137,10 @@ $("home").addEventListener("click", (event) => {
   event.preventDefault();
   go({ query: null, target: "images" });
 });
-addEventListener("popstate", () => known.names.length && recall());
-document.addEventListener("visibilitychange", () => !document.hidden && known.names.length && refreshNames());
+addEventListener("popstate", () => served.names.length && recall());
+document.addEventListener("visibilitychange", () => !document.hidden && served.names.length && refreshNames());
 
-attempts.run(fetchNames, (names) => {
-  known.names = names;
+attempts.run((signal) => served.fetch(signal), () => {
   recall();
   // others may still be loading
   settled().then(refreshNames, () => {});

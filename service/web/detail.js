@@ -5,30 +5,49 @@ import { $, element, number } from "./dom.js";
 export class Detail {
   #items = [];
   #place = 0;
+  // whether the page closes it, and not a person
+  #told = false;
+  #onShow;
 
-  /** `onLike(item)` and `onCaptions(item)` start a search; `onClose(place)` gets the item that was shown last. */
-  constructor({ onLike, onCaptions, onClose }) {
+  /**
+   * `onLike(item)` and `onCaptions(item)` start a search; `onShow(item, place)` is told of each item that is shown;
+   * `onClose(item)` gets the last one when a person closes it.
+   */
+  constructor({ onLike, onCaptions, onShow, onClose }) {
     const dialog = $("detail");
     const leave = (then) => () => {
-      const item = this.#items[this.#place];
-      dialog.close();
-      then(item);
+      this.close();
+      then(this.item);
     };
+    this.#onShow = onShow;
     $("detail-like").addEventListener("click", leave(onLike));
     $("detail-captions-of").addEventListener("click", leave(onCaptions));
     $("detail-close").addEventListener("click", () => dialog.close());
     $("detail-previous").addEventListener("click", () => this.#step(-1));
     $("detail-next").addEventListener("click", () => this.#step(1));
-    dialog.addEventListener("close", () => onClose(this.#place));
+    dialog.addEventListener("close", () => {
+      if (!this.#told) onClose(this.item);
+      this.#told = false;
+    });
     dialog.addEventListener("click", (event) => {
       // what is clicked on the backdrop is the dialog itself
       if (event.target === dialog) dialog.close();
     });
     dialog.addEventListener("keydown", (event) => {
+      if (event.altKey || event.ctrlKey || event.metaKey) return;
       if (event.key === "ArrowLeft") this.#step(-1);
       if (event.key === "ArrowRight") this.#step(1);
-      if (event.key.toLowerCase() === "m" && !event.ctrlKey && !event.metaKey) $("detail-like").click();
+      if (event.key.toLowerCase() === "m") $("detail-like").click();
     });
+  }
+
+  /** The item that is shown, or was last. */
+  get item() {
+    return this.#items[this.#place];
+  }
+
+  get isOpen() {
+    return $("detail").open;
   }
 
   /** Open on the item at `place`; `hasCaptions` says whether captions can be searched. */
@@ -36,7 +55,14 @@ export class Detail {
     this.#items = items;
     $("detail-captions-of").hidden = !hasCaptions;
     this.#show(place);
-    $("detail").showModal();
+    if (!this.isOpen) $("detail").showModal();
+  }
+
+  /** Close it because something else is shown now. */
+  close() {
+    if (!this.isOpen) return;
+    this.#told = true;
+    $("detail").close();
   }
 
   #step(by) {
@@ -54,11 +80,13 @@ export class Detail {
     $("detail-image").height = item.height;
     $("detail-title").textContent = title;
     $("detail-original").href = item.image_url;
-    $("detail-place").textContent = `${number(place + 1)} of ${number(this.#items.length)}`;
+    $("detail-place").textContent = this.#items.length > 1 ? `${number(place + 1)} of ${number(this.#items.length)}` : "";
+    for (const id of ["detail-previous", "detail-next"]) $(id).hidden = this.#items.length < 2;
     $("detail-previous").disabled = place === 0;
     $("detail-next").disabled = place === this.#items.length - 1;
     $("detail-facts").replaceChildren(...captions(item, title), facts(item), ...nested(item.metadata ?? {}));
     $("detail").scrollTop = 0;
+    this.#onShow(item, place);
   }
 }
 

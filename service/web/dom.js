@@ -29,3 +29,9 @@ export function icon(name) {
 export const number = (value) => value.toLocaleString("en");
 
 export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
+
+/** A text of at most `most` characters; what was cut off shows as "…". */
+export function cut(text, most) {
+  const characters = [...text];
+  return characters.length > most ? `${characters.slice(0, most - 1).join("").trimEnd()}…` : text;
+}

@@ -57,6 +57,16 @@ export class Results {
     cell?.focus();
   }
 
+  /** Move the focus to an item, if it is among the hits. */
+  focusOn(item) {
+    this.focus(this.items.indexOf(item));
+  }
+
+  /** The place of an item by its id, -1 if it is not among the hits; a caption's item may stand at several. */
+  find(id, likely) {
+    return this.items[likely]?.id === id ? likely : this.items.findIndex((item) => item.id === id);
+  }
+
   #buttons() {
     return [...this.#list.querySelectorAll(".open")];
   }

@@ -1,40 +1,40 @@
 // What stands on the page: an answer, the beginning, or a failure. Each takes the place of the one before.
 
+import { holds } from "./address.js";
 import { $ } from "./dom.js";
+import { ending, found, totalOf } from "./paging.js";
 import { clearProblem, showProblem } from "./problem.js";
 import { announce, announceFound, clearTimings, showNotes, showTimings } from "./status.js";
 import { clearWelcome, showNothing, showWelcome } from "./welcome.js";
 
 const CUT = "Your text was longer than the model reads: its end was not used.";
+const UNSHARED = "This text is too long for an address: a link to this page leaves it out.";
 
 export class Screen {
   #results;
-  #page;
-  #last;
   #onClear;
 
-  /** `page` hits come at a time, the `last` offset is the service's bound; `onClear()` drops the query. */
-  constructor(results, { page, last, onClear }) {
+  /** `onClear()` drops the query. */
+  constructor(results, { onClear }) {
     this.#results = results;
-    this.#page = page;
-    this.#last = last;
     this.#onClear = onClear;
   }
 
-  /** Show the first hits of an answer. */
-  answer(answer, { query, target, collection }, notes) {
+  /** Show the first hits of an answer to what was `asked`: {query, target, collection}. */
+  answer(answer, asked, notes) {
     clearProblem();
     clearWelcome();
-    showNotes(answer.truncated ? [...notes, CUT] : notes);
-    this.#hits(answer, query, target, false);
-    if (!answer.hits.length) showNothing(collection, target, this.#onClear);
+    const unshared = asked.query.text && !holds(asked.query);
+    showNotes([...notes, ...(answer.truncated ? [CUT] : []), ...(unshared ? [UNSHARED] : [])]);
+    this.#hits(answer, asked, false);
+    if (!answer.hits.length) showNothing(asked.collection, asked.target, this.#onClear);
   }
 
   /** Show the next hits below those that are there, and go to the first of them. */
-  append(answer, { query, target }) {
+  append(answer, asked) {
     const first = this.#results.items.length;
     clearProblem();
-    this.#hits(answer, query, target, true);
+    this.#hits(answer, asked, true);
     this.#results.focus(first);
   }
 
@@ -43,7 +43,7 @@ export class Screen {
     clearProblem();
     clearTimings();
     showNotes(notes);
-    $("more").hidden = true;
+    showEnding({ more: false, why: "" });
     this.#results.show(collection.sample, "images");
     showWelcome(collection, onExample);
     announce("");
@@ -52,7 +52,7 @@ export class Screen {
   /** Show an error in place of everything, or with `below` under the hits that are there. */
   failure(error, retry, { below = false, clearable = false } = {}) {
     if (!("kind" in error)) console.error(error);
-    $("more").hidden = true;
+    showEnding({ more: false, why: "" });
     if (!below) {
       clearWelcome();
       clearTimings();
@@ -63,11 +63,19 @@ export class Screen {
     showProblem(error, { onRetry: retry, onClear: clearable ? this.#onClear : null });
   }
 
-  #hits(answer, query, target, append) {
+  #hits(answer, { query, target, collection }, append) {
     const fresh = this.#results.show(answer.hits, target, { append });
     const count = this.#results.items.length;
-    showTimings(answer, count, target);
-    announceFound(query, count, target);
-    $("more").hidden = answer.hits.length < this.#page || !fresh || count > this.#last;
+    const total = totalOf(collection, query, target);
+    const text = found(count, total, target);
+    showTimings(answer, text);
+    announceFound(query, count ? text : "");
+    showEnding(ending({ count, total, ended: answer.ended || !fresh }));
   }
+}
+
+function showEnding({ more, why }) {
+  $("more").hidden = !more;
+  $("end").hidden = !why;
+  $("end").textContent = why;
 }

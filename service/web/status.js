@@ -1,16 +1,20 @@
 // What was found and how long each stage took; for the eye and, shorter, for screen readers.
 
-import { $, element, plural } from "./dom.js";
+import { $, cut, element } from "./dom.js";
 
-const asked = (query) => (query.text ? `for “${query.text}”` : query.file ? "for your picture" : `like ${query.id}`);
+// what a screen reader is told of a text, which may be pages long
+const HEARD = 120;
+// as much of it as a tab and a list of bookmarks can show
+const TITLE = 60;
 
-/** Show how an answer came about; `count` hits are on the page. */
-export function showTimings(answer, count, target) {
+const asked = (query) => (query.text ? `for “${cut(query.text, HEARD)}”` : query.file ? "for your picture" : `like ${query.id}`);
+
+/** Show how an answer came about; `found` says how many hits of how many are on the page. */
+export function showTimings(answer, found) {
   const { total, ...stages } = answer.took_ms;
-  const noun = target === "texts" ? "caption" : "image";
   const parts = Object.entries(stages).map(([stage, ms]) => element("span", { class: "stage" }, `${stage} ${ms.toFixed(1)}`));
   $("timings").replaceChildren(
-    element("strong", {}, plural(count, noun)),
+    element("strong", {}, found),
     element("span", { class: "total", title: "time in the service, milliseconds by stage" }, `${total.toFixed(1)} ms`),
     ...parts,
     ...(answer.cached ? [element("span", { class: "badge", title: "this page of hits came from the cache" }, "cached")] : []),
@@ -19,15 +23,19 @@ export function showTimings(answer, count, target) {
 
 export const clearTimings = () => $("timings").replaceChildren();
 
+/** Name the page after what is searched for in words. */
+export function showTitle(text) {
+  document.title = text ? `${cut(text, TITLE)} · ViLEM Search` : "ViLEM Search";
+}
+
 /** Tell a screen reader what happened. */
 export function announce(text) {
   $("announce").textContent = text;
 }
 
 /** Tell a screen reader what was found. */
-export function announceFound(query, count, target) {
-  const noun = target === "texts" ? "caption" : "image";
-  announce(count ? `${plural(count, noun)} ${asked(query)}` : `Nothing found ${asked(query)}`);
+export function announceFound(query, found) {
+  announce(`${found || "Nothing found"} ${asked(query)}`);
 }
 
 /** Show that an answer is awaited; style.css waits a moment before it shows anything. */

@@ -1,6 +1,6 @@
 // Before anything is asked: what can be asked, and, when nothing was found, what was searched.
 
-import { $, element, number, plural } from "./dom.js";
+import { $, element, plural } from "./dom.js";
 
 const EXAMPLES = 4;
 // longer captions read as paragraphs, not as something one would type
@@ -27,10 +27,10 @@ export function showWelcome(collection, onExample) {
 
 /** Say that a search found nothing. */
 export function showNothing(collection, target, onClear) {
-  const searched = target === "texts" ? `${number(collection.captions)} captions` : `${number(collection.count)} images`;
+  const searched = target === "texts" ? plural(collection.captions, "caption") : plural(collection.count, "image");
   fill(
     element("h2", {}, "Nothing found"),
-    element("p", { class: "quiet" }, `${searched} of “${collection.name}” were searched.`),
+    element("p", { class: "quiet" }, `Searched: ${searched} of “${collection.name}”.`),
     element("p", { class: "actions" }, element("button", { type: "button", click: onClear }, "Clear the search")),
   );
 }

@@ -102,7 +102,7 @@ def test_a_connection_serves_many_requests(server: Server) -> None:
     """A client may keep its connection, also after an error."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         for path, status in (("/healthz", b"200"), ("/none", b"404"), ("/healthz", b"200")):
-            connection.sendall(f"GET {path} HTTP/1.1\r\nhost: test\r\n\r\n".encode())
+            connection.sendall(f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode())
             with connection.makefile("rb") as stream:
                 assert status in stream.readline()
                 lengths = [
@@ -126,20 +126,27 @@ def test_what_is_published_appears(server: Server, home: Path) -> None:
 def test_half_a_request_does_not_hold_up_others(server: Server) -> None:
     """A client that announces a body and sends none leaves the others answered."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as idle:
-        idle.sendall(f"POST {SEARCH} HTTP/1.1\r\nhost: test\r\ncontent-length: 1000\r\n\r\n{{".encode())
+        idle.sendall(f"POST {SEARCH} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1000\r\n\r\n{{".encode())
         assert 200 == server.client.post(SEARCH, json={"query": {"text": "blue"}}).status_code
 
 
 def test_a_client_that_hangs_up_leaves_no_trace(server: Server) -> None:
     """Clients that send a request and leave before the answer do not disturb the next one."""
     body = json.dumps({"query": {"text": "yellow square"}}).encode()
-    head = f"POST {SEARCH} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    head = f"POST {SEARCH} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     for _ in range(50):
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as hasty:
             hasty.sendall(head.encode() + body)
 
     assert 200 == server.client.post(SEARCH, json={"query": {"text": "blue"}}).status_code
     assert "Traceback" not in server.log.read_text()
+
+
+def test_a_web_page_cannot_read_it_by_a_name_of_its_own(server: Server) -> None:
+    """A page whose name was pointed at 127.0.0.1 gets neither collections nor pictures; localhost does."""
+    for path in ("/v1/collections", "/v1/collections/colours/items/red-0/image"):
+        assert 421 == server.client.get(path, headers={"host": f"evil.example:{server.port}"}).status_code
+        assert 200 == server.client.get(path, headers={"host": f"localhost:{server.port}"}).status_code
 
 
 def test_it_ends_when_told(home: Path, tmp_path: Path) -> None:
@@ -155,7 +162,7 @@ def test_it_ends_when_told(home: Path, tmp_path: Path) -> None:
 def test_half_a_request_does_not_hold_up_the_end(home: Path, tmp_path: Path) -> None:
     """SIGTERM ends the server also while a client is in the middle of sending."""
     with serving(home, tmp_path / "log") as running, socket.create_connection(("127.0.0.1", running.port)) as idle:
-        idle.sendall(f"POST {SEARCH} HTTP/1.1\r\nhost: test\r\ncontent-length: 1000\r\n\r\n{{".encode())
+        idle.sendall(f"POST {SEARCH} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1000\r\n\r\n{{".encode())
         # answered after it: the server has met the half request
         assert 200 == running.client.get("/healthz").status_code
         running.process.terminate()

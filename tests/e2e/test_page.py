@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from index.collection import Collection
+from models.bundle import Bundle
 from tests.support.browser import Watched, chromium, needs_chromium, watching
-from tests.support.collections import colour_picture, make_colours
+from tests.support.collections import colour_picture, make_colours, make_random
 from tests.support.servers import Server, serving, wait_until
 
 pytestmark = needs_chromium
@@ -16,6 +18,11 @@ pytestmark = needs_chromium
 # pictures of the collection: eight colours in three shades
 COUNT = 24
 PHONE = {"width": 375, "height": 740}
+# of the collection "many": eight colours in so many shades
+SHADES = 20
+MANY = 8 * SHADES
+# of the collection "plain": more than the service's bounds on limit and offset lead to
+PLAIN = 1_150
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +57,20 @@ def opened(browser: Browser, server: Server) -> Iterator[Watched]:
         assert [] == watched.abroad
 
 
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Iterator[str]:
+    """A server's address: "many" items; "plain" ones without captions; "empty", which was never published."""
+    folder = tmp_path_factory.mktemp("several")
+    manifest = Bundle.open(tiny_bundle).manifest
+    make_colours(folder, tiny_bundle, "many", shades=SHADES)
+    make_random(folder, manifest, "plain", PLAIN)
+    Collection.create(
+        folder / "collections", "empty", dim=manifest.dim, bundle_digest=manifest.digest(), bundle_name=manifest.name
+    )
+    with serving(folder, folder / "log", poll_s=0.05) as running:
+        yield f"http://127.0.0.1:{running.port}"
+
+
 def asks_with_a_picture(watched: Watched, kind: str) -> None:
     """Bring the picture green-1 in and expect it as the first hit."""
     watched.bring(colour_picture("green", 1), kind=kind)
@@ -62,6 +83,15 @@ def answers(watched: Watched, text: str) -> None:
     """Wait for the answer to *text*, a colour, to be shown."""
     expect(watched.page.locator("#announce")).to_contain_text(f"“{text}”")
     watched.wait_for_first(text)
+
+
+def opens_a_hit(watched: Watched, place: int = 0) -> str:
+    """Open the hit at *place*; returns its id once the address has it."""
+    shown = watched.shown()[place]
+    watched.page.locator("#results .open").nth(place).click()
+    expect(watched.page.locator("#detail")).to_be_visible()
+    expect(watched.page).to_have_url(re.compile(f"item={shown}"))
+    return shown
 
 
 def test_the_beginning_shows_what_there_is(opened: Watched) -> None:
@@ -172,6 +202,244 @@ def test_the_address_is_the_search(opened: Watched, browser: Browser) -> None:
     page.go_back()
 
     expect(page.locator("#query")).to_have_value("red")
+
+
+def test_back_closes_the_detail(opened: Watched) -> None:
+    """An open item is a place in the history: Back shows the hits as they were, Forward opens it again."""
+    page = opened.page
+    page.locator("#query").fill("red")
+    answers(opened, "red")
+    second = opens_a_hit(opened, 1)
+
+    page.go_back()
+
+    expect(page.locator("#detail")).to_be_hidden()
+    expect(page.locator("#query")).to_have_value("red")
+    assert page.url.endswith("?q=red")
+    assert second == page.evaluate("document.activeElement.dataset.id")
+    page.go_forward()
+    expect(page.locator("#detail-facts")).to_contain_text(second)
+    page.go_back()
+    page.go_back()
+    expect(page.locator("#welcome h2")).to_be_visible()
+
+
+@pytest.mark.parametrize("way", ["Escape", "button", "beside"])
+def test_closing_the_detail_goes_back(opened: Watched, way: str) -> None:
+    """However an item is closed, and however many were stepped through, one Back leads to what was before the hits."""
+    page = opened.page
+    page.locator("#query").fill("red")
+    answers(opened, "red")
+    opens_a_hit(opened)
+    entries = page.evaluate("history.length")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    fourth = opened.shown()[3]
+    expect(page).to_have_url(re.compile(f"item={fourth}"))
+    assert entries == page.evaluate("history.length")
+
+    if way == "Escape":
+        page.keyboard.press("Escape")
+    elif way == "button":
+        page.locator("#detail-close").click()
+    else:
+        page.mouse.click(4, 300)
+
+    expect(page.locator("#detail")).to_be_hidden()
+    expect(page).to_have_url(re.compile(r"\?q=red$"))
+    assert fourth == page.evaluate("document.activeElement.dataset.id")
+    page.go_back()
+    expect(page.locator("#welcome h2")).to_be_visible()
+
+
+def test_what_follows_a_closing_at_once_is_kept(opened: Watched) -> None:
+    """A search begun in the moment in which a closed item's entry is being left stays."""
+    page = opened.page
+    page.locator("#query").fill("red")
+    answers(opened, "red")
+    opens_a_hit(opened)
+    first = opened.shown()[0]
+
+    page.evaluate("""() => new Promise((done) => {
+      const dialog = document.getElementById("detail");
+      dialog.addEventListener("close", () => done(document.querySelector("#results .like").click()));
+      dialog.close();
+    })""")
+
+    expect(page.locator("#chip-text")).to_have_text(f"Like {first}")
+    expect(page.locator("#announce")).to_contain_text(f"like {first}")
+    assert page.url.endswith(f"?like={first}")
+
+
+@pytest.mark.parametrize("path", ["/?item=blue-2", "/?q=red&item=blue-2", "/?q=blue&target=texts&item=blue-2"])
+def test_an_item_has_an_address(browser: Browser, server: Server, path: str) -> None:
+    """An address with an item opens it, among the hits or not, also when loaded again; Back shows the page below it."""
+    with watching(browser, f"http://127.0.0.1:{server.port}", path, viewport=PHONE) as watched:
+        expect(watched.page.locator("#detail")).to_be_visible()
+        expect(watched.page.locator("#detail-facts")).to_contain_text("blue-2")
+        watched.page.reload()
+        expect(watched.page.locator("#detail-facts")).to_contain_text("blue-2")
+
+        watched.page.go_back()
+
+        expect(watched.page.locator("#detail")).to_be_hidden()
+        expect(watched.page.locator("#results .open").first).to_be_visible()
+        assert "item" not in watched.page.url
+        assert [] == watched.errors
+
+
+def test_an_address_of_an_item_that_is_gone(browser: Browser, server: Server) -> None:
+    """It shows the hits, says what is missing, and no longer names it."""
+    with watching(browser, f"http://127.0.0.1:{server.port}", "/?q=red&item=nowhere") as watched:
+        expect(watched.page.locator("#notes")).to_contain_text("nowhere")
+        answers(watched, "red")
+        expect(watched.page).to_have_url(re.compile(r"\?q=red$"))
+
+
+def test_a_picture_takes_the_place_of_an_open_item(opened: Watched) -> None:
+    """A picture pasted over an open item is searched, and the item is closed; Back opens it again."""
+    item = opens_a_hit(opened)
+
+    asks_with_a_picture(opened, "paste")
+
+    expect(opened.page.locator("#detail")).to_be_hidden()
+    opened.page.go_back()
+    expect(opened.page.locator("#detail-facts")).to_contain_text(item)
+
+
+def test_the_page_says_how_many_there_are(browser: Browser, several: str) -> None:
+    """Of how many images or captions the hits are the best is said, and kept right as more are shown."""
+    with watching(browser, several, "/?q=red&in=many") as watched:
+        counted = watched.page.locator("#timings strong")
+        expect(counted).to_have_text(f"24 of {MANY} images")
+        watched.page.locator("#more").click()
+        expect(counted).to_have_text(f"48 of {MANY} images")
+        watched.page.locator("#target label", has_text="Captions").click()
+        expect(counted).to_have_text(f"24 of {2 * MANY} captions")
+        watched.page.goto(several + "/?like=red-0&in=many")
+        expect(counted).to_have_text(f"24 of {MANY - 1} images")
+        assert [] == watched.errors
+
+
+def test_where_the_service_ends_is_said(browser: Browser, several: str) -> None:
+    """When the service's bounds let no more hits be shown although there are more, the page says so."""
+    with watching(browser, several, "/?q=red&in=plain") as watched:
+        expect(watched.page.locator("#more")).to_be_visible()
+        # as after 41 clicks on "Show more"
+        watched.page.evaluate("history.replaceState({...history.state, shown: 984}, '')")
+        watched.page.reload()
+        expect(watched.page.locator("#results .open")).to_have_count(984)
+
+        watched.page.locator("#more").click()
+
+        expect(watched.page.locator("#end")).to_contain_text("the best 1,008 of 1,150: the service goes no further")
+        expect(watched.page.locator("#more")).to_be_hidden()
+        assert 1008 == len(set(watched.shown()))
+
+
+@pytest.mark.parametrize("way", ["Back", "reload"])
+def test_hits_come_back_as_they_were(browser: Browser, several: str, way: str) -> None:
+    """Back to a search, and a reload of it, show as many hits as there were, in the same order, scrolled to the same place."""
+    with watching(browser, several, "/?q=red&in=many") as watched:
+        page = watched.page
+        for count in (48, 72, 96, 120):
+            page.locator("#more").click()
+            expect(page.locator("#results .open")).to_have_count(count)
+        before = watched.shown()
+        page.evaluate("scrollTo(0, 1234)")
+        expect(page.locator("html")).to_have_js_property("scrollTop", 1234)
+        # a pause ends a movement
+        page.wait_for_timeout(400)
+
+        if way == "Back":
+            page.locator(".hit").nth(60).hover()
+            place = page.evaluate("scrollY")
+            page.locator(".hit").nth(60).locator(".like").click()
+            expect(page.locator("#chip-text")).to_have_text(f"Like {before[60]}")
+            expect(page.locator("#results .open")).to_have_count(24)
+            page.go_back()
+        else:
+            place = 1234
+            page.reload()
+
+        expect(page.locator("#results .open")).to_have_count(len(before))
+        expect(page.locator("html")).to_have_js_property("scrollTop", place)
+        assert before == watched.shown()
+        assert [] == watched.errors
+
+
+def test_a_long_text_is_kept(opened: Watched) -> None:
+    """A text too long for an address is cut in the title only: a reload finds it again, and that no link holds it is said."""
+    text = "a photo of red " * 220
+    opened.page.locator("#query").fill(text)
+
+    expect(opened.page.locator("#notes")).to_contain_text("too long for an address")
+    assert "q=" not in opened.page.url
+    assert len(opened.page.title()) < 80
+    opened.page.reload()
+
+    expect(opened.page.locator("#query")).to_have_value(text.strip())
+    opened.wait_for_first("red")
+
+
+def test_a_picture_that_is_gone_is_said(opened: Watched) -> None:
+    """A reload loses a picture that was searched with: the page says so, and the next search says it no more."""
+    asks_with_a_picture(opened, "drop")
+
+    opened.page.reload()
+
+    expect(opened.page.locator("#notes")).to_contain_text("gone after a reload")
+    expect(opened.page.locator("#welcome h2")).to_be_visible()
+    asks_with_a_picture(opened, "drop")
+    expect(opened.page.locator("#notes")).to_be_empty()
+
+
+def test_without_captions_images_are_found(browser: Browser, several: str) -> None:
+    """A collection without captions shows its images where captions were asked for, says so, and keeps the focus."""
+    with watching(browser, several, "/?q=red&target=texts&in=many") as watched:
+        answers(watched, "red")
+        page = watched.page
+        page.locator("#target [value=texts]").focus()
+        page.locator("#collection").select_option("plain")
+
+        expect(page.locator("#notes")).to_contain_text("“plain” has no captions")
+        expect(page.locator("#timings strong")).to_have_text("24 of 1,150 images")
+        expect(page.locator("#target [value=images]")).to_be_checked()
+        expect(page.locator("#target [value=texts]")).to_be_disabled()
+        expect(page.locator("#target [value=images]")).to_be_focused()
+        assert "texts" not in page.url
+
+
+def test_what_is_not_available_is_said(browser: Browser, several: str) -> None:
+    """An address of a collection that cannot be served gives the service's reason, which also stands below every page."""
+    with watching(browser, several, "/?in=empty") as watched:
+        expect(watched.page.locator("#notes")).to_contain_text("“empty” cannot be searched: ")
+        expect(watched.page.locator("#notes")).to_contain_text("This is “many”")
+        watched.page.goto(several)
+        watched.page.get_by_text("1 not available").click()
+        expect(watched.page.locator("#faults-list")).to_contain_text("empty: ")
+        assert [] == watched.errors
+
+
+def test_the_chosen_collection_is_remembered(browser: Browser, several: str) -> None:
+    """The page opens on the collection that was chosen last; where storage is denied, on the first."""
+    with watching(browser, several) as watched:
+        expect(watched.page.locator("#facts")).to_contain_text("many")
+        watched.page.locator("#collection").select_option("plain")
+        expect(watched.page.locator("#facts")).to_contain_text("plain")
+
+        watched.page.go_back()
+        expect(watched.page.locator("#facts")).to_contain_text("many")
+        watched.page.goto(several + "/?q=red")
+        expect(watched.page.locator("#facts")).to_contain_text("plain")
+
+        watched.page.add_init_script(
+            "Object.defineProperty(window, 'localStorage', {get() { throw new Error('denied'); }})"
+        )
+        watched.page.goto(several)
+        expect(watched.page.locator("#facts")).to_contain_text("many")
+        watched.page.locator("#collection").select_option("plain")
+        expect(watched.page.locator("#facts")).to_contain_text("plain")
 
 
 def test_the_keyboard_is_enough(opened: Watched) -> None:

@@ -29,7 +29,7 @@ def shard(name: str) -> dict[str, bytes]:
     """The photographs of a WebDataset shard, by id."""
     with tarfile.open(real_data(name, "val-000.tar")) as tar:
         members = [member for member in tar if member.name.endswith(".jpg")]
-        return {Path(member.name).stem: _bytes(tar, member) for member in members}
+        return {f"val-000/{Path(member.name).stem}": _bytes(tar, member) for member in members}
 
 
 def _bytes(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

@@ -128,6 +128,25 @@ def test_a_refused_upload_leaves_its_connection_usable_or_closed(server: Server)
         assert 200 == client.post(f"{SEARCH}/image", files={"file": ("x", colour_picture("red"))}).status_code
 
 
+def test_stalled_uploads_are_bounded_and_let_go(tmp_path: Path) -> None:
+    """Of clients that send most of a body and stop, six are held and the others refused; then those are let go too."""
+    limit = 64 * 1024
+    head = f"POST {SEARCH} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {limit}\r\n\r\n"
+    with serving(tmp_path, tmp_path / "log", deadline_s=1, max_body_bytes=limit) as running:
+        clients = [socket.create_connection(("127.0.0.1", running.port), timeout=20) for _ in range(10)]
+        for client in clients:
+            client.sendall(head.encode() + b"A" * (limit - 100))
+        answers = []
+        for client in clients:
+            with client, client.makefile("rb") as stream:
+                answers.append(stream.read().split(b" ", 2)[1])
+        again = running.client.post(SEARCH, json={"query": {"text": "green"}})
+
+    assert {b"429", b"408"} == set(answers)
+    assert 6 == answers.count(b"408")
+    assert 404 == again.status_code
+
+
 def test_nothing_of_it_is_a_traceback(server: Server) -> None:
     """After all of the above (this is the module's last test) the log holds no traceback."""
     assert "Traceback" not in server.log.read_text()

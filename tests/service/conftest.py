@@ -12,6 +12,8 @@ from service.settings import Settings
 from tests.support.collections import make_colours
 
 PATIENCE_S = 30.0
+# one of the names that a service bound to loopback answers to
+ADDRESS = "http://127.0.0.1"
 
 
 def wait_until_ready(client: TestClient) -> None:
@@ -33,6 +35,6 @@ def home(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
 @pytest.fixture(scope="package")
 def client(home: Path) -> Iterator[TestClient]:
     """The app over `home`, ready."""
-    with TestClient(create_app(Settings(home=home)), raise_server_exceptions=False) as made:
+    with TestClient(create_app(Settings(home=home)), base_url=ADDRESS, raise_server_exceptions=False) as made:
         wait_until_ready(made)
         yield made

@@ -4,9 +4,11 @@ import ast
 from pathlib import Path
 
 import pytest
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from service.app import create_app
+from service.routes import collections, embeddings, items, ops, page, search
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -118,3 +120,18 @@ def test_routes_do_not_know_each_other() -> None:
     for path in (ROOT / "service" / "routes").glob("*.py"):
         imported = [node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
         assert [] == [module for module in imported if module and module.startswith("service.routes")], path
+
+
+def test_no_request_is_handed_to_a_thread_unasked() -> None:
+    """Every handler and dependency is a coroutine: FastAPI hands all others to threads, which costs more than they do."""
+    import inspect
+
+    from fastapi.dependencies.models import Dependant
+
+    def calls(dependant: Dependant) -> list[object]:
+        return [dependant.call, *(call for each in dependant.dependencies for call in calls(each))]
+
+    for router in (search, collections, items, embeddings, ops, page):
+        for route in router.router.routes:
+            assert isinstance(route, APIRoute)
+            assert [] == [call for call in calls(route.dependant) if not inspect.iscoroutinefunction(call)], route.path

@@ -153,23 +153,62 @@ def test_a_full_queue_refuses() -> None:
 
 
 def test_an_item_past_its_deadline_costs_nothing() -> None:
-    """An item whose turn comes after its deadline fails with DeadlineExceeded and is never computed."""
+    """The deadline is kept while the worker is busy: the item fails at once, is never computed, and leaves its place."""
     gate = Gate(shut=True)
-    with batcher(gate) as batching:
+    with batcher(gate, max_queue=1) as batching:
 
         async def ask() -> None:
             first = asyncio.ensure_future(batching.submit(0, PATIENT_S))
             await asyncio.to_thread(gate.entered.wait, PATIENT_S)
-            late = asyncio.ensure_future(batching.submit(1, 0.001))
-            await asyncio.sleep(0.05)
+            for number in (1, 2):
+                with pytest.raises(DeadlineExceeded, match="waited"):
+                    await batching.submit(number, 0.01)
+            assert not first.done()
             gate.leave.set()
             assert 0 == await first
-            with pytest.raises(DeadlineExceeded, match="waited"):
-                await late
 
         asyncio.run(ask())
 
     assert [[0]] == gate.batches
+
+
+def test_an_item_whose_caller_has_gone_leaves_its_place() -> None:
+    """A cancelled submission makes room in a full queue at once, not when the worker comes to it."""
+    gate = Gate(shut=True)
+    with batcher(gate, max_queue=1) as batching:
+
+        async def ask() -> int:
+            first = asyncio.ensure_future(batching.submit(0, PATIENT_S))
+            await asyncio.to_thread(gate.entered.wait, PATIENT_S)
+            gone = asyncio.ensure_future(batching.submit(1, PATIENT_S))
+            await asyncio.sleep(0)
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
+            other = asyncio.ensure_future(batching.submit(2, PATIENT_S))
+            await asyncio.sleep(0)
+            gate.leave.set()
+            return await first + await other
+
+        assert 20 == asyncio.run(ask())
+
+    assert [[0], [2]] == gate.batches
+
+
+def test_a_batch_that_comes_back_short_fails_and_the_worker_goes_on() -> None:
+    """A function that returns too few results fails its callers; later ones are answered."""
+    short = [True]
+
+    def run(batch: list[int]) -> list[int]:
+        return [] if short and short.pop() else batch
+
+    with batcher(run) as batching:
+
+        async def ask() -> int:
+            with pytest.raises(RuntimeError, match="1 came back as 0"):
+                await batching.submit(1, PATIENT_S)
+            return await asyncio.wait_for(batching.submit(2, PATIENT_S), PATIENT_S)
+
+        assert 2 == asyncio.run(ask())
 
 
 def test_an_item_whose_caller_has_gone_costs_nothing() -> None:

@@ -1,7 +1,6 @@
-"""Bodies beyond the limit are refused early."""
+"""Bodies beyond the limits are refused early: too large, too slow, too many at a time."""
 
 import asyncio
-import json
 from collections.abc import Iterable
 
 import pytest
@@ -9,9 +8,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.body_limit import BodyLimit
+from service.body_limit import HELD_AT_A_TIME, BodyLimit
+from service.errors import BodyTooLarge, BodyTooSlow, QueueFull
 
 LIMIT = 1000
+PATIENT_S = 30.0
 
 
 class Exchange:
@@ -41,20 +42,18 @@ class Exchange:
             "type": "http", "method": "POST", "path": "/",
             "headers": [(name.encode(), value.encode()) for name, value in self._headers.items()],
         }  # fmt: skip
-        asyncio.run(BodyLimit(app or echo_length, LIMIT)(scope, self.receive, self.send))
+        asyncio.run(BodyLimit(app or echo_length, LIMIT, PATIENT_S)(scope, self.receive, self.send))
         body = b"".join(message.get("body", b"") for message in self.sent)
         return self.sent[0]["status"], body
 
 
 async def echo_length(scope: Scope, receive: Receive, send: Send) -> None:
-    """An app that reads the whole body; a raised HTTPException becomes its status, as in a real app."""
-    from starlette.exceptions import HTTPException
-
+    """An app that reads the whole body; a refusal becomes its status, as in a real app."""
     try:
         body = await Request(scope, receive).body()
         response = PlainTextResponse(str(len(body)))
-    except HTTPException as error:
-        response = PlainTextResponse(str(error.detail), error.status_code)
+    except BodyTooLarge as error:
+        response = PlainTextResponse(str(error), 413)
     await response(scope, receive, send)
 
 
@@ -68,11 +67,9 @@ def test_a_body_within_the_limit_passes(size: int) -> None:
 def test_a_declared_length_beyond_the_limit_is_refused_unread() -> None:
     """By Content-Length alone the request is 413, before one byte of it is read."""
     exchange = Exchange([b"x" * 5000], {"content-length": str(LIMIT + 1)})
-    status, body = exchange.run()
 
-    assert (413, 0) == (status, exchange.received)
-    assert "/problems/body-too-large" == json.loads(body)["type"]
-    assert (b"content-type", b"application/problem+json") in exchange.sent[0]["headers"]
+    assert (413, 0) == (exchange.run()[0], exchange.received)
+    assert closes(exchange)
 
 
 def test_a_stream_beyond_the_limit_is_refused_on_the_way() -> None:
@@ -135,6 +132,116 @@ def test_other_protocols_pass() -> None:
         seen.append(scope["type"])
 
     exchange = Exchange([], {})
-    asyncio.run(BodyLimit(app, LIMIT)({"type": "lifespan"}, exchange.receive, exchange.send))
+    asyncio.run(BodyLimit(app, LIMIT, PATIENT_S)({"type": "lifespan"}, exchange.receive, exchange.send))
 
     assert ["lifespan"] == seen
+
+
+class Crowd:
+    """Clients of one limited app: each sends what it is told, and goes on with the next chunk when it is told."""
+
+    def __init__(self, patience_s: float = PATIENT_S) -> None:
+        self._limit = BodyLimit(self._read, LIMIT, patience_s)
+        self.bodies: list[bytes] = []
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.bodies.append(await Request(scope, receive).body())
+
+    async def send(self, *chunks: bytes, more: asyncio.Event | None = None, pause_s: float = 0.0) -> None:
+        """A request of these chunks; with *more*, its end comes when that is set."""
+        left = list(chunks)
+
+        async def receive() -> Message:
+            await asyncio.sleep(pause_s)
+            if left:
+                return {"type": "http.request", "body": left.pop(0), "more_body": bool(left) or more is not None}
+            if more is not None:
+                await more.wait()
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def nowhere(_: Message) -> None:
+            pass
+
+        await self._limit({"type": "http", "method": "POST", "path": "/", "headers": []}, receive, nowhere)
+
+
+def test_all_bodies_together_are_bounded() -> None:
+    """Bodies on their way are counted together: one more than may be held is refused, and room comes back with each end."""
+
+    async def ask() -> None:
+        crowd, more = Crowd(), asyncio.Event()
+        held = [asyncio.ensure_future(crowd.send(b"x" * LIMIT, more=more)) for _ in range(HELD_AT_A_TIME)]
+        await asyncio.sleep(0.02)
+        with pytest.raises(QueueFull, match="memory"):
+            await crowd.send(b"x")
+        more.set()
+        await asyncio.gather(*held)
+        await crowd.send(b"x" * LIMIT)
+        assert HELD_AT_A_TIME + 1 == len(crowd.bodies)
+
+    asyncio.run(ask())
+
+
+def test_what_failed_gives_its_room_back() -> None:
+    """A body that was refused, or whose client left, is counted no longer."""
+
+    async def ask() -> None:
+        crowd = Crowd()
+        for _ in range(2 * HELD_AT_A_TIME):
+            with pytest.raises(BodyTooLarge):
+                await crowd.send(b"x" * LIMIT, b"x")
+            left = asyncio.ensure_future(crowd.send(b"x" * LIMIT, more=asyncio.Event()))
+            await asyncio.sleep(0.001)
+            left.cancel()
+            await asyncio.gather(left, return_exceptions=True)
+        await crowd.send(b"x" * LIMIT)
+
+    asyncio.run(ask())
+
+
+def test_a_body_that_stalls_is_refused() -> None:
+    """A client that stops sending is let go when its time is up; it would hold memory for as long as it likes."""
+
+    async def ask() -> None:
+        with pytest.raises(BodyTooSlow, match="bytes a second"):
+            await Crowd(patience_s=0.05).send(b"x", more=asyncio.Event())
+
+    asyncio.run(asyncio.wait_for(ask(), PATIENT_S))
+
+
+def test_a_slow_line_has_the_time_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes gives time for more: a body at a decent pace may take longer than the patience for an empty one."""
+    monkeypatch.setattr("service.body_limit.SLOWEST_BYTES_PER_S", 500)
+    crowd = Crowd(patience_s=0.3)
+
+    asyncio.run(crowd.send(*[b"x" * 100] * 10, pause_s=0.05))
+
+    assert [b"x" * LIMIT] == crowd.bodies
+
+
+def test_the_wait_for_the_clients_end_is_no_slow_body() -> None:
+    """After the body nothing is timed: who listens for the client's end may listen for longer than any body takes."""
+    heard: list[str] = []
+
+    async def listening(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+        heard.append((await receive())["type"])
+
+    async def ask() -> None:
+        messages: list[Message] = [{"type": "http.request", "body": b"x", "more_body": False}]
+
+        async def receive() -> Message:
+            if messages:
+                return messages.pop()
+            await asyncio.sleep(0.1)
+            return {"type": "http.disconnect"}
+
+        async def nowhere(_: Message) -> None:
+            pass
+
+        limited = BodyLimit(listening, LIMIT, 0.02)
+        await limited({"type": "http", "method": "POST", "path": "/", "headers": []}, receive, nowhere)
+
+    asyncio.run(ask())
+
+    assert ["http.disconnect"] == heard

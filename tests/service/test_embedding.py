@@ -123,6 +123,21 @@ def test_two_models_do_not_share_a_vector(tiny_bundle: Path, tmp_path: Path) -> 
     with_embedder(tiny_bundle, use)
 
 
+def test_two_precisions_do_not_share_a_vector(tiny_bundle: Path) -> None:
+    """The cache's key holds the variant: replicas of other precision on one Redis do not exchange vectors."""
+
+    async def use(made: Embedder, model: Model) -> None:
+        second = Model(model.bundle, Settings(variant="int8"), Metrics())
+        timings = Timings(Metrics())
+        for each in (model, second):
+            await made.text(each, "red", timings)
+            await made.image(each, colour_picture("red"), timings)
+        assert 4 == len(made._cache._memory)
+        second.close()
+
+    with_embedder(tiny_bundle, use)
+
+
 def test_a_cached_value_of_the_wrong_size_is_not_believed(tiny_bundle: Path) -> None:
     """What another program stored under our key is computed afresh: wrong length, or numbers that are none."""
 

@@ -4,14 +4,10 @@ import asyncio
 import json
 
 import pytest
-from fastapi import APIRouter, FastAPI
-from fastapi.testclient import TestClient
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from service.json_body import MAX_VALUES, JsonRequest, JsonRoute
-
-JSON = {"content-type": "application/json"}
+from service.json_body import MAX_VALUES, JsonRequest
 
 
 def read(body: bytes) -> object:
@@ -48,20 +44,3 @@ def test_a_body_of_too_many_values_is_refused_unread(value: bytes) -> None:
 def test_a_large_string_is_one_value() -> None:
     """A picture of many megabytes in base64 is within the bound."""
     assert {"image": "A" * 5_000_000} == read(b'{"image": "' + b"A" * 5_000_000 + b'"}')
-
-
-def test_a_router_may_use_it() -> None:
-    """A router of this route class reads bodies so, and FastAPI validates them as ever."""
-    router = APIRouter(route_class=JsonRoute)
-
-    @router.post("/")
-    async def double(numbers: list[int]) -> list[int]:
-        return [2 * number for number in numbers]
-
-    app = FastAPI()
-    app.include_router(router)
-    client = TestClient(app)
-
-    assert [2, 4] == client.post("/", json=[1, 2]).json()
-    assert 422 == client.post("/", json=["x"]).status_code
-    assert 413 == client.post("/", content=b"[" + b"1," * MAX_VALUES + b"1]", headers=JSON).status_code

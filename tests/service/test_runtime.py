@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from index.collection import Collection
 from index.publish import current, publish
 from models.bundle import Bundle
 from service.embedding import Timings
-from service.errors import CollectionUnknown, ModelUnknown, NotReady
+from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull
 from service.metrics import Metrics
 from service.runtime import Runtime
 from service.settings import Settings
@@ -340,8 +341,7 @@ def test_each_check_encodes(tmp_path: Path, tiny_bundle: Path) -> None:
     make_colours(tmp_path, tiny_bundle)
 
     async def use(runtime: Runtime) -> None:
-        await until(lambda: is_served(runtime, "colours"))
-        await until(lambda: runtime._loaded)
+        await until(lambda: runtime._faults == {})
         for _ in range(3):
             assert {} == await runtime.check()
 
@@ -353,7 +353,8 @@ def test_each_check_encodes(tmp_path: Path, tiny_bundle: Path) -> None:
 
     registry = with_runtime(use, tmp_path).metrics.registry
 
-    assert 3 == registry.get_sample_value("vilem_batch_size_sum", {"queue": "text"})
+    # and once when it was loaded
+    assert 4 == registry.get_sample_value("vilem_batch_size_sum", {"queue": "text"})
 
 
 def test_one_broken_collection_does_not_hide_the_others(tmp_path: Path, tiny_bundle: Path) -> None:
@@ -369,3 +370,209 @@ def test_one_broken_collection_does_not_hide_the_others(tmp_path: Path, tiny_bun
         await until(lambda: is_served(runtime, "b-good") and "a-broken" in runtime.unavailable)
 
     with_runtime(use, tmp_path)
+
+
+def test_readiness_is_the_last_probes_finding(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for readiness costs no search; a fault is found, and found to be over, without being asked for."""
+    monkeypatch.setattr("service.runtime._PROBE_S", 0.02)
+    make_colours(tmp_path, tiny_bundle)
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("the tower fell")
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: runtime._faults == {})
+        model = runtime.served("colours").model
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(model, "encode_text", broken)
+            await until(lambda: "RuntimeError" in runtime.faults().get("colours", ""))
+        await until(lambda: runtime.faults() == {})
+
+    with_runtime(use, tmp_path)
+
+
+def test_a_busy_replica_stays_ready(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A probe that finds the queue full says nothing: callers are told 429, and the last finding stays."""
+    make_colours(tmp_path, tiny_bundle)
+
+    async def full(*_: object) -> None:
+        raise QueueFull("busy")
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: runtime._faults == {})
+        runtime.served("colours").model.tokenize = full  # type: ignore[method-assign,assignment]
+        assert {} == await runtime.check()
+
+    with_runtime(use, tmp_path)
+
+
+def test_a_probe_that_hangs_is_a_fault(tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that does not come back is told as a fault within seconds, while it still hangs."""
+    monkeypatch.setattr("service.runtime._PROBE_PATIENCE_S", 0.05)
+    make_colours(tmp_path, tiny_bundle)
+
+    async def hanging(*_: object) -> None:
+        await asyncio.sleep(PATIENCE_S)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: runtime._faults == {})
+        runtime.served("colours").model.encode_text = hanging  # type: ignore[method-assign,assignment]
+        assert "took more than" in (await runtime.check())["colours"]
+
+    with_runtime(use, tmp_path)
+
+
+def test_what_was_replaced_ends_after_the_last_request_that_may_hold_it(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A request that began before a swap searches the old snapshot until its deadline; after it the threads are gone."""
+    make_colours(tmp_path, tiny_bundle)
+    vector = Bundle.open(tiny_bundle).embed_texts(["red"]).vectors[0]
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        held = runtime.served("colours")
+        until_s = time.monotonic() + runtime.settings.deadline_s
+        published = await asyncio.to_thread(publish, Collection.open(tmp_path / "collections", "colours"))
+        await until(lambda: runtime.served("colours").searcher.manifest.id == published.id)
+        while time.monotonic() < until_s - 0.1:
+            assert 1 == len(await held.find(vector, 1, "images"))
+            await asyncio.sleep(0.05)
+        await until(lambda: not held._lookups._worker.is_alive())
+        assert 1 == len(await runtime.served("colours").find(vector, 1, "images"))
+
+    with_runtime(use, tmp_path, deadline_s=1.0)
+
+
+def test_models_that_nothing_uses_are_released(tmp_path: Path, tiny_bundle: Path) -> None:
+    """After a collection was made anew with another bundle the old model is forgotten, and its threads end."""
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        old = runtime.served("colours").model
+        other = await asyncio.to_thread(make_tiny_bundle, tmp_path / "elsewhere" / "other", seed=5)
+        shutil.rmtree(tmp_path / "collections")
+        await until(lambda: not is_served(runtime, "colours"))
+        await asyncio.to_thread(make_colours, tmp_path, other)
+        await until(lambda: is_served(runtime, "colours"))
+        await until(lambda: not old._texts._worker.is_alive())
+        assert [runtime.served("colours").model] == list(runtime._catalogue.models.values())
+
+    with_runtime(use, tmp_path, deadline_s=0.2)
+
+
+def test_what_is_not_served_is_not_measured(tmp_path: Path, tiny_bundle: Path) -> None:
+    """The gauges of a collection go with it."""
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        shutil.rmtree(tmp_path / "collections")
+        await until(lambda: not is_served(runtime, "colours"))
+
+    registry = with_runtime(use, tmp_path).metrics.registry
+
+    for gauge in ("rows", "version"):
+        assert registry.get_sample_value(f"vilem_collection_{gauge}", {"collection": "colours"}) is None
+
+
+def test_a_name_of_two_models_means_the_one_in_use(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Of bundles of one name that is meant which serves a collection; when both do, the digest must be given."""
+    made = make_tiny_bundle(tmp_path / "elsewhere" / "tiny", seed=5)
+    (tmp_path / "bundles").mkdir()
+    other = (tmp_path / "bundles" / "aaa").absolute()
+    other.symlink_to(made)
+    make_colours(tmp_path, tiny_bundle, "first")
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "first") and len(runtime._catalogue.models) == 2)
+        first = runtime.served("first").model
+        assert first is runtime.model("tiny")
+        await asyncio.to_thread(make_colours, tmp_path, other, "second")
+        await until(lambda: is_served(runtime, "second"))
+        with pytest.raises(QueryInvalid, match="bundle_digest"):
+            runtime.model("tiny")
+        for served in runtime.collections:
+            assert served.model is runtime.model(served.searcher.manifest.bundle_digest)
+
+    with_runtime(use, tmp_path, models=("tiny",))
+
+
+def test_a_model_is_named_as_its_manifest_names_it(tmp_path: Path, tiny_bundle: Path) -> None:
+    """VILEM_MODELS names what the API names: the manifest's name, whatever the folder is called."""
+    (tmp_path / "bundles").mkdir()
+    (tmp_path / "bundles" / "copied-yesterday").symlink_to(tiny_bundle.absolute())
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: runtime._loaded)
+        assert "tiny" == runtime.model("tiny").bundle.manifest.name
+        assert {} == runtime.unavailable
+
+    with_runtime(use, tmp_path, models=("tiny",))
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), RuntimeError("a bug"), MemoryError()])
+def test_what_cannot_be_opened_is_not_tried_at_each_look(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Whatever the fault is, a snapshot that took long to be refused is left alone for a while."""
+    tries: list[float] = []
+
+    def failing(*_: object, **__: object) -> None:
+        tries.append(time.monotonic())
+        time.sleep(0.1)
+        raise error
+
+    monkeypatch.setattr("service.catalogue.Searcher.open", failing)
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: "colours" in runtime.unavailable)
+        await asyncio.sleep(0.3)
+
+    with_runtime(use, tmp_path)
+
+    assert 1 == len(tries)
+
+
+def test_a_bundle_that_cannot_be_read_hides_no_other(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bundle beside that may not be read leaves collections, and the models that were named, served."""
+    from models.manifest import BundleManifest, read_manifest
+
+    make_colours(tmp_path, tiny_bundle)
+    shutil.copytree(tiny_bundle, tmp_path / "bundles" / "aaa")
+
+    def denied(folder: Path) -> BundleManifest:
+        if folder.name == "aaa":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return read_manifest(folder)
+
+    monkeypatch.setattr("service.catalogue.read_manifest", denied)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        assert "tiny" == runtime.model("tiny").bundle.manifest.name
+
+    with_runtime(use, tmp_path, models=("tiny",))
+
+
+def test_no_thread_is_left(tmp_path: Path, tiny_bundle: Path) -> None:
+    """After close() none of the threads of the runtime lives on."""
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: runtime._faults == {})
+
+    before = set(threading.enumerate())
+    with_runtime(use, tmp_path)
+    end = time.monotonic() + PATIENCE_S
+    while ours := [
+        each.name
+        for each in set(threading.enumerate()) - before
+        if each.name.startswith(("batch", "decode", "read", "file", "load"))
+    ]:
+        assert time.monotonic() < end, ours
+        time.sleep(0.01)

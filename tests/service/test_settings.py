@@ -36,6 +36,19 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert (tmp_path, 9001, 8) == (settings.home, settings.port, settings.max_batch)
 
 
+@pytest.mark.parametrize(
+    ("value", "names"), [("tiny", ("tiny",)), ("tiny, vit-b-32 ,", ("tiny", "vit-b-32")), ("", ()), (" , ", ())]
+)
+def test_lists_are_parted_by_commas(monkeypatch: pytest.MonkeyPatch, value: str, names: tuple[str, ...]) -> None:
+    """A variable that holds several names parts them by commas; empty ones are none."""
+    monkeypatch.setenv("VILEM_MODELS", value)
+    monkeypatch.setenv("VILEM_ALLOWED_HOSTS", value)
+
+    settings = Settings()
+
+    assert (names, names) == (settings.models, settings.allowed_hosts)
+
+
 def test_settings_do_not_change() -> None:
     """A setting cannot be assigned: what was read at the start holds."""
     settings = Settings()

@@ -89,9 +89,7 @@ def send_forever(port: int, path: str, limit: int = 400 * _MEBIBYTE) -> int:
     """Stream a chunked body until the server ends the connection; the bytes that were sent, at most *limit*."""
     sent = 0
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        head = (
-            f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
-        )
+        head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
         connection.sendall(head.encode())
         chunk = f"{_MEBIBYTE:x}\r\n".encode() + bytes(_MEBIBYTE) + b"\r\n"
         try:

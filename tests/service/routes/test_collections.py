@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from index.collection import Collection
 from service.app import create_app
 from service.settings import Settings
-from tests.service.conftest import wait_until_ready
+from tests.service.conftest import ADDRESS, wait_until_ready
 
 FIELDS = {
     "name", "count", "captions", "dim", "version", "snapshot", "published_at", "model", "bundle_digest",
@@ -50,7 +50,7 @@ def test_a_name_that_can_be_none_is_refused(client: TestClient) -> None:
 def test_what_cannot_be_served_has_its_reason(tmp_path: Path) -> None:
     """A collection without a snapshot is listed under `unavailable` with what to do, and asking for it is 503."""
     Collection.create(tmp_path / "collections", "new", dim=16, bundle_digest="0" * 64, bundle_name="tiny")
-    with TestClient(create_app(Settings(home=tmp_path))) as client:
+    with TestClient(create_app(Settings(home=tmp_path)), base_url=ADDRESS) as client:
         while not (body := client.get("/v1/collections").json())["unavailable"]:
             pass
         answer = client.get("/v1/collections/new")
@@ -62,6 +62,6 @@ def test_what_cannot_be_served_has_its_reason(tmp_path: Path) -> None:
 
 def test_an_empty_home_lists_nothing(tmp_path: Path) -> None:
     """Without collections the list is empty, and the service is ready."""
-    with TestClient(create_app(Settings(home=tmp_path))) as client:
+    with TestClient(create_app(Settings(home=tmp_path)), base_url=ADDRESS) as client:
         wait_until_ready(client)
         assert {"collections": [], "unavailable": {}} == client.get("/v1/collections").json()

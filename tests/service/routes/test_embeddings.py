@@ -1,6 +1,7 @@
 """POST /v1/embeddings, in the shape of OpenAI's API."""
 
 import base64
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from models.bundle import Bundle
+from service.app import create_app
+from service.settings import Settings
+from tests.service.conftest import ADDRESS as HERE
+from tests.service.conftest import wait_until_ready
 from tests.support.collections import colour_picture
 
 ADDRESS = "/v1/embeddings"
@@ -96,3 +101,29 @@ def test_a_bad_input_leaves_the_next_request_alone(client: TestClient) -> None:
     client.post(ADDRESS, json={"model": "tiny", "input": ["white", {"image": "AAAA"}]})
 
     assert 1 == len(embed(client, ["white"])["data"])  # type: ignore[arg-type]
+
+
+def test_one_request_fits_any_queue(home: Path) -> None:
+    """A request of many inputs is answered by an idle service whose queue is shorter than the request is long."""
+    app = create_app(Settings(home=home, max_queue=4))
+    with TestClient(app, base_url=HERE) as client:
+        wait_until_ready(client)
+
+        body = embed(client, [f"red {number}" for number in range(100)])
+
+    assert 100 == len(body["data"])  # type: ignore[arg-type]
+
+
+def test_with_the_first_that_fails_the_others_end(home: Path) -> None:
+    """When one input is refused, those that wait are not computed: nobody will see them."""
+    app = create_app(Settings(home=home, max_batch=1))
+    with TestClient(app, base_url=HERE) as client:
+        wait_until_ready(client)
+        inputs = [{"image": "!"}, *(f"blue {number}" for number in range(100))]
+
+        answer = client.post(ADDRESS, json={"model": "tiny", "input": inputs})
+
+        assert (422, "input.0.image") == (answer.status_code, answer.json()["errors"][0]["field"])
+        registry = app.state.runtime.metrics.registry
+        time.sleep(0.2)
+        assert (registry.get_sample_value("vilem_batch_size_sum", {"queue": "text"}) or 0) < 50

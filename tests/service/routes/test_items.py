@@ -10,7 +10,7 @@ from PIL import Image
 
 from service.app import create_app
 from service.settings import Settings
-from tests.service.conftest import wait_until_ready
+from tests.service.conftest import ADDRESS, wait_until_ready
 from tests.support.collections import colour_picture, make_colours
 
 ITEMS = "/v1/collections/colours/items"
@@ -22,7 +22,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Iterator
     """An app over a collection with ids that look like paths and URLs, and its home."""
     home = tmp_path_factory.mktemp("odd")
     make_colours(home, tiny_bundle, ids=ODD)
-    with TestClient(create_app(Settings(home=home)), raise_server_exceptions=False) as client:
+    with TestClient(create_app(Settings(home=home)), base_url=ADDRESS, raise_server_exceptions=False) as client:
         wait_until_ready(client)
         yield client, home
 
@@ -44,7 +44,7 @@ def test_the_picture_is_the_file_that_was_indexed(client: TestClient) -> None:
     assert "nosniff" == answer.headers["x-content-type-options"]
     assert "default-src 'none'" == answer.headers["content-security-policy"]
     assert 64 == len(answer.headers["etag"].strip('"'))
-    assert "max-age" in answer.headers["cache-control"]
+    assert "private, no-cache" == answer.headers["cache-control"]
 
 
 @pytest.mark.parametrize("part", ["image", "thumbnail"])
@@ -121,10 +121,20 @@ def test_a_picture_that_is_gone_is_404(odd: tuple[TestClient, Path]) -> None:
     assert str(home) not in answers[0].text
 
 
-def test_a_picture_that_was_damaged_has_no_thumbnail(odd: tuple[TestClient, Path]) -> None:
-    """A file that is no picture any more is a 4xx for its thumbnail, and its bytes are served as octets."""
+def test_another_file_in_a_pictures_place_is_not_handed_out(odd: tuple[TestClient, Path]) -> None:
+    """What took the place of an indexed picture is neither served nor kept as its thumbnail, whatever it is."""
     client, home = odd
-    (home / "pictures" / f"{ODD.index('a/b/c')}.png").write_bytes(b"<script>alert(1)</script>")
+    path = home / "pictures" / f"{ODD.index('a/b/c')}.png"
+    indexed = path.read_bytes()
 
-    assert 422 == client.get(f"{ITEMS}/a/b/c/thumbnail?size=99").status_code
-    assert "application/octet-stream" == client.get(f"{ITEMS}/a/b/c/image").headers["content-type"]
+    for other in (b"<script>alert(1)</script>", colour_picture("blue")):
+        path.write_bytes(other)
+        for part in ("image", "thumbnail?size=98"):
+            answer = client.get(f"{ITEMS}/a/b/c/{part}")
+            assert (404, "/problems/image-missing") == (answer.status_code, answer.json()["type"])
+
+    path.write_bytes(indexed)
+    small = Image.open(io.BytesIO(client.get(f"{ITEMS}/a/b/c/thumbnail?size=98").content))
+    assert Image.open(io.BytesIO(indexed)).convert("RGB").getpixel((0, 0)) == pytest.approx(
+        small.getpixel((0, 0)), abs=4
+    )

@@ -6,14 +6,14 @@ from fastapi.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.service.conftest import wait_until_ready
+from tests.service.conftest import ADDRESS, wait_until_ready
 from tests.support.collections import make_colours
 
 
 def test_health_answers_before_anything_is_loaded(tmp_path: Path, tiny_bundle: Path) -> None:
     """/healthz is 200 from the first request; /readyz is 503 with Retry-After until loading is done, then 200."""
     make_colours(tmp_path, tiny_bundle)
-    with TestClient(create_app(Settings(home=tmp_path))) as client:
+    with TestClient(create_app(Settings(home=tmp_path)), base_url=ADDRESS) as client:
         first = client.get("/readyz")
         health = client.get("/healthz")
         wait_until_ready(client)
@@ -59,7 +59,8 @@ def test_labels_do_not_grow_with_what_clients_send(client: TestClient) -> None:
 
 def test_two_apps_have_their_own_metrics(tmp_path: Path) -> None:
     """Two apps in one process count apart."""
-    with TestClient(create_app(Settings(home=tmp_path))) as one, TestClient(create_app(Settings(home=tmp_path))) as two:
+    first, second = (TestClient(create_app(Settings(home=tmp_path)), base_url=ADDRESS) for _ in range(2))
+    with first as one, second as two:
         one.get("/healthz")
 
         assert 'route="/healthz"' in one.get("/metrics").text

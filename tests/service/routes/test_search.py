@@ -1,10 +1,19 @@
 """POST /v1/collections/{name}/search and /search/image."""
 
+import asyncio
 import json
+import threading
+from pathlib import Path
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from starlette.types import Message
 
+from service.app import create_app
+from service.models import Tokens
+from service.settings import Settings
+from tests.service.conftest import ADDRESS, wait_until_ready
 from tests.support.collections import colour_picture
 
 SEARCH = "/v1/collections/colours/search"
@@ -158,3 +167,70 @@ def test_a_long_text_is_answered_and_said_to_be_cut(client: TestClient) -> None:
 
     assert answer["truncated"]
     assert "red" == answer["hits"][0]["id"].split("-")[0]
+
+
+def test_clients_that_have_gone_cost_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of eight clients that leave while the encoder is busy, none is encoded for: each would have been a batch."""
+    app = create_app(Settings(home=home, max_batch=1))
+    entered, leave = threading.Event(), threading.Event()
+
+    async def ask(number: int) -> None:
+        body = json.dumps({"query": {"text": f"red {number}"}}).encode()
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Message:
+            if messages:
+                return messages.pop()
+            await asyncio.to_thread(entered.wait, 30)
+            return {"type": "http.disconnect"}
+
+        async def send(_: Message) -> None:
+            pass
+
+        path = "/v1/collections/colours/search"
+        scope = {
+            "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
+            "root_path": "", "scheme": "http", "http_version": "1.1",
+            "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+        }  # fmt: skip
+        await app(scope, receive, send)
+
+    async def crowd() -> None:
+        await asyncio.gather(*(ask(number) for number in range(8)))
+
+    with TestClient(app, base_url=ADDRESS) as client:
+        wait_until_ready(client)
+        model = app.state.runtime.collections[0].model
+        encode, encoded = model._texts._run, []
+
+        def busy(batch: list[Tokens]) -> list[np.ndarray]:
+            encoded.extend(batch)
+            entered.set()
+            leave.wait(30)
+            return encode(batch)
+
+        monkeypatch.setattr(model._texts, "_run", busy)
+        assert client.portal is not None
+        client.portal.call(crowd)
+        leave.set()
+        assert 200 == client.post("/v1/collections/colours/search", json={"query": {"text": "blue"}}).status_code
+
+    # the one that was being encoded, perhaps a probe, and the last
+    assert len(encoded) <= 3
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "unicode_escape"])
+def test_a_forms_field_of_any_name_is_refused(client: TestClient, charset: str) -> None:
+    """A name that decodes to half a surrogate pair is told, escaped: no fault of ours."""
+    name = b"+2AA-" if charset == "utf-7" else b"\\ud800"
+    body = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n1\r\n' % name
+    body += b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n1\r\n--b--\r\n'
+
+    answer = client.post(
+        "/v1/collections/colours/search/image",
+        content=body,
+        headers={"content-type": f"multipart/form-data; boundary=b; charset={charset}"},
+    )
+
+    assert 422 == answer.status_code
+    assert "application/problem+json" == answer.headers["content-type"]

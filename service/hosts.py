@@ -1,0 +1,52 @@
+"""Only names of ours: a web page that has its own name point here (DNS rebinding) reads nothing."""
+
+from collections.abc import Sequence
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.errors import HostUnknown
+from service.metrics import Metrics
+from service.problems import problem_of, response
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+ANY = "*"
+
+
+def trusted_hosts(host: str, allowed: Sequence[str]) -> Sequence[str]:
+    """The names that requests may come under: *allowed*, or what can be known from the address that is bound.
+
+    Bound to a loopback address, its names; bound elsewhere any, since what name leads there is the operator's secret.
+    """
+    if allowed:
+        return allowed
+    is_local = host in ("localhost", "::1") or host.startswith("127.")
+    return (*LOOPBACK, host) if is_local else (ANY,)
+
+
+class TrustedHosts:
+    """ASGI middleware: a request under another name is refused. Starlette's own answers plain text, uncounted."""
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str], metrics: Metrics) -> None:
+        self._app = app
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] != "http" or ANY in self._hosts or _host(scope) in self._hosts:
+            await self._app(scope, receive, send)
+            return
+        shown = _host(scope)[:100]
+        error = HostUnknown(f"{shown!r} is no name of this service: the operator adds it to VILEM_ALLOWED_HOSTS")
+        answer = response(problem_of(error), self._metrics, {"Connection": "close"})
+        await answer(scope, receive, send)
+
+
+def _host(scope: Scope) -> str:
+    """The request's Host without its port, in lower case; empty without one."""
+    for name, value in scope["headers"]:
+        if name == b"host":
+            host = value.decode("latin-1").lower()
+            # an address of IPv6 has colons of its own, in brackets
+            return host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
+    return ""

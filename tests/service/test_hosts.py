@@ -1,0 +1,63 @@
+"""Requests under other names are refused: DNS rebinding leads nowhere."""
+
+import asyncio
+
+import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient, Response
+
+from service.hosts import ANY, TrustedHosts, trusted_hosts
+from service.metrics import Metrics
+
+
+def ask(hosts: tuple[str, ...], host: str) -> tuple[Response, Metrics]:
+    """The answer to a request under the name *host*, and the metrics."""
+    metrics, app = Metrics(), FastAPI()
+    app.add_middleware(TrustedHosts, hosts=hosts, metrics=metrics)
+
+    @app.get("/")
+    async def answer() -> str:
+        return "served"
+
+    async def send() -> Response:
+        async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+            return await client.get("/", headers={"host": host})
+
+    return asyncio.run(send()), metrics
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:8000", "[::1]", "[::1]:8000"])
+def test_our_names_are_served(host: str) -> None:
+    """Each loopback name, with any port and in any case, is served."""
+    assert 200 == ask(tuple(trusted_hosts("127.0.0.1", ())), host)[0].status_code
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example", "", "[::1", "a@b"]
+)
+def test_other_names_are_refused(host: str) -> None:
+    """A name that is none of ours is a counted 421 problem that says what to set, and nothing of the app is run."""
+    answer, metrics = ask(tuple(trusted_hosts("127.0.0.1", ())), host)
+
+    assert (421, "/problems/host-unknown") == (answer.status_code, answer.json()["type"])
+    assert "VILEM_ALLOWED_HOSTS" in answer.json()["detail"]
+    assert 1 == metrics.registry.get_sample_value("vilem_rejected_total", {"problem": "host-unknown"})
+
+
+@pytest.mark.parametrize(
+    ("bound", "allowed", "host", "served"),
+    [
+        ("0.0.0.0", (), "search.example", True),
+        ("::1", (), "localhost", True),
+        ("127.0.0.2", (), "127.0.0.2", True),
+        ("127.0.0.1", ("search.example",), "search.example", True),
+        ("127.0.0.1", ("search.example",), "localhost", False),
+        ("0.0.0.0", ("search.example",), "evil.example", False),
+        ("127.0.0.1", (ANY,), "evil.example", True),
+    ],
+)
+def test_names_follow_the_address_unless_they_are_given(
+    bound: str, allowed: tuple[str, ...], host: str, *, served: bool
+) -> None:
+    """Bound to loopback, its names are served; bound elsewhere any; what the operator names beats both."""
+    assert served == (200 == ask(tuple(trusted_hosts(bound, allowed)), host)[0].status_code)
