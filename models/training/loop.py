@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,12 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
+from models.negatives.editor import Caption
 from models.training.data import SceneArrays, batches
-from models.training.losses import contrastive
+from models.training.editing import EditMaker
+from models.training.features import image_features, text_features
+from models.training.objective import Batch, Objective
 from models.training.recipe import OptimPart, Recipe
-from models.training.towers import encode_images, encode_texts
 
 # CLIP's bound: beyond it the softmax is a maximum and gradients vanish (Radford et al. 2021, section 2.5)
 MAX_LOG_SCALE = math.log(100)
@@ -24,7 +26,7 @@ STD = (0.25, 0.25, 0.25)
 
 @dataclass(frozen=True)
 class Step:
-    """Progress after one step."""
+    """Progress after one step; `parts` are the losses by name."""
 
     number: int
     of: int
@@ -33,67 +35,100 @@ class Step:
     learning_rate: float
     examples_per_s: float
     seconds_left: float
+    parts: dict[str, float] = field(default_factory=dict[str, float])
 
 
 class Trainer:
-    """Plain contrastive training of two towers on rendered scenes.
+    """Trains two towers on rendered scenes.
+
+    Args:
+        recipe: the run.
+        objective: towers, and the module beside them when the recipe has one.
+        tokenizer: of the text tower.
+        scenes: the training split.
+        edits: draws edited captions; needed when the objective has a module.
 
     Attributes:
-        model: the towers.
+        objective: as given.
+        edits: as given.
         step: how many steps are done.
     """
 
-    def __init__(self, recipe: Recipe, model: nn.Module, tokenizer: Tokenizer, scenes: SceneArrays) -> None:
-        self.model = model
+    def __init__(
+        self,
+        recipe: Recipe,
+        objective: Objective,
+        tokenizer: Tokenizer,
+        scenes: SceneArrays,
+        edits: EditMaker | None = None,
+    ) -> None:
         self.step = 0
+        self.objective = objective
         self._recipe = recipe
         self._scenes = scenes
+        self.edits = edits
         self._ids = [[tokenizer.encode(text).ids for text in texts] for texts in scenes.captions]
         self._batches = batches(len(scenes.images), recipe.optim.batch, recipe.seed)
-        self._optimizer = _optimizer(model, recipe.optim)
+        self._optimizer = _optimizer(objective, recipe)
+
+    @property
+    def model(self) -> nn.Module:
+        """The towers."""
+        return self.objective.towers
 
     def run(self, until: int | None = None) -> Iterator[Step]:
         """Train to step *until* (the recipe's last by default), yielding after each step."""
         last = self._recipe.optim.steps if until is None else min(until, self._recipe.optim.steps)
         began, first = time.monotonic(), self.step
         while self.step < last:
-            loss, scale, rate = self._one(*next(self._batches))
+            rate = self._set_rate()
+            parts = self._descend(self._next_batch())
             self.step += 1
             each = (time.monotonic() - began) / (self.step - first)
-            batch = self._recipe.optim.batch
-            yield Step(self.step, last, loss, scale, rate, batch / each, each * (last - self.step))
+            scale = self.model.logit_scale.exp().item()
+            speed = self._recipe.optim.batch / each
+            yield Step(self.step, last, parts["total"], scale, rate, speed, each * (last - self.step), parts)
 
     def state(self) -> dict[str, object]:
         """Everything that a resumed run needs to go on as if it had not been stopped."""
-        return {"step": self.step, "model": self.model.state_dict(), "optimizer": self._optimizer.state_dict()}
+        return {"step": self.step, "model": self.objective.state_dict(), "optimizer": self._optimizer.state_dict()}
 
     def load_state(self, state: dict) -> None:
         """Go on from *state*; batches are drawn again up to its step, so that the same ones follow."""
-        self.model.load_state_dict(state["model"])
+        self.objective.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         for _ in range(state["step"] - self.step):
             next(self._batches)
         self.step = state["step"]
 
-    def _one(self, rows: np.ndarray, choices: np.ndarray) -> tuple[float, float, float]:
-        optim = self._recipe.optim
-        rate = learning_rate(self.step, optim)
+    def _set_rate(self) -> float:
+        rate = learning_rate(self.step, self._recipe.optim)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        self.model.train()
-        pixels = to_tensor(self._scenes.images[rows])
+            group["lr"] = rate * group["factor"]
+        return rate
+
+    def _next_batch(self) -> Batch:
+        rows, choices = next(self._batches)
         ids = pad([self._ids[row][choice] for row, choice in zip(rows, choices, strict=True)])
-        with torch.autocast("cpu", torch.bfloat16, enabled=optim.precision == "bf16"):
-            images, texts = encode_images(self.model, pixels), encode_texts(self.model, ids)
-        scale = self.model.logit_scale.exp()
-        loss = contrastive(images, texts, scale)
+        pixels = to_tensor(self._scenes.images[rows])
+        if self.edits is None:
+            return Batch(pixels, ids)
+        captions = [_caption(self._scenes.captions[row], choice) for row, choice in zip(rows, choices, strict=True)]
+        # drawn by the step's own generator: a resumed run draws the same
+        drawn = self.edits.draw(captions, np.random.default_rng([self._recipe.seed, self.step]))
+        return Batch(pixels, ids, self.edits.lay_out(drawn))
+
+    def _descend(self, batch: Batch) -> dict[str, float]:
+        self.objective.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._recipe.optim.precision == "bf16"):
+            parts = self.objective(batch, strength(self.step, self._recipe))
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        parts["total"].backward()
+        nn.utils.clip_grad_norm_(self.objective.parameters(), 1.0)
         self._optimizer.step()
         with torch.no_grad():
             self.model.logit_scale.clamp_(0, MAX_LOG_SCALE)
-        return loss.item(), scale.item(), rate
+        return {name: part.item() for name, part in parts.items()}
 
 
 def learning_rate(step: int, optim: OptimPart) -> float:
@@ -103,6 +138,13 @@ def learning_rate(step: int, optim: OptimPart) -> float:
         return optim.learning_rate * (step + 1) / warmup
     done = (step - warmup) / max(1, optim.steps - warmup)
     return optim.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def strength(step: int, recipe: Recipe) -> float:
+    """Factor on the proofreading losses: 0 to 1 over their warm-up, so that towers that know nothing come first."""
+    if recipe.proofreading is None:
+        return 0.0
+    return min(1.0, step / max(1, round(recipe.proofreading.warmup * recipe.optim.steps)))
 
 
 def to_tensor(images: np.ndarray) -> torch.Tensor:
@@ -128,11 +170,11 @@ def embed(model: nn.Module, scenes: SceneArrays, tokenizer: Tokenizer, batch: in
     owners = np.repeat(np.arange(len(scenes.captions)), [len(captions) for captions in scenes.captions])
     with torch.no_grad():
         pictures = [
-            encode_images(model, to_tensor(scenes.images[start : start + batch]))
+            image_features(model, to_tensor(scenes.images[start : start + batch]), ()).embedding
             for start in range(0, len(scenes.images), batch)
         ]
         sentences = [
-            encode_texts(model, pad([tokenizer.encode(text).ids for text in texts[start : start + batch]]))
+            text_features(model, pad([tokenizer.encode(text).ids for text in texts[start : start + batch]])).embedding
             for start in range(0, len(texts), batch)
         ]
     return torch.cat(pictures).numpy(), torch.cat(sentences).numpy(), owners
@@ -145,9 +187,26 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
     staging.replace(path)
 
 
-def _optimizer(model: nn.Module, optim: OptimPart) -> torch.optim.Optimizer:
-    # gains, biases and the scale are not decayed: shrinking them only fights the normalisation
-    decayed = [each for each in model.parameters() if each.ndim >= 2]
-    free = [each for each in model.parameters() if each.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": free, "weight_decay": 0.0}]
+def _caption(texts: tuple[str, ...], choice: int) -> Caption:
+    return Caption(texts[choice], tuple(text for place, text in enumerate(texts) if place != choice))
+
+
+def _optimizer(objective: Objective, recipe: Recipe) -> torch.optim.Optimizer:
+    optim, part = recipe.optim, recipe.proofreading
+    factors = {"towers": 1.0, "module": part.rate if part else 1.0}
+    groups = [
+        {"params": parameters, "weight_decay": decay, "factor": factor}
+        for name, factor in factors.items()
+        for decay, parameters in _by_decay(getattr(objective, name), optim.weight_decay).items()
+        if parameters
+    ]
     return torch.optim.AdamW(groups, lr=optim.learning_rate, betas=(0.9, 0.98), eps=1e-6)
+
+
+def _by_decay(part: nn.Module | None, decay: float) -> dict[float, list[nn.Parameter]]:
+    # gains, biases and the scale are not decayed: shrinking them only fights the normalisation
+    parameters = list(part.parameters()) if part is not None else []
+    found: dict[float, list[nn.Parameter]] = {}
+    for each in parameters:
+        found.setdefault(decay if each.ndim >= 2 else 0.0, []).append(each)
+    return found

@@ -55,6 +55,30 @@ class OptimPart(_Part):
     precision: Literal["fp32", "bf16"] = "fp32"
 
 
+class ProofreadingPart(_Part):
+    """ViLEM's proxy task: its module, its losses, and the edits it is trained on. Without this part, none of it."""
+
+    width: int = Field(default=256, gt=0, description="of the interaction module")
+    heads: int = Field(default=4, gt=0)
+    levels: int = Field(
+        default=3, gt=0, description="blocks of the image tower that are read; one block of the module each"
+    )
+    side: int = Field(default=7, gt=0, description="a level is averaged to at most so many patches a side")
+    vocabulary: int = Field(default=10_000, gt=0, description="words that correction can answer")
+    detection: float = Field(default=1.0, ge=0, description="weight of the loss")
+    correction: float = Field(default=1.0, ge=0, description="weight of the loss")
+    negatives: bool = Field(
+        default=True, description="edited texts are negatives of their images in the contrastive loss"
+    )
+    local: bool = Field(default=True, description="words meet patches")
+    whole: bool = Field(default=True, description="words meet the image's embedding")
+    warmup: float = Field(
+        default=0.1, ge=0, le=1, description="share of the steps over which detection and correction begin"
+    )
+    unedited: float = Field(default=0.33, ge=0, lt=1, description="share of texts that stay as they are")
+    rate: float = Field(default=1.0, gt=0, description="the module's learning rate, as a multiple of the towers'")
+
+
 class Recipe(_Part):
     """The whole file."""
 
@@ -66,6 +90,7 @@ class Recipe(_Part):
     image: ImageTower
     text: TextTower
     optim: OptimPart
+    proofreading: ProofreadingPart | None = None
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -11,11 +11,16 @@ from torch import nn
 from models.evaluation.report import Report, report
 from models.evaluation.retrieval import evaluate
 from models.manifest import Preprocess, TextSpec
+from models.negatives.lexicon import Lexicon
+from models.negatives.rules import RuleEditor
 from models.scenes.captions import KINDS
 from models.scenes.grammar import Split
 from models.training.checkpoint import checkpoint_path, resume
 from models.training.data import SceneArrays, load_scenes
+from models.training.editing import EditMaker, Vocabulary
 from models.training.loop import MEAN, STD, Step, Trainer, embed, save_checkpoint
+from models.training.objective import Objective, with_proofreading
+from models.training.proofs import proofread
 from models.training.recipe import Recipe, RecipeError
 from models.training.tokenizer import END, train_tokenizer
 from models.training.towers import build_towers
@@ -56,10 +61,14 @@ class Session:
         return evaluate(images, texts, owners, ks=(1,)).text_to_image[1]
 
     def measure(self) -> Report:
-        """Retrieval on the held-out test scenes, with the torch towers."""
+        """Retrieval on the held-out test scenes, with the torch towers; with a module, how well it proofreads them."""
         scenes = self.scenes("test", self.recipe.data.test)
         images, texts, owners = embed(self.trainer.model, scenes, self.tokenizer)
-        return report(images, texts, owners, scene_labels(scenes))
+        found = report(images, texts, owners, scene_labels(scenes))
+        if self.trainer.edits is None:
+            return found
+        words = proofread(self.trainer.objective, scenes, self.trainer.edits).figures()
+        return found.model_copy(update={"figures": {**found.figures, **words}})
 
     def scenes(self, split: Split, count: int) -> SceneArrays:
         """A split at the size of the model's input."""
@@ -105,7 +114,7 @@ def open_session(recipe: Recipe, work: Path) -> Session:
         torch.set_num_threads(recipe.threads)
     tokenizer = train_tokenizer((text for texts in scenes.captions for text in texts), recipe.text.vocabulary)
     _check_lengths(recipe, tokenizer, scenes)
-    trainer = Trainer(recipe, build_towers(recipe, tokenizer.get_vocab_size()), tokenizer, scenes)
+    trainer = _trainer(recipe, tokenizer, scenes)
     checkpoint = checkpoint_path(work, recipe)
     resume(trainer, checkpoint)
     return Session(recipe, trainer, tokenizer, checkpoint, cache)
@@ -118,6 +127,18 @@ def scene_labels(scenes: SceneArrays) -> list[tuple[str, ...]]:
         for held_back in scenes.held_back.tolist()
         for kind in KINDS
     ]  # fmt: skip
+
+
+def _trainer(recipe: Recipe, tokenizer: Tokenizer, scenes: SceneArrays) -> Trainer:
+    towers = build_towers(recipe, tokenizer.get_vocab_size())
+    part = recipe.proofreading
+    if part is None:
+        return Trainer(recipe, Objective(towers), tokenizer, scenes)
+    texts = [text for captions in scenes.captions for text in captions]
+    vocabulary = Vocabulary.of(texts, part.vocabulary)
+    objective = with_proofreading(towers, part, recipe.image.size, len(vocabulary))
+    edits = EditMaker(RuleEditor(Lexicon.learn(texts)), tokenizer, vocabulary, part.unedited)
+    return Trainer(recipe, objective, tokenizer, scenes, edits)
 
 
 def _scenes(cache: Path, recipe: Recipe, split: Split, count: int) -> SceneArrays:

@@ -1,11 +1,19 @@
 """`vilem index`: from files to a published collection, on the command line."""
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from index.errors import SourceError
+from index import publish as publishing
+from index.build import build_parts
+from index.collection import Collection
+from index.errors import SelfCheckFailed, SourceError
+from index.snapshot import IndexPart
 from models.scenes.corpus import write_jsonl
 from tests.support.tiny_bundle import make_tiny_bundle
 from vilem.cli.index import EXIT_WITH_REJECTS
@@ -84,8 +92,77 @@ def test_publish_makes_a_new_snapshot(home: Path) -> None:
     assert "6 items" in run(home, "publish", "scenes").output
 
 
+def test_publish_takes_the_recall_that_its_error_names(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that finds too little is refused with a command to run, and that command publishes it."""
+    build(home)
+
+    def poor(pinned: Collection, folder: Path, *, target_recall: float) -> tuple[IndexPart, IndexPart | None]:
+        images, texts = build_parts(pinned, folder, target_recall=target_recall)
+        return images.model_copy(update={"recall_at_10": 0.8765}), texts
+
+    monkeypatch.setattr(publishing, "build_parts", poor)
+    refused = run(home, "publish", "scenes")
+    assert isinstance(refused.exception, SelfCheckFailed)
+    command = str(refused.exception).split("`")[1].split()
+
+    assert ["vilem", "index", "publish", "scenes", "--recall", "0.87"] == command
+    assert "published" in run(home, *command[2:]).output
+
+
 def test_what_is_missing_is_told(home: Path) -> None:
     """An unknown model, source or collection fails."""
     assert run(home, "build", "x", str(home / "source"), "--model", "nobody").exit_code != 0
     assert run(home, "build", "x", str(home / "nowhere"), "--model", "tiny").exit_code != 0
     assert run(home, "show", "nobody").exit_code != 0
+
+
+def test_a_damaged_collection_does_not_hide_the_others(home: Path) -> None:
+    """The list shows what is published, what never was, and what is wrong with the rest."""
+    build(home)
+    for name in ("damaged", "early"):
+        (home / "collections" / name).mkdir()
+    (home / "collections" / "damaged" / "collection.json").write_text("{")
+
+    output = run(home, "list").output
+
+    assert "scenes" in output
+    assert "20" in output.split("scenes")[1]
+    assert "damaged" in output
+
+
+def test_a_source_that_is_all_rejects_is_not_published(home: Path) -> None:
+    """When nothing could be indexed, an empty snapshot would look like success: the error says where the reasons are."""
+    for picture in (home / "source" / "test").glob("*.png"):
+        picture.write_bytes(b"no picture")
+
+    with pytest.raises(SourceError, match="vilem index rejects scenes"):
+        CliRunner().invoke(
+            app,
+            ["index", "build", "scenes", str(home / "source" / "test.jsonl"), "--model", "tiny", "--home", str(home)],
+            catch_exceptions=False,
+        )
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_build_keeps_what_is_done(tmp_path: Path, sent: signal.Signals) -> None:
+    """Ctrl-C, and what a supervisor sends, commit what is embedded, say so, and leave the rest to the next run."""
+    make_tiny_bundle(tmp_path / "bundles" / "tiny")
+    list(write_jsonl(tmp_path / "source", "test", 600, seed=0, size=64))
+    command = [sys.executable, "-m", "vilem", "index", "build", "test", str(tmp_path / "source" / "test.jsonl")]
+    with subprocess.Popen(
+        [*command, "--model", "tiny", "--home", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as job:
+        while not (tmp_path / "collections" / "test" / "collection.json").exists():
+            time.sleep(0.01)
+        job.send_signal(sent)
+        _, said = job.communicate(timeout=30)
+
+    # a machine so fast that it was done before is none of the law's business
+    assert job.returncode in (0, 130)
+    if job.returncode == 130:
+        assert "the same command goes on" in said
+        stored = Collection.open(tmp_path / "collections", "test").count()
+        assert f"{stored:,} items are safe" in said

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from typer.testing import CliRunner
 
+from service.settings import Settings
 from vilem import __version__
+from vilem.cli import main as module
 from vilem.cli.main import app
 
 COMMANDS = [
@@ -57,3 +60,49 @@ def test_an_expected_error_is_one_line() -> None:
     assert 1 == done.returncode
     assert "Traceback" not in done.stderr
     assert "no-such-bundle" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), "cpu,train"),
+        (ModuleNotFoundError("No module named 'open_clip.model'", name="open_clip.model"), "open_clip.model"),
+    ],
+)
+def test_a_missing_extra_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, said: str
+) -> None:
+    """A command that needs what only training needs says what to install."""
+    monkeypatch.setattr(module, "app", _raising(error))
+
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+
+    assert 1 == ended.value.code
+    assert said in capsys.readouterr().err
+
+
+def test_a_missing_module_of_ours_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no extra brings is not hidden behind an advice that would not help."""
+    monkeypatch.setattr(module, "app", _raising(ModuleNotFoundError("No module named 'indx'", name="indx")))
+
+    with pytest.raises(ModuleNotFoundError):
+        module.main()
+
+
+def test_a_bad_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A setting from the environment that cannot be is named as the environment names it."""
+    monkeypatch.setenv("VILEM_THREADS", "many")
+    monkeypatch.setattr(module, "app", Settings)
+
+    with pytest.raises(SystemExit):
+        module.main()
+
+    assert "vilem: VILEM_THREADS:" in capsys.readouterr().err
+
+
+def _raising(error: Exception) -> Callable[[], None]:
+    def raise_it() -> None:
+        raise error
+
+    return raise_it

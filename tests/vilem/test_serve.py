@@ -1,8 +1,10 @@
 """`vilem serve`: options become settings."""
 
+import socket
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from service.settings import Settings
@@ -34,3 +36,21 @@ def test_a_wrong_setting_is_an_error(served: list[Settings]) -> None:
 
     assert result.exit_code != 0
     assert [] == served
+
+
+def test_a_taken_port_is_told() -> None:
+    """A port that another process has ends the command with what to do, not with a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(typer.BadParameter, match="another --port"):
+        serve.open_port("127.0.0.1", taken.getsockname()[1])
+
+
+def test_an_address_that_is_not_ours_is_told() -> None:
+    """So does a host that no interface has."""
+    with pytest.raises(typer.BadParameter, match="--host"):
+        serve.open_port("192.0.2.1", 0)
+
+
+def test_any_free_port_may_be_asked_for() -> None:
+    """Port 0 is one that is free."""
+    with serve.open_port("127.0.0.1", 0) as opened:
+        assert opened.getsockname()[1] > 0

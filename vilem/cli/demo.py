@@ -26,8 +26,11 @@ def demo(
     from service.settings import Settings
     from vilem.cli.index import build
     from vilem.cli.scenes import Split, make
-    from vilem.cli.serve import run_server
+    from vilem.cli.serve import open_port, run_server
 
+    settings = Settings(home=home, port=port)
+    # first: a taken port shall not cost the minute before it
+    listening = open_port(settings.host, settings.port)
     console = Console()
     source = home / "scenes"
     if not (source / "test.jsonl").exists():
@@ -35,5 +38,5 @@ def demo(
         make(source, count=count, split=Split.test)
     console.print("[bold]2/3[/] indexing")
     build(COLLECTION, str(source / "test.jsonl"), model="scenes-s", home=home)
-    console.print(f"[bold]3/3[/] serving: open [link]http://localhost:{port}[/link] (Ctrl-C stops)")
-    run_server(Settings(home=home, port=port))
+    console.print(f"[bold]3/3[/] open [link]http://localhost:{port}[/link]; `--home {home}` shows it to other commands")
+    run_server(settings, listening)

@@ -1,5 +1,6 @@
 """`vilem index`: from files to a published collection."""
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +17,10 @@ app = typer.Typer(help="Build and inspect collections.", no_args_is_help=True)
 
 # Everything that could be read is indexed, and something could not: scripts may tell this from failure (1).
 EXIT_WITH_REJECTS = 3
+EXIT_INTERRUPTED = 130
 
 Home = Annotated[Path | None, typer.Option(help="Folder with bundles/ and collections/ [VILEM_HOME].")]
+Recall = Annotated[float, typer.Option(min=0, max=1, help="Recall@10 the index must reach.")]
 Name = Annotated[str, typer.Argument(help="Name of a collection.")]
 
 
@@ -36,7 +39,7 @@ def build(
     root: Annotated[str | None, typer.Option(help="Folder that a table's relative paths start from.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images in one inference.")] = 16,
     max_pixels: Annotated[int, typer.Option(min=1, help="Larger pictures are rejected.")] = 100_000_000,
-    recall: Annotated[float, typer.Option(min=0, max=1, help="Recall@10 the index must reach.")] = 0.95,
+    recall: Recall = 0.95,
 ) -> None:
     """Embed a source into a collection and publish it. Run it again to resume or to add what is new.
 
@@ -60,28 +63,41 @@ def build(
     bundle = Bundle.open(find_bundle(model, folder))
     collection = _collection(folder / "collections", name, bundle)
     options = EmbedOptions(image_batch=batch, limits=DecodeLimits(max_pixels=max_pixels))
-    with embed(collection, items, bundle, options) as job:
-        _follow(job)
+    # what a supervisor sends means what Ctrl-C means: commit, then stop
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with embed(collection, items, bundle, options) as job:
+            _follow(job)
+    except KeyboardInterrupt:
+        rows = collection.latest().count()
+        typer.echo(
+            f"stopped: {rows:,} items are safe, not yet published; the same command goes on from there", err=True
+        )
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     if not job.summary.seen:
         raise SourceError(f"there are no pictures in {source}: is it the right place?")
+    if not collection.latest().count():
+        raise SourceError(f"none of {job.summary.seen:,} items could be indexed: `vilem index rejects {name}` says why")
     manifest = publish(collection.latest(), target_recall=recall)
     _print_summary(name, job.summary, manifest)
     if job.summary.rejected:
+        typer.echo(f"`vilem index rejects {name}` lists what was rejected, and why")
         raise typer.Exit(EXIT_WITH_REJECTS)
 
 
 @app.command()
-def publish(name: Name, home: Home = None) -> None:
+def publish(name: Name, home: Home = None, recall: Recall = 0.95) -> None:
     """Index a collection's rows anew and make that what is served.
 
     \b
-    Example:
+    Examples:
       vilem index publish photos
+      vilem index publish photos --recall 0.9
     """
     from index.collection import Collection
     from index.publish import publish as publish_collection
 
-    manifest = publish_collection(Collection.open(_home(home) / "collections", name))
+    manifest = publish_collection(Collection.open(_home(home) / "collections", name), target_recall=recall)
     typer.echo(f"published {manifest.id}: {manifest.images.rows} items, {manifest.images.factory}")
 
 
@@ -93,15 +109,12 @@ def list_(home: Home = None) -> None:
     Example:
       vilem index list
     """
-    from index.collection import Collection, list_collections
+    from index.collection import list_collections
 
     root = _home(home) / "collections"
-    rows = [
-        (name, f"{collection.count():,}", collection.info.bundle_name, collection.info.created_at)
-        for name in list_collections(root)
-        for collection in [Collection.open(root, name)]
-    ]
-    _print_table(("collection", "items", "model", "created"), rows)
+    _print_table(
+        ("collection", "items", "model", "published"), [_listed(root, name) for name in list_collections(root)]
+    )
 
 
 @app.command()
@@ -157,6 +170,24 @@ def verify(name: Name, home: Home = None) -> None:
     typer.echo(f"{name}: snapshot {searcher.manifest.id} is whole: {searcher.count:,} items")
 
 
+def _listed(root: Path, name: str) -> tuple[str, ...]:
+    """A row of the list; one that is damaged does not hide the others."""
+    from index.collection import Collection
+    from index.errors import CollectionError, SnapshotMissing
+    from index.publish import current
+    from index.snapshot import read_manifest
+
+    try:
+        collection = Collection.open(root, name)
+        known = (name, f"{collection.count():,}", collection.info.bundle_name)
+        try:
+            return *known, read_manifest(current(collection.path)).created_at
+        except SnapshotMissing:
+            return *known, "never: run `vilem index build` to its end"
+    except CollectionError as error:
+        return name, "?", "?", str(error)
+
+
 def _collection(root: Path, name: str, bundle: "Bundle") -> "Collection":
     from index.collection import Collection
     from index.errors import CollectionMissing
@@ -203,7 +234,8 @@ def _part(manifest: "SnapshotManifest", name: str) -> str:
     part = manifest.images if name == "images" else manifest.texts
     if part is None:
         return "none"
-    return f"{part.rows:,} vectors, {part.factory} {part.parameters or ''}, recall@10 {part.recall_at_10:.3f}"
+    tuned = "".join(f", {name} {value}" for name, value in part.parameters.items())
+    return f"{part.rows:,} vectors, {part.factory}{tuned}, recall@10 {part.recall_at_10:.3f}"
 
 
 def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

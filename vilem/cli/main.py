@@ -1,13 +1,17 @@
 """The `vilem` command: mounts every command group, and turns expected errors into one line and an exit status."""
 
 import sys
+from typing import NoReturn
 
 import typer
 
 from models.errors import ModelError
 from vilem import __version__
-from vilem.cli import demo, index, model, scenes, search, serve, train
+from vilem.cli import demo, index, model, scenes, search, serve, train, train_mlm
 from vilem.cli import eval as evaluation
+
+# what `.[train]` brings; serving and searching need none of it
+_TRAIN_EXTRA = ("torch", "torchvision", "open_clip", "onnx", "onnxscript", "safetensors", "transformers", "timm")
 
 app = typer.Typer(
     name="vilem",
@@ -23,6 +27,7 @@ app.command("search")(search.search)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
+app.command("train-mlm")(train_mlm.train_mlm)
 app.add_typer(evaluation.app, name="eval")
 
 
@@ -43,10 +48,24 @@ def _root(
 
 def main() -> None:
     """Run the command line; an expected error is one line on stderr and exit status 1."""
+    from pydantic import ValidationError
+
     from index.errors import CollectionError
 
     try:
         app()
     except (ModelError, CollectionError) as error:
-        typer.echo(f"vilem: {error}", err=True)
-        sys.exit(1)
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _TRAIN_EXTRA:
+            raise
+        _fail(f"this needs {error.name}, which is not installed: pip install -c constraints.txt -e '.[cpu,train]'")
+    except ValidationError as error:
+        if error.title != "Settings":
+            raise
+        _fail("; ".join(f"VILEM_{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors()))
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"vilem: {message}", err=True)
+    sys.exit(1)

@@ -39,11 +39,17 @@ def list_(home: Home = None) -> None:
       vilem model list
     """
     from models.bundle import list_bundles
+    from models.errors import BundleError
     from models.manifest import read_manifest
 
     rows: list[tuple[str, ...]] = []
     for folder in list_bundles(_home(home)):
-        manifest = read_manifest(folder)
+        try:
+            manifest = read_manifest(folder)
+        except BundleError as error:
+            # one that is damaged does not hide the others
+            rows.append((folder.name, "?", "?", str(error)))
+            continue
         rows.append((folder.name, str(manifest.dim), ", ".join(manifest.variants), str(folder)))
     _print_table(("bundle", "d", "variants", "folder"), rows)
 

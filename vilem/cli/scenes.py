@@ -46,11 +46,13 @@ def make(
     write = write_jsonl if layout == Format.jsonl else write_webdataset
     for _ in track(write(out, split.value, count, seed, size), "rendering", total=count):
         pass
+    if layout == Format.jsonl:
+        typer.echo(f"{out / f'{split.value}.jsonl'}: `vilem index build scenes` takes it, with --model scenes-s")
 
 
 @app.command()
 def show(
-    out: Annotated[Path, typer.Argument(help="PNG file to write.")],
+    out: Annotated[Path, typer.Argument(help="PNG file to write, e.g. sheet.png.", dir_okay=False)],
     count: Annotated[int, typer.Option(min=1, max=400, help="How many scenes.")] = 48,
     split: Annotated[Split, typer.Option(help="Which split's scenes.")] = Split.test,
     seed: Annotated[int, typer.Option(min=0, help="Which corpus.")] = 0,

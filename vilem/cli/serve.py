@@ -1,5 +1,6 @@
 """`vilem serve`: the HTTP API and the page over the collections of one home."""
 
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 _SHUTDOWN_S = 5
+_BACKLOG = 2048
 
 
 def serve(
@@ -34,16 +36,20 @@ def serve(
     run_server(Settings.model_validate({name: value for name, value in given.items() if value is not None}))
 
 
-def run_server(settings: "Settings") -> None:
-    """Run uvicorn in this process until it is told to stop."""
+def run_server(settings: "Settings", listening: socket.socket | None = None) -> None:
+    """Run uvicorn in this process until it is told to stop.
+
+    Args:
+        settings: of the service.
+        listening: the socket to serve on; opened when not given.
+    """
     import uvicorn
 
     from service.app import create_app
 
-    uvicorn.run(
+    opened = listening or open_port(settings.host, settings.port)
+    config = uvicorn.Config(
         create_app(settings),
-        host=settings.host,
-        port=settings.port,
         log_level="warning",
         access_log=False,
         # a keep-alive longer than common proxies' idle time, so that the proxy is first to close
@@ -51,3 +57,30 @@ def run_server(settings: "Settings") -> None:
         # a client that never ends its request must not hold a stop until the supervisor kills us
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
+    _announce(settings, opened)
+    uvicorn.Server(config).run(sockets=[opened])
+
+
+def open_port(host: str, port: int) -> socket.socket:
+    """Listen on an address; 0 takes any free port.
+
+    Raises:
+        typer.BadParameter: it is taken, or not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise typer.BadParameter(
+            f"cannot listen on {host}:{port} ({error.strerror}): choose another --port or --host"
+        ) from error
+
+
+def _announce(settings: "Settings", opened: socket.socket) -> None:
+    from index.collection import list_collections
+
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    typer.echo(f"serving {settings.home} at http://{shown}:{opened.getsockname()[1]} (Ctrl-C stops)", err=True)
+    if not list_collections(settings.home / "collections"):
+        hint = "vilem index build NAME FOLDER --model scenes-s"
+        typer.echo(f"no collection there yet: `{hint} --home {settings.home}` adds one", err=True)

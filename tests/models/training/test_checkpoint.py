@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from models.training.checkpoint import CheckpointUnreadable, checkpoint_path, recipe_digest, resume
 from models.training.data import SceneArrays, load_scenes
 from models.training.loop import Trainer, save_checkpoint
+from models.training.objective import Objective
 from models.training.tokenizer import train_tokenizer
 from models.training.towers import build_towers
 from tests.models.training.small import small_recipe
@@ -26,7 +27,7 @@ def trainer(tmp_path: Path, scenes: SceneArrays) -> Trainer:
     """A fresh trainer of the small recipe."""
     recipe = small_recipe(tmp_path)
     tokenizer: Tokenizer = train_tokenizer((text for texts in scenes.captions for text in texts), 512)
-    return Trainer(recipe, build_towers(recipe, tokenizer.get_vocab_size()), tokenizer, scenes)
+    return Trainer(recipe, Objective(build_towers(recipe, tokenizer.get_vocab_size())), tokenizer, scenes)
 
 
 def test_without_a_checkpoint_a_run_begins(tmp_path: Path, trainer: Trainer) -> None:

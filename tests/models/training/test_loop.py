@@ -10,11 +10,16 @@ from tokenizers import Tokenizer
 
 from models.evaluation.retrieval import evaluate
 from models.training.data import SceneArrays, load_scenes
-from models.training.loop import MAX_LOG_SCALE, Trainer, embed, learning_rate, pad, save_checkpoint, to_tensor
+from models.training.editing import EditMaker, Vocabulary
+from models.training.loop import MAX_LOG_SCALE, Trainer, embed, learning_rate, pad, save_checkpoint, strength, to_tensor
+from models.training.objective import Objective, with_proofreading
 from models.training.recipe import Recipe
 from models.training.tokenizer import train_tokenizer
 from models.training.towers import build_towers
+from tests.models.training.edits import ColourEditor
 from tests.models.training.small import small_recipe
+
+PROOFREADING = ('precision = "fp32"', 'precision = "fp32"\n\n[proofreading]\nwidth = 16\nheads = 2\nvocabulary = 200')
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +37,15 @@ def tokenizer(scenes: SceneArrays) -> Tokenizer:
 def _trainer(recipe: Recipe, tokenizer: Tokenizer, scenes: SceneArrays) -> Trainer:
     torch.set_num_threads(1)
     torch.manual_seed(recipe.seed)
-    return Trainer(recipe, build_towers(recipe, tokenizer.get_vocab_size()), tokenizer, scenes)
+    towers = build_towers(recipe, tokenizer.get_vocab_size())
+    part = recipe.proofreading
+    if part is None:
+        return Trainer(recipe, Objective(towers), tokenizer, scenes)
+    vocabulary = Vocabulary.of((text for texts in scenes.captions for text in texts), part.vocabulary)
+    objective = with_proofreading(towers, part, recipe.image.size, len(vocabulary))
+    return Trainer(
+        recipe, objective, tokenizer, scenes, EditMaker(ColourEditor(), tokenizer, vocabulary, part.unedited)
+    )
 
 
 def test_twenty_steps_learn_eight_scenes_by_heart(tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer) -> None:
@@ -46,12 +59,13 @@ def test_twenty_steps_learn_eight_scenes_by_heart(tmp_path: Path, scenes: SceneA
     assert np.mean(losses[-3:]) < 0.5 * math.log(8)
 
 
+@pytest.mark.parametrize("changes", [[], [PROOFREADING]])
 @pytest.mark.parametrize("stop", [1, 7])
 def test_a_stopped_run_goes_on_as_if_it_had_not(
-    tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer, stop: int
+    tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer, stop: int, changes: list[tuple[str, str]]
 ) -> None:
-    """Weights after a stop, a checkpoint and a fresh process's trainer equal those of a run without a stop."""
-    recipe = small_recipe(tmp_path, ("steps = 20", "steps = 10"), ("batch = 8", "batch = 4"))
+    """Weights after a stop, a checkpoint and a fresh process's trainer equal those of a run without a stop, to the bit."""
+    recipe = small_recipe(tmp_path, ("steps = 20", "steps = 10"), ("batch = 8", "batch = 4"), *changes)
     whole = _trainer(recipe, tokenizer, scenes)
     list(whole.run())
 
@@ -65,6 +79,25 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(
     assert 10 == resumed.step
     for name, value in whole.model.state_dict().items():
         torch.testing.assert_close(value, resumed.model.state_dict()[name], rtol=0, atol=0, msg=name)
+
+
+def test_proofreading_is_learnt(tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer) -> None:
+    """Wrong words and what belongs there are learnt beside the pairs: every part of the loss falls below its start."""
+    recipe = small_recipe(tmp_path, ("steps = 20", "steps = 60"), PROOFREADING)
+
+    parts = [step.parts for step in _trainer(recipe, tokenizer, scenes).run()]
+
+    assert {"total", "contrastive", "detection", "correction"} == parts[0].keys()
+    for name in ("contrastive", "detection", "correction"):
+        assert np.mean([part[name] for part in parts[-5:]]) < 0.8 * np.mean([part[name] for part in parts[:5]]), name
+
+
+def test_proofreading_begins_slowly(tmp_path: Path) -> None:
+    """Its strength rises from 0 to 1 over its warm-up; plain training has none."""
+    recipe = small_recipe(tmp_path, PROOFREADING)
+
+    assert [0.0, 0.5, 1.0, 1.0] == [strength(step, recipe) for step in (0, 1, 2, 19)]
+    assert 0.0 == strength(19, small_recipe(tmp_path))
 
 
 def test_a_checkpoint_is_whole_or_absent(

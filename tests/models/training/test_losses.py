@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.training.losses import contrastive
+from models.training.losses import contrastive, correction, detection
 
 
 def _reference(images: np.ndarray, texts: np.ndarray, scale: float) -> float:
@@ -59,3 +59,56 @@ def test_a_step_downhill_brings_pairs_together() -> None:
 
     assert gradient is not None
     assert float((gradient * texts).sum()) < 0
+
+
+@given(st.integers(0, 1000), st.integers(1, 6), st.integers(1, 5))
+def test_negatives_stand_beside_the_other_texts(seed: int, count: int, more: int) -> None:
+    """Every image tells its text from the negatives too; texts are told from images only: written out in float64."""
+    images, texts, wrong = _units(seed, count, 4), _units(seed + 1, count, 4), _units(seed + 2, more, 4)
+    rows = np.exp(7.0 * images.astype(np.float64) @ np.concatenate([texts, wrong]).T.astype(np.float64))
+    columns = rows[:, :count]
+    own = np.diag(columns)
+    expected = -(np.log(own / rows.sum(axis=1)) + np.log(own / columns.sum(axis=0))).mean() / 2
+
+    found = contrastive(*map(torch.from_numpy, (images, texts)), torch.tensor(7.0), torch.from_numpy(wrong))
+
+    assert expected == pytest.approx(found.item(), rel=1e-4, abs=1e-5)
+
+
+def test_detection_weighs_right_and_wrong_alike() -> None:
+    """One wrong word among nine right ones has half of the loss; padding has none."""
+    logits = torch.zeros(1, 12)
+    logits[0, 0] = 2.0
+    wrong = torch.zeros(1, 12, dtype=torch.bool)
+    wrong[0, 0] = wrong[0, 11] = True
+    there = torch.ones(1, 12, dtype=torch.bool)
+    there[0, 10:] = False
+
+    found = detection(logits, wrong, there)
+
+    assert (math.log1p(math.exp(-2.0)) + math.log(2)) / 2 == pytest.approx(found.item())
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+def test_detection_of_one_kind_is_nothing(wrong: bool) -> None:
+    """Where all words are right, or all wrong, there is nothing to tell apart: no loss, and no gradient, but a graph."""
+    logits = torch.randn(2, 3, requires_grad=True)
+
+    loss = detection(logits, torch.full((2, 3), wrong), torch.ones(2, 3, dtype=torch.bool))
+    loss.backward()
+
+    assert 0 == loss.item()
+    assert logits.grad is not None and not logits.grad.any()
+
+
+def test_correction_is_cross_entropy_and_may_be_empty() -> None:
+    """The mean of -log p(right word); without wrong words it is 0 and can be descended."""
+    logits = torch.randn(3, 5, requires_grad=True)
+    words = torch.tensor([1, 4, 0])
+    expected = -logits.log_softmax(-1)[torch.arange(3), words].mean()
+
+    torch.testing.assert_close(expected, correction(logits, words))
+    empty = correction(logits[:0], words[:0])
+    empty.backward()
+
+    assert 0 == empty.item()

@@ -1,0 +1,145 @@
+"""An edited caption with a label for every word, made from known replacements or by aligning two texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from models.negatives.inflect import article
+from models.negatives.words import Word, split_words
+
+ARTICLES = frozenset(("a", "an"))
+
+
+@dataclass(frozen=True)
+class Edited:
+    """An edited caption of W words.
+
+    Attributes:
+        text: the edited caption.
+        words: (W) its words, `split_words(text)`.
+        wrong: (W) True where a word was changed. An article that only follows its noun ("a cup", "an apple") is right.
+        should_be: (W) for a wrong word the word, in lower case, that belongs there when there is exactly one; else None.
+        kind: "mlm", "swap", "relation", "count", "attribute", "object", "in-batch" or "none".
+    """
+
+    text: str
+    words: tuple[Word, ...]
+    wrong: tuple[bool, ...]
+    should_be: tuple[str | None, ...]
+    kind: str
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Words *start* to *stop* (exclusive) of a text give way to *text*."""
+
+    start: int
+    stop: int
+    text: str
+
+
+def unedited(text: str) -> Edited:
+    """The text itself, nothing wrong with it."""
+    words = split_words(text)
+    return Edited(text, words, (False,) * len(words), (None,) * len(words), "none")
+
+
+def replaced(text: str, replacements: Sequence[Replacement], kind: str) -> Edited:
+    """Put replacements into a text; capitals and the articles before them follow.
+
+    Args:
+        text: the original.
+        replacements: spans of words that do not overlap, in any order.
+        kind: what to call the edit.
+    """
+    words = split_words(text)
+    parts: list[str] = []
+    truth: list[tuple[int, int, tuple[str, ...]]] = []
+    done = length = 0
+    for each in sorted(replacements, key=lambda each: each.start):
+        first, last = words[each.start], words[each.stop - 1]
+        new = _cased(each.text, first.text)
+        kept = _with_article(text[done : first.start], new)
+        parts += [kept, new]
+        truth.append((length + len(kept), length + len(kept) + len(new), _lower(words[each.start : each.stop])))
+        length += len(kept) + len(new)
+        done = last.end
+    return _labelled("".join([*parts, text[done:]]), truth, kind)
+
+
+def aligned(original: str, edited: str, kind: str) -> Edited:
+    """Label a text that somebody edited, by its longest common subsequence of words with the original.
+
+    Words are compared without case, and "a" equals "an". A word that moved is wrong where it does not match. Between
+    two words that match, as many new words as old ones are taken one for one.
+    """
+    before, words = split_words(original), split_words(edited)
+    wrong = [True] * len(words)
+    labels: list[str | None] = [None] * len(words)
+    matches = [*_matches([_key(word) for word in before], [_key(word) for word in words]), (len(before), len(words))]
+    old = new = 0
+    for old_match, new_match in matches:
+        if old_match - old == new_match - new:
+            labels[new:new_match] = _lower(before[old:old_match])
+        if new_match < len(words):
+            wrong[new_match] = False
+        old, new = old_match + 1, new_match + 1
+    return Edited(edited, words, tuple(wrong), tuple(labels), kind)
+
+
+def _labelled(text: str, truth: list[tuple[int, int, tuple[str, ...]]], kind: str) -> Edited:
+    words = split_words(text)
+    wrong = [False] * len(words)
+    labels: list[str | None] = [None] * len(words)
+    for start, end, was in truth:
+        inside = [place for place, word in enumerate(words) if word.start < end and word.end > start]
+        for number, place in enumerate(inside):
+            wrong[place] = True
+            labels[place] = was[number] if len(was) == len(inside) else None
+    return Edited(text, words, tuple(wrong), tuple(labels), kind)
+
+
+def _matches(before: list[str], after: list[str]) -> list[tuple[int, int]]:
+    """Pairs of equal words: as many as can be, and of those the choice that leaves most words in pairs."""
+    rows, columns = len(before), len(after)
+    # one match outweighs every gap there could be
+    reward = rows + columns + 1
+    best = [[-(rows - row) - (columns - column) for column in range(columns + 1)] for row in range(rows + 1)]
+    for row in reversed(range(rows)):
+        here, below = best[row], best[row + 1]
+        for column in reversed(range(columns)):
+            both = below[column + 1] + (reward if before[row] == after[column] else 0)
+            here[column] = max(both, below[column] - 1, here[column + 1] - 1)
+    found: list[tuple[int, int]] = []
+    row = column = 0
+    while row < rows and column < columns:
+        equal = before[row] == after[column]
+        if best[row][column] == best[row + 1][column + 1] + (reward if equal else 0):
+            found += [(row, column)] if equal else []
+            row, column = row + 1, column + 1
+        elif best[row][column] == best[row + 1][column] - 1:
+            row += 1
+        else:
+            column += 1
+    return found
+
+
+def _key(word: Word) -> str:
+    text = word.text.casefold()
+    return "a" if text in ARTICLES else text
+
+
+def _lower(words: Sequence[Word]) -> tuple[str, ...]:
+    return tuple(word.text.lower() for word in words)
+
+
+def _cased(new: str, old: str) -> str:
+    return new[:1].upper() + new[1:] if old[:1].isupper() else new
+
+
+def _with_article(kept: str, following: str) -> str:
+    """The text before a replacement, with the article at its end, if there is one, put right for what follows."""
+    bare = kept.rstrip(" ")
+    last = bare.rsplit(" ", 1)[-1]
+    if last.lower() not in ARTICLES:
+        return kept
+    return bare[: len(bare) - len(last)] + _cased(article(following), last) + kept[len(bare) :]

@@ -1,0 +1,159 @@
+"""Guesses of a Hugging Face masked language model, from a folder or by its name on the hub."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from models.negatives.errors import MaskedLmInvalid
+from models.negatives.masked import Guess
+from models.negatives.words import Word, split_words, token_words
+from models.training.open_clip_import import import_open_clip
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# how the vocabularies of WordPiece, byte-level BPE and SentencePiece write where a word begins or goes on
+_GOES_ON = "##"
+_BEGINS = ("Ġ", "▁")
+_BATCH = 32
+
+
+class HuggingFaceModel:
+    """A masked language model over pieces of words, asked about whole words.
+
+    All pieces of a word are masked by one mask, and what is put there are the pieces that are whole words. A word of
+    several pieces may be chosen, but how likely it was is not known then.
+
+    Args:
+        model: with a masked language modelling head.
+        tokenizer: its fast tokenizer.
+
+    Raises:
+        MaskedLmInvalid: the tokenizer gives no offsets or has no mask.
+
+    Attributes:
+        version: from the SHA-256 of weights and words.
+    """
+
+    def __init__(self, model: nn.Module, tokenizer: "PreTrainedTokenizerBase") -> None:
+        if not tokenizer.is_fast or tokenizer.mask_token_id is None:
+            raise MaskedLmInvalid(
+                f"{type(tokenizer).__name__} is no fast tokenizer with a mask: give a masked language model such as "
+                "bert-base-uncased or roberta-base, with its tokenizer.json"
+            )
+        self._model = model.eval()
+        self._tokenizer = tokenizer
+        self._mask = int(str(tokenizer.mask_token_id))
+        self._pad = int(str(tokenizer.pad_token_id or 0))
+        pieces = tokenizer.get_vocab()
+        marked = any(piece.startswith(_BEGINS) for piece in pieces)
+        self._whole = {number: word for piece, number in pieces.items() if (word := _whole_word(piece, marked=marked))}
+        self._candidates = torch.tensor(sorted(self._whole))
+        self.version = f"hf-{_digest(model, pieces)}"
+
+    def knows(self, word: str) -> bool:
+        """Any word can be masked."""
+        return bool(word)
+
+    def guess(self, texts: Sequence[tuple[str, Word]], top: int) -> list[Guess]:
+        """For each (text, word of it) the *top* likeliest whole words in its place."""
+        found: list[Guess] = []
+        for start in range(0, len(texts), _BATCH):
+            found += self._guess(texts[start : start + _BATCH], top)
+        return found
+
+    def _guess(self, texts: Sequence[tuple[str, Word]], top: int) -> list[Guess]:
+        rows = [self._row(text, word) for text, word in texts]
+        longest = max(len(ids) for ids, _ in rows)
+        ids = torch.full((len(rows), longest), self._pad)
+        there = torch.zeros_like(ids)
+        for number, (row, _) in enumerate(rows):
+            ids[number, : len(row)] = torch.tensor(row)
+            there[number, : len(row)] = 1
+        places = [row.index(self._mask) for row, _ in rows]
+        with torch.inference_mode():
+            logits = self._model(input_ids=ids, attention_mask=there).logits  # [b, t, vocabulary]
+            log_p = logits[torch.arange(len(rows)), torch.tensor(places)].float().log_softmax(dim=1)
+        return [
+            self._one(log_p[number], original, top) for number, (_, original) in enumerate(rows)
+        ]  # fmt: skip
+
+    def _one(self, log_p: torch.Tensor, original: int | None, top: int) -> Guess:
+        values, best = log_p[self._candidates].topk(min(top, len(self._candidates)))
+        numbers = self._candidates[best].tolist()
+        likely: dict[str, float] = {}
+        for number, value in zip(numbers, values.tolist(), strict=True):
+            # "Dog" and "dog" are one word: the likelier comes first
+            likely.setdefault(self._whole[number], value)
+        known = None if original is None else float(log_p[original])
+        return Guess(tuple(likely), np.array(list(likely.values())), known)
+
+    def _row(self, text: str, word: Word) -> tuple[list[int], int | None]:
+        """Ids with the word's pieces replaced by one mask, and the word's id when it is one piece."""
+        encoded = self._tokenizer(text, return_offsets_mapping=True, truncation=False)
+        words = split_words(text)
+        wanted = next(number for number, each in enumerate(words) if each.start == word.start)
+        of_word = token_words(encoded["offset_mapping"], words)
+        places = [place for place, number in enumerate(of_word) if number == wanted]
+        ids: list[int] = list(encoded["input_ids"])
+        single = ids[places[0]] if len(places) == 1 and ids[places[0]] in self._whole else None
+        masked = [*ids[: places[0]], self._mask, *ids[places[-1] + 1 :]]
+        # positions are numbered from 2 in RoBERTa's kind, hence the reserve
+        limit = int(getattr(getattr(self._model, "config", None), "max_position_embeddings", 512)) - 2
+        first = max(0, min(places[0] - limit // 2, len(masked) - limit))
+        return masked[first : first + limit], single
+
+
+def load_hugging_face(source: str) -> HuggingFaceModel:
+    """Load a masked language model.
+
+    Args:
+        source: a folder, or a name on the hub such as "distilroberta-base".
+
+    Raises:
+        MaskedLmInvalid: it cannot be had, or is no masked language model.
+    """
+    # makes torchvision importable beside a CPU build of torch: transformers imports it with every model
+    import_open_clip()
+    import transformers
+
+    local = Path(source).expanduser().is_dir()
+    name = str(Path(source).expanduser()) if local else source
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, local_files_only=local)
+        model = transformers.AutoModelForMaskedLM.from_pretrained(name, local_files_only=local)
+    except Exception as error:
+        # transformers, its hub client and their network raise exceptions without a base in common
+        raise MaskedLmInvalid(
+            f"the masked language model {source!r} cannot be had ({_first_line(error)}): check the name and the network, "
+            "or fetch its folder (config.json, tokenizer.json, model.safetensors) elsewhere and give that, or train "
+            "one on your captions by `vilem train-mlm`"
+        ) from error
+    return HuggingFaceModel(model, tokenizer)
+
+
+def _whole_word(piece: str, *, marked: bool) -> str | None:
+    """The word, in lower case, that a piece is by itself; None for parts of words, signs and special pieces."""
+    if marked:
+        if not piece.startswith(_BEGINS):
+            return None
+        piece = piece[1:]
+    elif piece.startswith(_GOES_ON):
+        return None
+    return piece.lower() if piece.isalnum() and (len(piece) > 1 or piece.isdigit()) else None
+
+
+def _digest(model: nn.Module, pieces: dict[str, int]) -> str:
+    digest = hashlib.sha256(repr(sorted(pieces.items())).encode())
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode() + tensor.detach().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,0 +1,122 @@
+"""Edits that no language model makes: swaps, flipped relations, other counts, other attributes and objects."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from models.negatives.changes import (
+    InBatch,
+    Replacements,
+    attribute_replacements,
+    count_changes,
+    in_batch_replacements,
+    noun_replacements,
+    relation_flips,
+)
+from models.negatives.edited import Edited, replaced
+from models.negatives.editor import Caption
+from models.negatives.filters import Change, Filters, default_filters, words_of
+from models.negatives.lexicon import Lexicon
+from models.negatives.phrases import Parsed, parse
+from models.negatives.swaps import attribute_swaps, noun_swaps
+
+RuleKind = Literal["swap", "relation", "count", "attribute", "object", "in-batch"]
+RULE_KINDS: tuple[RuleKind, ...] = get_args(RuleKind)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """One caption to edit: taken apart, with the words that are known to be true of its image."""
+
+    parsed: Parsed
+    elsewhere: frozenset[str]
+    batch: InBatch
+
+
+class RuleEditor:
+    """Edits captions by rule; the kinds that a caption allows are equally likely.
+
+    Args:
+        lexicon: parts of speech, and the corpus's nouns for "object".
+        kinds: which edits to make.
+        filters: which changes of a word are refused.
+    """
+
+    def __init__(
+        self, lexicon: Lexicon, kinds: Sequence[RuleKind] = RULE_KINDS, filters: Filters | None = None
+    ) -> None:
+        self._lexicon = lexicon
+        self._kinds = tuple(kinds)
+        self._filters = filters or default_filters()
+        self.version = f"rules-1-{'+'.join(self._kinds)}-{lexicon.version}-{self._filters.version}"
+
+    def edit(self, captions: Sequence[Caption], rng: np.random.Generator) -> list[Edited | None]:
+        """One edit of each caption; None where no rule applies."""
+        parsed = [parse(caption.text, self._lexicon) for caption in captions]
+        batch = InBatch.of(parsed)
+        return [
+            self._one(_Request(each, words_of(caption.others), batch), rng)
+            for each, caption in zip(parsed, captions, strict=True)
+        ]
+
+    def _one(self, request: _Request, rng: np.random.Generator) -> Edited | None:
+        for number in rng.permutation(len(self._kinds)):
+            kind = self._kinds[int(number)]
+            candidates = self._candidates(kind, request, rng)
+            for place in rng.permutation(len(candidates)):
+                replacements = candidates[int(place)]
+                edited = replaced(request.parsed.text, replacements, kind)
+                if self._passes(kind, request, replacements) and not repeats(request.parsed, edited, replacements):
+                    return edited
+        return None
+
+    def _candidates(self, kind: RuleKind, request: _Request, rng: np.random.Generator) -> list[Replacements]:
+        if kind == "object":
+            return noun_replacements(request.parsed, self._lexicon, rng)
+        if kind == "attribute":
+            return attribute_replacements(request.parsed, self._lexicon, rng)
+        if kind == "in-batch":
+            return in_batch_replacements(request.parsed, request.batch)
+        return _BY_TEXT[kind](request.parsed)
+
+    def _passes(self, kind: RuleKind, request: _Request, replacements: Replacements) -> bool:
+        """Swaps and flips use the caption's own words or closed lists: only new words need the filters."""
+        if kind in ("swap", "relation"):
+            return True
+        here = frozenset(request.parsed.lower)
+        changes = [
+            Change(request.parsed.lower[each.start], each.text, here, request.elsewhere) for each in replacements
+        ]
+        if kind == "count":
+            return changes[0].new not in request.elsewhere
+        return all(self._filters.refusal(change) is None for change in changes)
+
+
+def repeats(parsed: Parsed, edited: Edited, replacements: Replacements) -> bool:
+    """Whether the edited caption only says again what the original says elsewhere, and so may be as true."""
+    if edited.text.lower() == parsed.text.lower():
+        return True
+    original = _segments(parsed.text)
+    return bool(replacements) and all(
+        any(segment in whole for whole in original) for segment in _segments(edited.text)
+    )  # fmt: skip
+
+
+def _segments(text: str) -> list[str]:
+    marked = text.lower()
+    for sign in (";", " and ", ".", " shows ", " exactly ", ": "):
+        marked = marked.replace(sign, ",")
+    return [f" {segment.strip()} " for segment in marked.split(",") if segment.strip()]
+
+
+def _swaps(parsed: Parsed) -> list[Replacements]:
+    return [*attribute_swaps(parsed), *noun_swaps(parsed)]
+
+
+_BY_TEXT: Mapping[RuleKind, Callable[[Parsed], list[Replacements]]] = {
+    "swap": _swaps,
+    "relation": relation_flips,
+    "count": count_changes,
+}

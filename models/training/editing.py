@@ -1,0 +1,111 @@
+"""Edited captions as tensors: which token is of which word, which words are wrong, what belongs there."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from models.negatives.edited import Edited, unedited
+from models.negatives.editor import Caption, Editor
+from models.negatives.words import split_words, token_words
+
+
+@dataclass(frozen=True)
+class EditedBatch:
+    """b edited texts; t tokens and w words of the longest, n wrong words whose right word is known.
+
+    Attributes:
+        ids: [b, t] token ids, 0 after the end.
+        word_of: [b, t] each token's word, -1 for none.
+        there: [b, w] bool, False for padding.
+        wrong: [b, w] bool.
+        places: [n, 2] text and word of each correction.
+        words: [n] index of the right word in the vocabulary.
+    """
+
+    ids: torch.Tensor
+    word_of: torch.Tensor
+    there: torch.Tensor
+    wrong: torch.Tensor
+    places: torch.Tensor
+    words: torch.Tensor
+
+    @property
+    def changed(self) -> torch.Tensor:
+        """[b] bool: texts with a wrong word."""
+        return self.wrong.any(dim=1)
+
+
+class Vocabulary:
+    """The words that correction can answer: the most frequent ones of a corpus, ties in order of the alphabet."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = tuple(words)
+        self._index = {word: place for place, word in enumerate(self.words)}
+
+    @classmethod
+    def of(cls, captions: Iterable[str], size: int) -> "Vocabulary":
+        """Count the words of *captions* and keep *size*."""
+        counts = Counter(word.text.lower() for caption in captions for word in split_words(caption))
+        ordered = sorted(counts, key=lambda word: (-counts[word], word))
+        return cls(ordered[:size])
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def index(self, word: str | None) -> int:
+        """Its place, or -1."""
+        return -1 if word is None else self._index.get(word, -1)
+
+
+class EditMaker:
+    """Draws an edited text for each caption of a batch and lays it out.
+
+    Args:
+        editor: where edits come from.
+        tokenizer: of the text tower.
+        vocabulary: what correction can answer.
+        unedited_share: texts that stay as they are, so that being in the batch does not give the answer away.
+    """
+
+    def __init__(self, editor: Editor, tokenizer: Tokenizer, vocabulary: Vocabulary, unedited_share: float) -> None:
+        self._editor = editor
+        self._tokenizer = tokenizer
+        self._vocabulary = vocabulary
+        self._unedited_share = unedited_share
+
+    def draw(self, captions: Sequence[Caption], rng: np.random.Generator) -> list[Edited]:
+        """One text for each caption; as it was where the draw says so, or where no edit is known."""
+        kept = rng.random(len(captions)) < self._unedited_share
+        edits = iter(self._editor.edit([each for each, keep in zip(captions, kept, strict=True) if not keep], rng))
+        drawn = [None if keep else next(edits) for keep in kept]
+        return [edit or unedited(caption.text) for edit, caption in zip(drawn, captions, strict=True)]
+
+    def lay_out(self, edits: Sequence[Edited]) -> EditedBatch:
+        """Texts to tensors."""
+        encodings = self._tokenizer.encode_batch([edit.text for edit in edits])
+        tokens = max(len(encoding.ids) for encoding in encodings)
+        words = max(1, *(len(edit.words) for edit in edits))
+        ids = torch.zeros(len(edits), tokens, dtype=torch.long)
+        word_of = torch.full((len(edits), tokens), -1)
+        there, wrong = torch.zeros(2, len(edits), words, dtype=torch.bool)
+        for row, (edit, encoding) in enumerate(zip(edits, encodings, strict=True)):
+            ids[row, : len(encoding.ids)] = torch.tensor(encoding.ids)
+            word_of[row, : len(encoding.ids)] = torch.tensor(token_words(encoding.offsets, edit.words))
+            there[row, : len(edit.words)] = True
+            wrong[row, : len(edit.words)] = torch.tensor(edit.wrong, dtype=torch.bool)
+        places, targets = self._corrections(edits)
+        return EditedBatch(ids, word_of, there, wrong, places, targets)
+
+    def _corrections(self, edits: Sequence[Edited]) -> tuple[torch.Tensor, torch.Tensor]:
+        found = [
+            (row, place, self._vocabulary.index(word))
+            for row, edit in enumerate(edits)
+            for place, word in enumerate(edit.should_be)
+            if self._vocabulary.index(word) >= 0
+        ]
+        table = torch.tensor(found, dtype=torch.long).reshape(-1, 3)
+        return table[:, :2], table[:, 2]

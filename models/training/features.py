@@ -1,0 +1,89 @@
+"""What the two towers say before and after pooling: the embedding, and the features that ViLEM's module reads.
+
+open_clip has three shapes of text tower (inside the model, of its own, Hugging Face's) and three of image tower
+(transformer, ModifiedResNet, timm); this is the one place that tells them apart.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Of b images: unit vectors [b, d], and for each chosen level its map [b, c, h, w], shallow to deep."""
+
+    embedding: torch.Tensor
+    levels: tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True)
+class TextFeatures:
+    """Of b texts: unit vectors [b, d], and the features of their l tokens [b, l, w] as the last block leaves them."""
+
+    embedding: torch.Tensor
+    tokens: torch.Tensor
+
+
+def depth(model: nn.Module) -> int:
+    """How many blocks or stages the image tower can be read after."""
+    visual = model.visual
+    if hasattr(visual, "trunk"):
+        return len(visual.trunk.feature_info)
+    if hasattr(visual, "layer4"):
+        # the stem counts
+        return 5
+    return len(visual.transformer.resblocks)
+
+
+def level_indices(blocks: int, count: int) -> list[int]:
+    """The *count* blocks of *blocks* after which to read, evenly spaced, the last among them (ViLEM: D/3, 2D/3, D)."""
+    return [math.ceil(blocks * (place + 1) / count) - 1 for place in range(count)]
+
+
+def image_features(model: nn.Module, pixels: torch.Tensor, levels: Sequence[int]) -> ImageFeatures:
+    """Encode normalised images [b, 3, s, s] once, reading after the blocks *levels* on the way.
+
+    Args:
+        model: an open_clip model.
+        pixels: the images.
+        levels: numbers of blocks, the last one among them; or none.
+    """
+    if not levels:
+        return ImageFeatures(functional.normalize(model.encode_image(pixels).float(), dim=-1), ())
+    found = model.visual.forward_intermediates(pixels, indices=list(levels), output_fmt="NCHW")
+    embedding = functional.normalize(found["image_features"].float(), dim=-1)
+    return ImageFeatures(embedding, tuple(found["image_intermediates"]))
+
+
+def text_features(model: nn.Module, ids: torch.Tensor) -> TextFeatures:
+    """Encode token ids [b, l]; a tower that is part of the model is causal, and takes any l up to its context."""
+    pooled, tokens = _inside(model, ids) if hasattr(model, "token_embedding") else _own(model.text, ids)
+    return TextFeatures(functional.normalize(pooled.float(), dim=-1), tokens)
+
+
+def _inside(model: nn.Module, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """CLIP's own tower; open_clip adds all of its positions, a causal tower does not need those after the longest text."""
+    length = ids.shape[1]
+    hidden = model.token_embedding(ids) + model.positional_embedding[:length]  # [b, l, w]
+    hidden = model.transformer(hidden, attn_mask=model.attn_mask[:length, :length])
+    tokens = model.ln_final(hidden)
+    pooled = tokens[torch.arange(len(ids), device=ids.device), ids.argmax(dim=-1)]  # [b, w]
+    return pooled @ model.text_projection, tokens
+
+
+def _own(tower: nn.Module, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A tower of its own: SigLIP's, CoCa's, Hugging Face's."""
+    before, tower.output_tokens = tower.output_tokens, True
+    try:
+        pooled, tokens = tower(ids)
+    finally:
+        tower.output_tokens = before
+    if tokens.shape[1] < ids.shape[1]:
+        # open_clip leaves the first token of a tower that pools it away: give the others their places back
+        tokens = functional.pad(tokens, (0, 0, ids.shape[1] - tokens.shape[1], 0))
+    return pooled, tokens

@@ -1,0 +1,178 @@
+"""ViLEM's interaction module: the words of a text meet an image, as a whole and in its parts; discarded after training.
+
+Chen et al., "ViLEM", CVPR 2023, section 3: error detection for each word, error correction where one is wrong. Shapes
+and sizes that the paper leaves open are ours. In the shapes below: b texts, w words, t tokens, p patches of a level.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.training.features import ImageFeatures
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of the module.
+
+    Attributes:
+        tokens: width of the text tower's token features.
+        embedding: dimension d of the shared space.
+        levels: channels of each level that is read, shallow to deep.
+        width: of the module.
+        heads: of its attentions.
+        side: a level's map is averaged down to at most so many patches a side.
+        vocabulary: words that correction can answer.
+        local: whether words meet patches.
+        whole: whether words meet the image's embedding.
+    """
+
+    tokens: int
+    embedding: int
+    levels: tuple[int, ...]
+    width: int = 256
+    heads: int = 4
+    side: int = 7
+    vocabulary: int = 10_000
+    local: bool = True
+    whole: bool = True
+
+
+class Interaction(nn.Module):
+    """From word features and image features to what is wrong and what should be there."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        width = shape.width
+        self.shape = shape
+        self.words = nn.Linear(shape.tokens, width)
+        self.levels = nn.ModuleList(Patches(channels, width, shape.side) for channels in shape.levels if shape.local)
+        self.blocks = nn.ModuleList(Block(width, shape.heads, cross=shape.local) for _ in shape.levels)
+        self.whole = nn.Linear(shape.embedding, width) if shape.whole else None
+        self.mixed = Feedforward(3 * width, width) if shape.whole else None
+        out = (2 if shape.whole else 1) * width
+        self.norm = nn.LayerNorm(out)
+        self.detect = nn.Linear(out, 1)
+        self.correct = nn.Linear(out, width)
+        # the table that correction answers from: logits are products with it
+        self.vocabulary = nn.Parameter(torch.randn(shape.vocabulary, width) * width**-0.5)
+
+    def forward(self, words: torch.Tensor, there: torch.Tensor, image: ImageFeatures) -> torch.Tensor:
+        """Let the words of b texts meet b images.
+
+        Args:
+            words: [b, w, tokens] features, see `pool_words`.
+            there: [b, w] bool, False for padding.
+            image: of the same b images.
+
+        Returns:
+            [b, w, out] features, for `detection` and `correction`.
+        """
+        hidden = first = self.words(words)
+        for place, block in enumerate(self.blocks):
+            patches = self.levels[place](image.levels[place]) if self.shape.local else None
+            hidden = block(hidden, there, patches)
+        if self.whole is not None and self.mixed is not None:
+            seen = self.whole(image.embedding)[:, None].expand_as(first)
+            hidden = torch.cat([hidden, self.mixed(torch.cat([first, seen, first * seen], dim=-1))], dim=-1)
+        return self.norm(hidden)
+
+    def detection(self, features: torch.Tensor) -> torch.Tensor:
+        """Logits [b, w] that a word is wrong."""
+        return self.detect(features).squeeze(-1)
+
+    def correction(self, features: torch.Tensor) -> torch.Tensor:
+        """Logits [..., vocabulary] of the word that belongs there."""
+        return self.correct(features) @ self.vocabulary.T
+
+
+class Patches(nn.Module):
+    """A level's map as patches that know their places: [b, channels, h, w] to [b, p, width], p at most *side* squared."""
+
+    def __init__(self, channels: int, width: int, side: int) -> None:
+        super().__init__()
+        self.side = side
+        self.norm = nn.LayerNorm(channels)
+        self.project = nn.Linear(channels, width)
+
+    def forward(self, level: torch.Tensor) -> torch.Tensor:
+        """Average what is finer than *side*; places are added, because an average has none."""
+        height, width = min(level.shape[2], self.side), min(level.shape[3], self.side)
+        if (height, width) != tuple(level.shape[2:]):
+            level = functional.adaptive_avg_pool2d(level, (height, width))
+        patches = self.project(self.norm(level.flatten(2).transpose(1, 2)))
+        return patches + places(height, width, patches.shape[-1]).to(patches)
+
+
+class Block(nn.Module):
+    """Words look at each other in both directions (the text tower may be causal), then at the patches of a level."""
+
+    def __init__(self, width: int, heads: int, *, cross: bool) -> None:
+        super().__init__()
+        self.among = Attention(width, heads)
+        self.across = Attention(width, heads) if cross else None
+        self.think = Feedforward(width, width)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
+
+    def forward(self, words: torch.Tensor, there: torch.Tensor, patches: torch.Tensor | None) -> torch.Tensor:
+        """[b, w, width] to the same, with patches [b, p, width] of one level."""
+        normed = self.norms[0](words)
+        words = words + self.among(normed, normed, there[:, None, None, :])
+        if self.across is not None and patches is not None:
+            words = words + self.across(self.norms[1](words), patches, None)
+        return words + self.think(self.norms[2](words))
+
+
+class Attention(nn.Module):
+    """Multi-head attention of [b, n, width] over [b, m, width]."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, queries: torch.Tensor, others: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """*mask* [b, 1, 1, m] bool: True where it may look."""
+        query = self._split(self.query(queries))
+        key, value = (self._split(each) for each in self.key_value(others).chunk(2, dim=-1))
+        found = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)  # [b, heads, n, width/heads]
+        return self.out(found.transpose(1, 2).flatten(2))
+
+    def _split(self, features: torch.Tensor) -> torch.Tensor:
+        return features.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class Feedforward(nn.Sequential):
+    """Two layers with a GELU between; twice as wide inside: the module is small beside the towers on purpose."""
+
+    def __init__(self, given: int, width: int) -> None:
+        super().__init__(nn.Linear(given, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+
+def places(height: int, width: int, channels: int) -> torch.Tensor:
+    """Sines and cosines of row and column [height * width, channels] (Vaswani et al. 2017, section 3.5, in two axes).
+
+    Without them "left" and "above" could be read only from what padding leaves in a convolution's map.
+    """
+    quarter = -(-channels // 4)
+    rates = torch.pi * 2.0 ** torch.linspace(0, 4, quarter)
+    rows = torch.linspace(0, 1, height)[:, None, None] * rates
+    columns = torch.linspace(0, 1, width)[None, :, None] * rates
+    waves = [rows.sin(), rows.cos(), columns.sin(), columns.cos()]
+    return torch.cat([wave.expand(height, width, quarter) for wave in waves], dim=-1)[..., :channels].flatten(0, 1)
+
+
+def pool_words(tokens: torch.Tensor, word_of: torch.Tensor, words: int) -> torch.Tensor:
+    """Mean of each word's token features: [b, words, width]; a word with no token is zero.
+
+    Args:
+        tokens: [b, t, width].
+        word_of: [b, t] index of each token's word, -1 for none.
+        words: most words of a text.
+    """
+    belongs = (word_of[:, None, :] == torch.arange(words, device=word_of.device)[None, :, None]).to(tokens)  # [b, w, t]
+    return belongs @ tokens / belongs.sum(-1, keepdim=True).clamp(min=1)

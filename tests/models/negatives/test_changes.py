@@ -1,0 +1,92 @@
+"""Other words in a word's place."""
+
+import numpy as np
+import pytest
+
+from models.negatives.changes import (
+    InBatch,
+    Replacements,
+    attribute_replacements,
+    count_changes,
+    in_batch_replacements,
+    noun_replacements,
+    relation_flips,
+)
+from models.negatives.edited import replaced
+from models.negatives.lexicon import Lexicon
+from models.negatives.phrases import Parsed, parse
+
+
+def parsed(text: str) -> Parsed:
+    """By the closed lists alone."""
+    return parse(text, Lexicon())
+
+
+def texts(text: str, found: list[Replacements]) -> set[str]:
+    """All texts that the replacements give."""
+    return {replaced(text, each, "x").text for each in found}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a cup left of a box", "a cup right of a box"),
+        ("a cup to the left of a box", "a cup to the right of a box"),
+        ("a cup at the top left", "a cup at the bottom left"),
+        ("a cup, top left", "a cup, top right"),
+        ("a cup above a box", "a cup below a box"),
+        ("a cup in front of a box", "a cup behind a box"),
+        ("a cup behind a box", "a cup in front of a box"),
+        ("a cup on a box", "a cup under a box"),
+        ("a cup higher than a box", "a cup lower than a box"),
+    ],
+)
+def test_relations_are_turned_round(text: str, expected: str) -> None:
+    """A relation becomes its opposite."""
+    assert expected in texts(text, relation_flips(parsed(text)))
+
+
+@pytest.mark.parametrize(
+    "text", ["dressed up", "a dog on the beach", "a cup above a cup", "she looks on", "not on a box"]
+)
+def test_what_is_no_relation_stays(text: str) -> None:
+    """Parts of verbs, the ground under everything, equal things on both sides and denials are not turned."""
+    assert [] == relation_flips(parsed(text))
+
+
+def test_counts_change_with_their_nouns() -> None:
+    """A number changes by one or two, never to none; the noun follows between one and more."""
+    assert {"one red cup", "three red cups", "four red cups"} == texts(
+        "two red cups", count_changes(parsed("two red cups"))
+    )
+    assert {"two boxes", "three boxes"} == texts("one box", count_changes(parsed("one box")))
+
+
+def test_one_that_counts_nothing_stays() -> None:
+    """ "One" that stands for something is no number."""
+    assert [] == count_changes(parsed("this one box, no one here"))
+
+
+def test_attributes_stay_in_their_class() -> None:
+    """An attribute gives way to another one of its class, of the corpus where there is one."""
+    lexicon = Lexicon(attributes={"red": 2, "blue": 3, "small": 1})
+
+    made = attribute_replacements(parsed("a red box"), lexicon, np.random.default_rng(0))
+
+    assert {"a blue box"} == texts("a red box", made)
+
+
+def test_objects_become_nouns_of_the_corpus() -> None:
+    """A noun gives way to another noun of the same number, drawn from the corpus; empty nouns stay."""
+    lexicon = Lexicon(nouns={"dog": 9, "dogs": 4, "cup": 1, "side": 100})
+
+    made = texts("a cup on the side", noun_replacements(parsed("a cup on the side"), lexicon, np.random.default_rng(0)))
+
+    assert {"a dog on the side"} == made
+
+
+def test_in_batch_words_are_of_the_same_class() -> None:
+    """A word gives way to one of the same class that another caption of the batch uses, and to no other."""
+    batch = InBatch.of([parsed("a red box"), parsed("two blue cups are running"), parsed("a tall zebra")])
+
+    assert {"a blue box", "a red zebra"} == texts("a red box", in_batch_replacements(parsed("a red box"), batch))
