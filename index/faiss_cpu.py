@@ -84,3 +84,8 @@ class FaissIndex:
     @property
     def _is_graph(self) -> bool:
         return isinstance(self._index, faiss.IndexHNSW)
+
+
+def use_threads(count: int) -> None:
+    """Let searches that *this* thread makes use so many threads: OpenMP counts the machine's cores, not our share."""
+    faiss.omp_set_num_threads(count)

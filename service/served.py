@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from index.faiss_cpu import use_threads
 from index.searcher import Hit, Searcher, Target
+from models.ort import available_cores
 from service.batching import MicroBatcher
 from service.errors import NotReady
 from service.metrics import Metrics
@@ -34,6 +36,7 @@ class Served:
         self.searcher = searcher
         self.model = model
         self._deadline_s = settings.deadline_s
+        self._threads = settings.threads or available_cores()
         self._lookups: MicroBatcher[Lookup, list[Hit]] = MicroBatcher(
             self._search, name="search", max_batch=settings.max_batch, max_queue=settings.max_queue, metrics=metrics
         )
@@ -58,6 +61,8 @@ class Served:
         self._lookups.close()
 
     def _search(self, batch: list[Lookup]) -> list[list[Hit]]:
+        # here, because it holds for the thread that calls it: the batcher's worker
+        use_threads(self._threads)
         found: list[list[Hit]] = [[] for _ in batch]
         targets: tuple[Target, ...] = ("images", "texts")
         for target in targets:

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from index import faiss_cpu
 from index.errors import SnapshotInvalid
-from index.faiss_cpu import EXACT_BELOW_ROWS, FaissIndex
+from index.faiss_cpu import EXACT_BELOW_ROWS, FaissIndex, use_threads
 from index.recall import recall_at_k
 from tests.index.published import unit_vectors
 
@@ -97,3 +98,16 @@ def test_another_file_is_refused(content: bytes, tmp_path: Path) -> None:
 def test_the_threshold_is_the_issue_s() -> None:
     """Exact search is kept below 20,000 rows."""
     assert 20_000 == faiss_cpu.EXACT_BELOW_ROWS
+
+
+def test_threads_are_the_calling_threads_own() -> None:
+    """A thread that was given one core uses one; another one is not touched by it."""
+    before = faiss.omp_get_max_threads()
+
+    def given_one() -> int:
+        use_threads(1)
+        return faiss.omp_get_max_threads()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert 1 == pool.submit(given_one).result()
+    assert before == faiss.omp_get_max_threads()
