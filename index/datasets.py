@@ -38,12 +38,21 @@ def read_info(path: Path) -> CollectionInfo:
         # the version first: a newer schema may have fields that this one does not know
         version = _Versioned.model_validate_json(data).schema_version
         if version <= SCHEMA_VERSION:
-            return CollectionInfo.model_validate_json(data)
+            return _named_as_its_folder(path, CollectionInfo.model_validate_json(data))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise CollectionInvalid(f"{file}: {where}: {first['msg']}: restore it from a copy") from error
     raise CollectionTooNew(f"{file} has schema {version}, this ViLEM reads up to {SCHEMA_VERSION}: upgrade ViLEM")
+
+
+def _named_as_its_folder(path: Path, info: CollectionInfo) -> CollectionInfo:
+    # a folder that was copied or renamed would be listed by one name and answer to another
+    if info.name != path.name:
+        raise CollectionInvalid(
+            f"{path} holds the collection {info.name!r}: give the folder that name back, or remove it"
+        )
+    return info
 
 
 def open_pair(
@@ -52,7 +61,8 @@ def open_pair(
     """Items and captions in folder *path*, at those versions; None = the latest, and both of one moment.
 
     Raises:
-        CollectionMissing: a dataset or the version is not there.
+        CollectionMissing: the version is not there.
+        CollectionInvalid: a dataset is not there, or damaged.
     """
     while True:
         items = open_dataset(path / ITEMS, version)
@@ -67,13 +77,18 @@ def open_dataset(path: Path, version: int | None = None) -> lance.LanceDataset:
     """One dataset at a version.
 
     Raises:
-        CollectionMissing: the dataset or the version is not there.
+        CollectionMissing: the version is not there.
+        CollectionInvalid: the dataset is not there, or damaged.
     """
     try:
         return lance.dataset(path, version=version)
     except ValueError as error:
-        wanted = "" if version is None else f" version {version} of"
-        raise CollectionMissing(f"there is no{wanted} {path} ({error}): build the collection again") from error
+        # Lance tells where in its own source it noticed; its readers need not know
+        if version is None or not path.is_dir():
+            raise CollectionInvalid(
+                f"{path} is missing or damaged: restore it from a copy, or remove {path.parent} and build it again"
+            ) from error
+        raise CollectionMissing(f"there is no version {version} of {path} any more: use the latest") from error
 
 
 def rows_of_ids(dataset: lance.LanceDataset, key: str, ids: Iterable[str], columns: list[str]) -> pa.Table:

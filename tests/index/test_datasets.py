@@ -1,6 +1,7 @@
 """index.datasets: opening a collection's datasets, and looking rows up."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -102,3 +103,22 @@ def test_a_caption_counts_at_its_place_only(tmp_path: Path) -> None:
         }
     )
     assert [True, True, False, False, False] == datasets.live_captions(collection.items, batch).tolist()
+
+
+@pytest.mark.parametrize("dataset", ["items.lance", "captions.lance"])
+def test_a_lost_dataset_is_damage(tmp_path: Path, dataset: str) -> None:
+    """A collection that lost a part is not "missing", which would be an invitation to make it: it says what to do."""
+    shutil.rmtree(empty_collection(tmp_path).path / dataset)
+
+    with pytest.raises(CollectionInvalid, match="restore it from a copy, or remove") as caught:
+        Collection.open(tmp_path, "test")
+
+    assert ".rs" not in str(caught.value)
+
+
+def test_a_folder_has_its_collections_name(tmp_path: Path) -> None:
+    """A folder that was copied or renamed is refused: it would be listed by one name and answer to another."""
+    empty_collection(tmp_path).path.rename(tmp_path / "renamed")
+
+    with pytest.raises(CollectionInvalid, match="holds the collection 'test'"):
+        Collection.open(tmp_path, "renamed")
