@@ -17,6 +17,8 @@ RuntimeDep = Annotated[Runtime, Depends(_runtime)]
 CollectionName = Annotated[str, Path(description="Name of a collection.", examples=["scenes"], max_length=64)]
 
 _MEANING = {
+    400: "The body is not UTF-8, or no multipart form.",
+    502: "The storage of the pictures does not answer.",
     404: "No such collection, item or model.",
     408: "The body does not come to its end.",
     413: "The request or an image in it is too large.",

@@ -47,6 +47,16 @@ class FieldError(BaseModel):
     message: str = Field(examples=["Field required"])
 
 
+# By pydantic's type of fault, where its own words help nobody who sends a request.
+_PLAIN = {
+    "json_invalid": "this is not JSON: check its quotes, commas and brackets",
+    "model_attributes_type": "send a JSON object, with the header content-type: application/json",
+    "model_type": "send a JSON object",
+    "string_pattern_mismatch": "the text is blank: write at least one character",
+    "extra_forbidden": "there is no such field: remove it, or check its spelling against /openapi.json",
+}
+
+
 class Problem(BaseModel):
     """An error, as RFC 9457 describes it."""
 
@@ -113,7 +123,7 @@ def problem_of(error: Exception) -> Problem:
 
 def _invalid(found: Sequence[dict]) -> Problem:
     # never the input itself: it may be megabytes, or not JSON at all (NaN)
-    fields = [FieldError(field=_field(each), message=each["msg"]) for each in found[:20]]
+    fields = [FieldError(field=_field(each), message=_message(each)) for each in found[:20]]
     detail = "; ".join(f"{each.field}: {each.message}" for each in fields[:3])
     return Problem(
         type="/problems/request-invalid", title="The request is not valid", status=422, detail=detail, errors=fields
@@ -124,6 +134,15 @@ def _field(found: dict) -> str:
     # of broken JSON the location is a character, not a field
     parts = () if found["type"] == "json_invalid" else found["loc"]
     return _shown(".".join(str(part) for part in parts if part != "body") or "body")
+
+
+def _message(found: dict) -> str:
+    """What is wrong, for someone who does not know the library that noticed it."""
+    if found["type"] == "value_error":
+        # what our own validators raise, after a prefix; the other is what a form's text in a file's place gives
+        said = found["msg"].removeprefix("Value error, ")
+        return "send the picture as a file of the form, not as text" if said.startswith("Expected UploadFile") else said
+    return _PLAIN.get(found["type"]) or str(found["msg"])
 
 
 def _shown(name: str) -> str:

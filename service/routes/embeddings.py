@@ -16,7 +16,7 @@ from service.schemas.embeddings import Embedding, EmbeddingsAnswer, EmbeddingsRe
 from service.search import decode_base64
 
 router = APIRouter(
-    route_class=AttendedRoute, prefix="/v1", tags=["embeddings"], responses=problems(404, 408, 413, 422, 429, 503)
+    route_class=AttendedRoute, prefix="/v1", tags=["embeddings"], responses=problems(400, 404, 408, 413, 422, 429, 503)
 )
 
 

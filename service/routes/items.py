@@ -31,6 +31,7 @@ ItemId = Annotated[
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/*": {}}, "description": "The picture."},
     304: {"description": "The client has it."},
+    **problems(502),
 }
 # The address names the item, not its bytes, and what one client may see is not for others: each asks again, and an ETag
 # of the bytes' hash makes that a short question.

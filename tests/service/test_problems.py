@@ -194,6 +194,23 @@ def test_broken_json_is_a_fault_of_the_body() -> None:
     assert ["body"] == [each["field"] for each in answer.json()["errors"]]
 
 
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"content": b"{bad", "headers": {"content-type": "application/json"}}, "check its quotes"),
+        ({"content": b'{"size": 1}'}, "content-type: application/json"),
+        ({"json": []}, "content-type: application/json"),
+        ({"json": {"size": 1, "siez": 2}}, "check its spelling"),
+    ],
+)
+def test_messages_are_for_who_sends_requests(sent: dict[str, object], said: str) -> None:
+    """A fault that a library noticed is told in words that say what to send instead."""
+    answer = ask(app_raising(ValueError()), "POST", **sent)
+
+    assert 422 == answer.status_code
+    assert said in answer.json()["detail"]
+
+
 def test_problem_of_passes_on_what_it_does_not_know() -> None:
     """An error outside the table is raised again: it is a fault of ours, not a client's."""
     with pytest.raises(KeyError):
