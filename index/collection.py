@@ -247,16 +247,20 @@ class Collection:
 
     def note_rejects(self, rejects: Sequence[Reject], cleared: Sequence[str]) -> None:
         """Take the ids *cleared* out of the rejects table, then put *rejects* in; one row for an id and URI."""
-        dataset = lance.dataset(self.path / REJECTS)
-        if cleared and dataset.count_rows():
-            among = pc.field("id").isin(pa.array(cleared))
-            gone = dataset.to_table(columns=["id"], filter=among, with_row_id=True)["_rowid"].to_pylist()
-            if gone:
-                dataset.delete(row_filter(gone))
+        self._forget_rejects("id", cleared)
         if rejects:
             last = {(reject.id, reject.uri): reject for reject in rejects}
-            merge = dataset.merge_insert(["id", "uri"]).when_matched_update_all().when_not_matched_insert_all()
+            merge = (
+                lance.dataset(self.path / REJECTS)
+                .merge_insert(["id", "uri"])
+                .when_matched_update_all()
+                .when_not_matched_insert_all()
+            )
             merge.execute(rejects_table(list(last.values())))
+
+    def forget_rejects_at(self, uris: Sequence[str]) -> None:
+        """Take the rejects with those URIs out: what bears them has no id that could come again and succeed."""
+        self._forget_rejects("uri", uris)
 
     def index_ids(self) -> None:
         """Bring the B-trees over ids up to date, so that look-ups stay quick; a small collection needs none."""
@@ -265,6 +269,14 @@ class Collection:
                 dataset.optimize.optimize_indices()
             elif dataset.count_rows() >= _INDEX_FROM_ROWS:
                 dataset.create_scalar_index(column, "BTREE")
+
+    def _forget_rejects(self, column: str, values: Sequence[str]) -> None:
+        dataset = lance.dataset(self.path / REJECTS)
+        if values and dataset.count_rows():
+            among = pc.field(column).isin(pa.array(values))
+            gone = dataset.to_table(columns=[column], filter=among, with_row_id=True)["_rowid"].to_pylist()
+            if gone:
+                dataset.delete(row_filter(gone))
 
     def _write_items(self, table: pa.Table, ids: list[str]) -> None:
         if self.known(ids):

@@ -21,6 +21,7 @@ from index.errors import BundleMismatch, CollectionError, SourceError
 from index.lease import lease
 from index.options import EmbedOptions
 from index.pipeline import Preparation
+from index.prepare import reject_uri
 from index.progress import Progress, Summary, Tally
 from index.sources.item import Source
 from models.bundle import Bundle
@@ -68,6 +69,8 @@ class EmbedJob:
         with full_disk_told(self._collection), lease(self._collection.path, "embedding"):
             # see what others committed before the lease was ours
             self._collection.refresh()
+            # faults of rows without an id, and of whole shards: this run finds them again, or they are mended
+            self._collection.forget_rejects_at([reject_uri(uri) for uri in self._source.places])
             stored = self._collection.latest()
             with Committer(self._collection) as committer:
                 assembly = Assembly(stored, self._bundle, self._options, committer, tally)

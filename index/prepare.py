@@ -100,9 +100,12 @@ def same_row(one: Record, other: Record) -> bool:
 def reject(item_id: str, uri: str, reason: RejectReason, detail: str) -> Reject:
     """A row of the rejects table, of now; what cannot be stored of its texts is written with escapes."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Reject(
-        _storable(item_id, MAX_ID_BYTES), _storable(uri, _MAX_DETAIL), reason, _storable(detail, _MAX_DETAIL), now
-    )
+    return Reject(_storable(item_id, MAX_ID_BYTES), reject_uri(uri), reason, _storable(detail, _MAX_DETAIL), now)
+
+
+def reject_uri(uri: str) -> str:
+    """A URI as the rejects table has it."""
+    return _storable(uri, _MAX_DETAIL)
 
 
 def _storable(text: str, length: int) -> str:

@@ -4,6 +4,7 @@ A reader follows the alias, so it sees the old snapshot or the new one. A kill a
 else it leaves is removed by the next publication.
 """
 
+import math
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -120,7 +121,8 @@ def _self_check(snapshot: Snapshot, collection: Collection, target_recall: float
         if part is not None and part.recall_at_10 < target_recall:
             raise SelfCheckFailed(
                 f"{part.index_file} finds {part.recall_at_10:.1%} of the true neighbours, {target_recall:.0%} are "
-                "wanted: the old snapshot is still served; lower the target with --recall"
+                f"wanted: the old snapshot is still served; lower the target, `vilem index publish {manifest.collection} "
+                f"--recall {math.floor(part.recall_at_10 * 100) / 100}`"
             )
     _find_themselves(snapshot.images, collection.item_vectors())
     if snapshot.texts is not None:

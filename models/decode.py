@@ -78,7 +78,7 @@ class DecodeLimits:
 
     Attributes:
         max_bytes: of the file.
-        max_pixels: width x height by its header; decoding takes 4 to 10 bytes each (docs/preprocessing.md).
+        max_pixels: width x height by its header; decoding takes 5 to 16 bytes each (docs/preprocessing.md).
         max_side: width or height. Pillow keeps a pointer for each row, so a column of 1 x 10^8 costs far more than
             its pixels. JPEG and GIF end at 65,535 themselves.
     """

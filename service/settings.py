@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     variant: str = Field(default="fp32", description="Precision of the bundles: fp32, fp16 or int8.")
     threads: int = Field(default=0, ge=0, description="ONNX Runtime threads in an operator; 0 = one for each core.")
     decode_threads: int = Field(
-        default=2, ge=1, description="Images decoded at a time; each may take 15 bytes a pixel."
+        default=2, ge=1, description="Images decoded at a time; each may take 16 bytes a pixel."
     )
     max_batch: int = Field(
         default=32, ge=1, description="Most inputs in one inference; larger adds latency, hardly throughput, on CPUs."

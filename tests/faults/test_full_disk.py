@@ -61,6 +61,19 @@ def test_publishing_onto_a_full_disk(disk: Path, leave_kb: int) -> None:
     assert before.name != publish(collection).id
 
 
+def test_what_killed_publications_left_makes_room(disk: Path) -> None:
+    """A disk that nothing but the remains of killed publications fill is publishable at once: they go first."""
+    collection = filled(disk, unit_vectors(ROWS, DIM))
+    publish(collection)
+    remains = collection.path / SNAPSHOTS / f"{STAGING_PREFIX}v1-dead"
+    remains.mkdir()
+    fill(disk, 0).rename(remains / "images.faiss")
+
+    publish(collection)
+
+    assert not remains.exists()
+
+
 def test_writing_rows_onto_a_full_disk(disk: Path) -> None:
     """A commit that finds no space leaves the collection as it was, readable to the last row."""
     collection = filled(disk, unit_vectors(ROWS, DIM))

@@ -36,7 +36,9 @@ def watch(event, arguments):
         does = isinstance(path, str) and path.startswith(watched) and (flags or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
     else:
         does = event in ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree")
-        does = does and str(arguments[0]).startswith(watched)
+        # rmtree names what it removes relative to an open folder
+        inside = event in ("os.remove", "os.rmdir") and arguments[1] != -1
+        does = does and (inside or str(arguments[0]).startswith(watched))
     if does:
         count += 1
         print(event, flush=True)
@@ -107,6 +109,26 @@ def test_a_killed_publication_leaves_the_old_one(tmp_path: Path, touches: list[s
     assert len(left) <= KEEP
     assert not any(name.startswith(STAGING_PREFIX) for name in left)
     assert not list(collection.path.glob(f"{STAGING_PREFIX}*"))
+
+
+def test_killed_while_old_snapshots_are_removed(tmp_path: Path) -> None:
+    """Killed at any touch of a file after the new snapshot is served: it is served, and the next publication succeeds."""
+    collection = filled(tmp_path, unit_vectors(NEW), captions=0)
+    for _ in range(KEEP):
+        publish(collection)
+    touches = _killed_publication(tmp_path, 0)
+    # the alias, then the oldest snapshot: renamed, and its manifest, index and row ids removed one by one
+    assert ["os.rename", "os.rename", "shutil.rmtree", *["os.remove"] * 3, "os.rmdir"] == touches[-7:]
+
+    for number in range(len(touches) - 5, len(touches) + 1):
+        _killed_publication(tmp_path, number)
+
+        assert NEW == _rows_served(collection)
+        served = current(collection.path).name
+        assert served != publish(Collection.open(tmp_path, "test")).id
+        left = sorted(path.name for path in (collection.path / SNAPSHOTS).iterdir())
+        assert KEEP == len(left), left
+        assert not any(name.startswith(STAGING_PREFIX) for name in left)
 
 
 def test_killed_over_and_over(tmp_path: Path) -> None:

@@ -276,16 +276,17 @@ def test_two_first_jobs_make_one_collection(tmp_path: Path) -> None:
 
     def create(_: int) -> str:
         try:
-            Collection.create(tmp_path, "test", **given)  # pyright: ignore[reportArgumentType] # of several types
+            made = Collection.create(tmp_path, "test", **given)  # pyright: ignore[reportArgumentType] # of several types
         except (LeaseHeld, CollectionExists) as error:
             return type(error).__name__
+        made.add([entry(1)])
         return "made"
 
     with ThreadPoolExecutor(4) as pool:
         outcomes = list(pool.map(create, range(8)))
 
     assert 1 == outcomes.count("made"), outcomes
-    assert 0 == Collection.open(tmp_path, "test").count()
+    assert 1 == Collection.open(tmp_path, "test").count()
 
 
 def test_a_collection_that_is_being_made_is_left_alone(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """index.embed: the whole job, on files."""
 
 import dataclasses
+import errno
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from index import embed as module
 from index.collection import Collection
 from index.embed import embed
-from index.errors import BundleMismatch, CollectionError, LeaseHeld, SourceError
+from index.errors import BundleMismatch, CollectionError, LeaseHeld, SourceError, StorageFull
 from index.lease import lease
 from index.options import EmbedOptions
 from index.sources import open_source, read_uri
@@ -29,6 +31,7 @@ from tests.index.support import (
     stored_ids,
     write_pictures,
     write_table,
+    write_tar,
 )
 from tests.support.tiny_bundle import make_tiny_bundle
 
@@ -155,6 +158,27 @@ def test_a_reject_that_was_mended_leaves_the_table(tmp_path: Path, tiny_bundle: 
     assert ["2.png"] == [reject.id for reject in collection.rejects()]
 
 
+def test_faults_without_an_id_leave_the_table_when_mended(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A line that was no JSON and a shard that broke off are rejects until a run reads them well; other rejects stay."""
+    bundle = counting(tiny_bundle)
+    collection = collection_for(bundle, tmp_path)
+    write_pictures(tmp_path, range(2))
+    table, shard = tmp_path / "t.jsonl", tmp_path / "s.tar"
+    whole = write_tar(shard, [("a.png", picture(1)), ("b.png", picture(2))]).read_bytes()
+    shard.write_bytes(whole[:1_000])
+    table.write_text('{"path": "000.png"}\n{oops\n{"path": "gone.png"}\n[]\n')
+    for _ in range(2):
+        run_job(collection, open_source(str(table)), bundle)
+        run_job(collection, open_source(str(shard)), bundle)
+        assert ["gone.png", "s.tar", "t.jsonl:2", "t.jsonl:4"] == [reject.id for reject in collection.rejects()]
+    shard.write_bytes(whole)
+    run_job(collection, open_source(str(shard)), bundle)
+    assert ["gone.png", "t.jsonl:2", "t.jsonl:4"] == [reject.id for reject in collection.rejects()]
+    table.write_text('{"path": "000.png"}\n{"path": "001.png"}\n{"path": "gone.png"}\n')
+    run_job(collection, open_source(str(table)), bundle)
+    assert ["gone.png"] == [reject.id for reject in collection.rejects()]
+
+
 def test_an_image_that_broke_keeps_its_row(tmp_path: Path, tiny_bundle: Path) -> None:
     """A file that was good once and is damaged now is reported, and found as it was."""
     bundle = counting(tiny_bundle)
@@ -272,6 +296,35 @@ def test_a_summary_before_the_end_is_an_error(tmp_path: Path, tiny_bundle: Path)
     job = embed(collection_for(bundle, tmp_path), open_source(str(_corpus(tmp_path))), bundle)
     with pytest.raises(CollectionError, match="iterate"):
         _ = job.summary
+
+
+def test_a_full_disk_at_the_lease_is_said(tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no room even for the lease the job says what is safe and what to do, as at any later moment."""
+    bundle = Bundle.open(tiny_bundle)
+    collection = collection_for(bundle, tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(module, "lease", full)
+    with pytest.raises(StorageFull, match="run the same command again; the 0 items"):
+        run_job(collection, open_source(str(_corpus(tmp_path))), bundle)
+
+
+def test_a_count_that_fails_is_not_told_twice(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that is none is the job's one error; the thread that counts it for the progress bar ends in silence."""
+    printed: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", printed.append)
+    (tmp_path / "t.parquet").write_bytes(b"PAR1junkjunkPAR1")
+    bundle = Bundle.open(tiny_bundle)
+    with pytest.raises(SourceError, match=r"t\.parquet"):
+        run_job(collection_for(bundle, tmp_path), open_source(str(tmp_path / "t.parquet")), bundle)
+    for thread in threading.enumerate():
+        if thread.name == "counter":
+            thread.join()
+    assert not printed
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 """index.pipeline: reading ahead, in order, in bounded memory."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from index.collection import Collection
 from index.errors import SourceError
 from index.options import EmbedOptions
 from index.pipeline import Preparation
@@ -34,6 +38,54 @@ class Stream:
     def count(self) -> int | None:
         """Not known."""
         return None
+
+
+# no scheme here opens a connection, whatever is installed
+SCHEMES = (
+    "",
+    "file://",
+    "memory://",
+    "zip://",
+    "zip://a::file://",
+    "simplecache::file://",
+    "tar://",
+    "nope://",
+    "data:",
+)
+TEXT = st.text(st.characters(codec=None), max_size=20)
+PATHS = st.builds(
+    str.__add__, st.sampled_from(SCHEMES), TEXT | st.sampled_from(["000.png", "[bad/a", "a\0b", "/dev/null"])
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=5,
+)
+ROWS = st.dictionaries(st.sampled_from(["id", "caption", "captions", "x"]) | TEXT, VALUES, max_size=4)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(PATHS | VALUES, ROWS, st.sampled_from([0, 0, 60, 63, 100, 900, 5_000])), max_size=8),
+    st.binary(max_size=40).filter(lambda data: b"\n" not in data and data.strip()),
+)
+def test_any_line_of_jsonl_is_a_row_or_a_reject(
+    tmp_path: Path, tiny_bundle: Path, rows: list[tuple[object, dict[str, object], int]], garbage: bytes
+) -> None:
+    """Whatever stands on a line, deep, undecodable or an address of nothing, the job goes on to the last line."""
+    write_pictures(tmp_path, [0])
+    lines = [
+        json.dumps({**row, "path": path, "deep": "DEEP"}).replace('"DEEP"', "[" * depth + "1" + "]" * depth).encode()
+        for path, row, depth in rows
+    ]
+    (tmp_path / "t.jsonl").write_bytes(b"\n".join([*lines, garbage, b'{"path": "000.png", "id": "the last"}\n']))
+    bundle = counting(tiny_bundle)
+    collection = Collection.open(tmp_path, "test") if (tmp_path / "test").exists() else collection_for(bundle, tmp_path)
+    with Preparation(open_source(str(tmp_path / "t.jsonl")), collection, bundle, EmbedOptions()) as ahead:
+        found = list(ahead.outcomes())
+    assert len(rows) + 2 == len(found)
+    assert all(isinstance(outcome, Ready | Reject) for outcome in found)
+    assert "the last" in [outcome.record.id if isinstance(outcome, Ready) else outcome.id for outcome in found[-1:]]
 
 
 def _settle(value: Callable[[], int]) -> int:

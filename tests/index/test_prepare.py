@@ -168,10 +168,13 @@ def test_the_size_of_a_large_jpeg_is_its_own(tmp_path: Path, tiny_bundle: Path) 
     assert (1_600, 1_200) == (ready.record.width, ready.record.height)
 
 
-def test_damaged_exif_is_no_fault_of_the_picture(tmp_path: Path, tiny_bundle: Path) -> None:
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"garbage!garbage!", b"MM*\0 not a directory at all", b"II*\0\xff\xff\xff\xff"])
+def test_damaged_exif_is_no_fault_of_the_picture(tmp_path: Path, tiny_bundle: Path, kind: str, exif: bytes) -> None:
     """A picture whose EXIF cannot be read is a row, shown as it lies."""
     file = io.BytesIO()
-    Image.new("RGB", (30, 20)).save(file, "PNG", exif=b"Exif\0\0MM*\0 not a directory at all")
+    Image.new("RGB", (30, 20)).save(file, kind, exif=b"Exif\0\0" + exif)
     outcome = prepare_item(_item(tmp_path / "a", file.getvalue()), None, counting(tiny_bundle), DecodeLimits())
     assert isinstance(outcome, Ready), outcome
     assert (30, 20) == (outcome.record.width, outcome.record.height)

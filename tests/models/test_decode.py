@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
 
+from models import decode as module
 from models.decode import FORMATS, DecodeLimits, decode, decode_sized
 from models.errors import ImageTooLarge, ImageUnreadable, InputError
 from tests.support.images import VARIETIES, animated, bomb, damaged, encoded, in_mode, picture, turned, variety
@@ -301,6 +302,19 @@ def test_pillows_warnings_are_not_printed() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert "" == done.stderr
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32, np.uint16, ">u2"])
+@pytest.mark.parametrize("pixels", [1, 48, 500])
+def test_strips_leave_no_seam(kind: str | type[np.generic], pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture scaled some rows at a time is the picture scaled whole: its range is that of all rows."""
+    levels = np.random.default_rng(0).integers(0, 60_000, (31, 48)).astype(kind)
+    data = encoded(Image.fromarray(levels), "TIFF")
+    whole = decode(data)
+    monkeypatch.setattr(module, "_STRIP_PIXELS", pixels)
+
+    assert np.array_equal(_levels(whole), _levels(decode(data)))
+    assert np.abs(_levels(whole)[:, :, 0] - levels.astype(float) / 257).max() <= 0.5
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.int32])

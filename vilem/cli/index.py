@@ -50,6 +50,7 @@ def build(
       vilem index build photos ~/Pictures --model scenes-s
       vilem index build shop products.csv --model vit-b-32 --root /srv/pictures
     """
+    from index.collection import Collection, list_collections
     from index.embed import embed
     from index.errors import SourceError
     from index.options import EmbedOptions
@@ -61,15 +62,17 @@ def build(
     folder = _home(home)
     items = open_source(source, root=root)
     bundle = Bundle.open(find_bundle(model, folder))
-    collection = _collection(folder / "collections", name, bundle)
+    collections = folder / "collections"
     options = EmbedOptions(image_batch=batch, limits=DecodeLimits(max_pixels=max_pixels))
     # what a supervisor sends means what Ctrl-C means: commit, then stop
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        collection = _collection(collections, name, bundle)
         with embed(collection, items, bundle, options) as job:
             _follow(job)
     except KeyboardInterrupt:
-        rows = collection.latest().count()
+        # it may come while the collection is being made
+        rows = Collection.open(collections, name).count() if name in list_collections(collections) else 0
         typer.echo(
             f"stopped: {rows:,} items are safe, not yet published; the same command goes on from there", err=True
         )

@@ -192,7 +192,13 @@ def test_a_remote_table_names_remote_images() -> None:
 def test_any_row_is_an_item_or_unusable(tmp_path: Path, row: object) -> None:
     """Whatever JSON stands on a line, the line after it is read."""
     deep = '{"path": "a", "id": ' + "[" * 900 + "]" * 900 + "}"
-    lines = [json.dumps(row), deep, json.dumps({"path": "\ud800.png"}), json.dumps({"path": "a\0b"}), '{"path": "last"}']
+    lines = [
+        json.dumps(row),
+        deep,
+        json.dumps({"path": "\ud800.png"}),
+        json.dumps({"path": "a\0b"}),
+        '{"path": "last"}',
+    ]
     (tmp_path / "t.jsonl").write_text("\n".join(lines))
 
     found = list(TableSource(str(tmp_path / "t.jsonl")))
