@@ -30,8 +30,8 @@ TARGET_RECALL = 0.95
 KEEP = 3
 
 _CANARIES = 64
-# sums of float32 products in another order
-_SCORE_SLACK = 1e-5
+# a graph's vectors are of half precision, its queries are not
+_SCORE_SLACK = 1e-3
 _STILL_SERVED = "free some and publish again; the old snapshot is still served"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from index import faiss_cpu
 from index.errors import SnapshotInvalid
-from index.faiss_cpu import EXACT_BELOW_ROWS, FaissIndex, use_threads
+from index.faiss_cpu import EXACT_BELOW_ROWS, HNSW_LINKS, FaissIndex, use_threads
 from index.recall import recall_at_k
 from tests.index.published import unit_vectors
 
@@ -111,3 +111,26 @@ def test_threads_are_the_calling_threads_own() -> None:
     with ThreadPoolExecutor(1) as pool:
         assert 1 == pool.submit(given_one).result()
     assert before == faiss.omp_get_max_threads()
+
+
+def test_a_graph_costs_half_the_memory(graph: FaissIndex, tmp_path: Path) -> None:
+    """Its vectors are of half precision, and say so; links come on top."""
+    graph.save(tmp_path / "graph")
+
+    links = 4 * 2 * HNSW_LINKS
+    assert "HNSW32,SQfp16" == graph.factory
+    assert (tmp_path / "graph").stat().st_size < graph.rows * (2 * graph.dim + 1.2 * links)
+
+
+def test_graphs_of_full_precision_still_open(tmp_path: Path) -> None:
+    """Snapshots that an earlier version published are served as they are."""
+    vectors = unit_vectors(500, dim=16)
+    older = faiss.IndexHNSWFlat(16, HNSW_LINKS, faiss.METRIC_INNER_PRODUCT)
+    older.add(vectors)
+    faiss.write_index(older, str(tmp_path / "older"))
+
+    opened = FaissIndex.load(tmp_path / "older")
+
+    _, positions = opened.search(vectors[:5], 1, {"efSearch": 64})
+    assert "HNSW32,Flat" == opened.factory
+    assert [0, 1, 2, 3, 4] == positions[:, 0].tolist()
