@@ -43,7 +43,7 @@ def export_graph(
             verbose=False,
         )
     assert program is not None
-    save(rename_output(program.model_proto, "embedding"), path)
+    save(without_traces(rename_output(program.model_proto, "embedding")), path)
 
 
 def rename_output(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
@@ -54,6 +54,15 @@ def rename_output(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
         node.output[:] = [names.get(value, value) for value in node.output]
     for value in (*model.graph.initializer, *model.graph.value_info, *model.graph.output):
         value.name = names.get(value.name, value.name)
+    return model
+
+
+def without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Take out what the exporter notes of its own work: file names of the machine that exported, at every node."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
     return model
 
 

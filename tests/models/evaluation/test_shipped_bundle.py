@@ -33,6 +33,11 @@ def test_the_bundle_is_small() -> None:
     assert sum(path.stat().st_size for path in _path().rglob("*") if path.is_file()) <= LIMIT
 
 
+def test_the_bundle_tells_nothing_of_its_maker() -> None:
+    """Its graphs hold no file names of the machine that exported them."""
+    assert [] == [path.name for path in _path().glob("*.onnx") if b".py" in path.read_bytes()]
+
+
 def test_the_bundle_is_sealed() -> None:
     """Every file is what its manifest says, and there is no file that the manifest does not say."""
     manifest = read_manifest(_path())

@@ -36,6 +36,15 @@ def test_any_number_of_rows_is_taken(tmp_path: Path) -> None:
     assert 0o644 == data.stat().st_mode & 0o777
 
 
+def test_a_graph_tells_nothing_of_the_machine(tmp_path: Path) -> None:
+    """The exporter notes at every node where in whose files it came from; a bundle carries none of that."""
+    export_graph(Doubled(), torch.ones(3, 32), "values", tmp_path / "double.onnx")
+
+    data = (tmp_path / "double.onnx").read_bytes()
+    assert b".py" not in data
+    assert str(Path(__file__).parents[3]).encode() not in data
+
+
 def test_renaming_makes_room() -> None:
     """A value inside that has the new name gets another, and the graph computes what it did."""
     nodes = [
