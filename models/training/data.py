@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.negatives.editor import Caption
 from models.scenes.corpus import example
 from models.scenes.grammar import Split
 from models.sealed import write_atomically
@@ -27,6 +28,11 @@ class SceneArrays:
     images: np.ndarray
     captions: list[tuple[str, ...]]
     held_back: np.ndarray
+
+    def caption(self, row: int, choice: int) -> Caption:
+        """One caption of a scene, with the others of its image."""
+        texts = self.captions[row]
+        return Caption(texts[choice], tuple(text for place, text in enumerate(texts) if place != choice))
 
 
 def load_scenes(cache: Path, split: Split, count: int, seed: int, size: int) -> SceneArrays:

@@ -11,7 +11,6 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from models.negatives.editor import Caption
 from models.training.data import SceneArrays, batches
 from models.training.editing import EditMaker
 from models.training.features import image_features, text_features
@@ -113,7 +112,7 @@ class Trainer:
         pixels = to_tensor(self._scenes.images[rows])
         if self.edits is None:
             return Batch(pixels, ids)
-        captions = [_caption(self._scenes.captions[row], choice) for row, choice in zip(rows, choices, strict=True)]
+        captions = [self._scenes.caption(row, choice) for row, choice in zip(rows, choices, strict=True)]
         # drawn by the step's own generator: a resumed run draws the same
         drawn = self.edits.draw(captions, np.random.default_rng([self._recipe.seed, self.step]))
         return Batch(pixels, ids, self.edits.lay_out(drawn))
@@ -185,10 +184,6 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
     staging = path.with_name(f".{path.name}.new")
     torch.save(trainer.state(), staging)
     staging.replace(path)
-
-
-def _caption(texts: tuple[str, ...], choice: int) -> Caption:
-    return Caption(texts[choice], tuple(text for place, text in enumerate(texts) if place != choice))
 
 
 def _optimizer(objective: Objective, recipe: Recipe) -> torch.optim.Optimizer:

@@ -76,7 +76,7 @@ class Objective(nn.Module):
         changed = edited.changed.nonzero().squeeze(1)
         again = text_features(self.towers, edited.ids[changed])
         tokens = _put(texts.tokens, changed, again.tokens, edited.ids.shape[1])
-        features = module(pool_words(tokens, edited.word_of, edited.there.shape[1]), edited.there, image)
+        features = read(module, tokens, edited, image)
         wrong = again.embedding if weights.negatives else None
         parts = {
             "contrastive": contrastive(image.embedding, texts.embedding, self._scale(), wrong),
@@ -87,6 +87,11 @@ class Objective(nn.Module):
 
     def _scale(self) -> torch.Tensor:
         return self.towers.logit_scale.exp()
+
+
+def read(module: Interaction, tokens: torch.Tensor, edited: EditedBatch, image: ImageFeatures) -> torch.Tensor:
+    """Features [b, w, out] of the words of edited texts, whose tokens' are [b, t, width], beside b images."""
+    return module(pool_words(tokens, edited.word_of, edited.there.shape[1]), edited.there, image)
 
 
 def with_proofreading(towers: nn.Module, part: ProofreadingPart, size: int, vocabulary: int) -> Objective:

@@ -12,13 +12,11 @@ import torch
 
 from models.evaluation.words import Control, Correction, control, correction, shuffled_images
 from models.negatives.edited import Edited
-from models.negatives.editor import Caption
 from models.training.data import SceneArrays
 from models.training.editing import EditedBatch, EditMaker
 from models.training.features import image_features, text_features
-from models.training.interaction import pool_words
 from models.training.loop import to_tensor
-from models.training.objective import Objective
+from models.training.objective import Objective, read
 
 _BATCH = 64
 
@@ -41,12 +39,19 @@ class Proofs:
 
 @dataclass(frozen=True)
 class _Words:
-    """Of W words: scores, labels, first guesses and what would be right (-1: right already, or outside)."""
+    """Of W words: labels, what would be right (-1: right already, or outside), and what the module says of them.
 
-    scores: np.ndarray
+    Attributes:
+        scores: with the right image.
+        shuffled: with another.
+        guesses: with the right image.
+    """
+
     wrong: np.ndarray
-    guesses: np.ndarray
     originals: np.ndarray
+    scores: np.ndarray
+    shuffled: np.ndarray
+    guesses: np.ndarray
 
 
 def proofread(objective: Objective, scenes: SceneArrays, edits: EditMaker, seed: int = 0) -> Proofs:
@@ -61,15 +66,22 @@ def proofread(objective: Objective, scenes: SceneArrays, edits: EditMaker, seed:
     Raises:
         ValueError: the objective has no module, or there is one scene only.
     """
-    drawn = edits.draw(_captions(scenes), np.random.default_rng(seed))
-    own = np.arange(len(drawn))
-    batches = [drawn[start : start + _BATCH] for start in range(0, len(drawn), _BATCH)]
+    # every kind of caption takes its turn
+    captions = [scenes.caption(row, row % len(texts)) for row, texts in enumerate(scenes.captions)]
+    drawn = edits.draw(captions, np.random.default_rng(seed))
     judged = editable(drawn)
-    right = _read(objective, scenes, edits, batches, own, judged)
-    shuffled = _read(objective, scenes, edits, batches, shuffled_images(own, seed), judged)
+    others = shuffled_images(np.arange(len(drawn)), seed)
+    objective.eval()
+    parts: list[_Words] = []
+    for start in range(0, len(drawn), _BATCH):
+        rows = slice(start, start + _BATCH)
+        batch = edits.lay_out(drawn[rows])
+        pixels = tuple(to_tensor(scenes.images[each]) for each in (rows, others[rows]))
+        parts.append(_answers(objective, batch, pixels, _mask(drawn[rows], judged, batch)))
+    columns = zip(*(vars(part).values() for part in parts), strict=True)
+    words = _Words(*(np.concatenate(column) for column in columns))
     return Proofs(
-        control(right.scores, shuffled.scores, right.wrong),
-        correction(right.guesses, right.originals, right.wrong),
+        control(words.scores, words.shuffled, words.wrong), correction(words.guesses, words.originals, words.wrong)
     )
 
 
@@ -79,52 +91,31 @@ def editable(edits: Sequence[Edited]) -> frozenset[str]:
     return frozenset(after | {word for edit in edits for word in edit.should_be if word})
 
 
-def _captions(scenes: SceneArrays) -> list[Caption]:
-    # every kind of caption takes its turn
-    return [
-        Caption(texts[number % len(texts)], tuple(text for text in texts if text != texts[number % len(texts)]))
-        for number, texts in enumerate(scenes.captions)
-    ]
-
-
-def _read(
-    objective: Objective,
-    scenes: SceneArrays,
-    edits: EditMaker,
-    batches: Sequence[Sequence[Edited]],
-    images: np.ndarray,
-    judged: frozenset[str],
-) -> _Words:
-    parts: list[_Words] = []
-    for number, batch in enumerate(batches):
-        pixels = to_tensor(scenes.images[images[number * _BATCH : number * _BATCH + len(batch)]])
-        chosen = [[word.text.lower() in judged for word in edit.words] for edit in batch]
-        laid = edits.lay_out(batch)
-        parts.append(_answers(objective.eval(), laid, pixels, _mask(chosen, laid)))
-    columns = zip(*((part.scores, part.wrong, part.guesses, part.originals) for part in parts), strict=True)
-    return _Words(*(np.concatenate(column) for column in columns))
-
-
-def _mask(chosen: Sequence[Sequence[bool]], batch: EditedBatch) -> torch.Tensor:
+def _mask(edits: Sequence[Edited], judged: frozenset[str], batch: EditedBatch) -> torch.Tensor:
     mask = torch.zeros_like(batch.there)
-    for row, words in enumerate(chosen):
-        mask[row, : len(words)] = torch.tensor(words, dtype=torch.bool)
+    for row, edit in enumerate(edits):
+        mask[row, : len(edit.words)] = torch.tensor(
+            [word.text.lower() in judged for word in edit.words], dtype=torch.bool
+        )
     return mask
 
 
 @torch.no_grad()
-def _answers(objective: Objective, batch: EditedBatch, pixels: torch.Tensor, judged: torch.Tensor) -> _Words:
+def _answers(objective: Objective, batch: EditedBatch, pixels: Sequence[torch.Tensor], judged: torch.Tensor) -> _Words:
+    """*pixels*: of the right images, and of others."""
     module = objective.module
     if module is None:
         raise ValueError("these towers were trained without proofreading: there is no module to ask")
-    image = image_features(objective.towers, pixels, objective.levels)
     tokens = text_features(objective.towers, batch.ids).tokens
-    features = module(pool_words(tokens, batch.word_of, batch.there.shape[1]), batch.there, image)
+    right, other = (
+        read(module, tokens, batch, image_features(objective.towers, each, objective.levels)) for each in pixels
+    )
     originals = torch.full(batch.there.shape, -1)
     originals[*batch.places.T] = batch.words
     return _Words(
-        module.detection(features)[judged].float().numpy(),
-        batch.wrong[judged].numpy(),
-        module.correction(features)[judged].argmax(dim=-1).numpy(),
-        originals[judged].numpy(),
+        wrong=batch.wrong[judged].numpy(),
+        originals=originals[judged].numpy(),
+        scores=module.detection(right)[judged].float().numpy(),
+        shuffled=module.detection(other)[judged].float().numpy(),
+        guesses=module.correction(right)[judged].argmax(dim=-1).numpy(),
     )

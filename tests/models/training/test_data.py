@@ -8,7 +8,7 @@ import pytest
 
 from models.scenes.corpus import example
 from models.training import data
-from models.training.data import batches, load_scenes
+from models.training.data import SceneArrays, batches, load_scenes
 
 
 def test_a_split_is_the_generators_scenes(tmp_path: Path) -> None:
@@ -67,3 +67,11 @@ def test_every_caption_gets_its_turn() -> None:
     chosen = {caption for _, captions in itertools.islice(batches(8, 8, seed=1), 20) for caption in captions.tolist()}
 
     assert {0, 1, 2, 3, 4} == chosen
+
+
+def test_a_caption_comes_with_the_others_of_its_image() -> None:
+    """The chosen text, and every other one of that scene, in their order."""
+    scenes = SceneArrays(np.zeros((2, 1, 1, 3), np.uint8), [("a", "b", "c"), ("d",)], np.zeros(2, bool))
+
+    assert ("b", ("a", "c")) == (scenes.caption(0, 1).text, scenes.caption(0, 1).others)
+    assert ("d", ()) == (scenes.caption(1, 0).text, scenes.caption(1, 0).others)
