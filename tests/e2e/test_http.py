@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -21,27 +20,12 @@ from index.collection import Collection
 from index.publish import publish
 from service.app import create_app
 from service.settings import Settings
-from tests.support.collections import colour_picture, make_colours
+from tests.support.collections import colour_picture
 from tests.support.servers import Server, serving
 
 SEARCH = "/v1/collections/colours/search"
 # of each operation: more find little more, and take seconds each
 EXAMPLES = 30
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
-    """A home with the collection "colours"."""
-    folder = tmp_path_factory.mktemp("home")
-    make_colours(folder, tiny_bundle)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(home: Path) -> Iterator[Server]:
-    """`vilem serve` over it, ready."""
-    with serving(home, home / "log", poll_s=0.05) as running:
-        yield running
 
 
 OPERATIONS = {

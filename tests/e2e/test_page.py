@@ -26,21 +26,6 @@ PLAIN = 1_150
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
-    """A home with the collection "colours"."""
-    folder = tmp_path_factory.mktemp("home")
-    make_colours(folder, tiny_bundle)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(home: Path) -> Iterator[Server]:
-    """`vilem serve` over it, ready."""
-    with serving(home, home / "log", poll_s=0.05) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium."""
     with chromium() as opened:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.index.support import real_data
+from tests.support.data import real_data
 from tests.support.servers import Server, serving
 
 # at once: enough to keep batches filled

@@ -2,13 +2,10 @@
 
 import io
 import json
-import os
-import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from index.collection import Collection
@@ -23,15 +20,6 @@ from models.decode import DecodeLimits
 
 DIM = 4
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def real_data(*parts: str) -> Path:
-    """A path in the folder of real photographs; the test is skipped where it is not there."""
-    root = Path(os.environ.get("VILEM_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    path = root.joinpath(*parts)
-    if not path.exists():
-        pytest.skip(f"no real photographs at {path}: set VILEM_TEST_DATA")
-    return path
 
 
 def picture(number: int, kind: str = "PNG", size: tuple[int, int] = (48, 40)) -> bytes:
@@ -56,16 +44,6 @@ def write_pictures(folder: Path, numbers: Iterable[int]) -> list[str]:
 def write_table(path: Path, rows: Iterable[Mapping[str, object]]) -> Path:
     """A JSONL file."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def write_tar(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:
-    """An uncompressed tar of those members, in that order."""
-    with tarfile.open(path, "w") as tar:
-        for name, data in members:
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
     return path
 
 

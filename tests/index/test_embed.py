@@ -26,13 +26,12 @@ from tests.index.support import (
     counting,
     live_captions,
     picture,
-    real_data,
     run_job,
     stored_ids,
     write_pictures,
     write_table,
-    write_tar,
 )
+from tests.support.data import real_data, write_tar
 from tests.support.tiny_bundle import make_tiny_bundle
 
 

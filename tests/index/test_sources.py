@@ -11,7 +11,8 @@ from index.sources import SourceItem, open_source, read_uri
 from index.sources.folder import FolderSource
 from index.sources.table import TableSource
 from index.sources.webdataset import WebDatasetSource
-from tests.index.support import picture, write_pictures, write_tar
+from tests.index.support import picture, write_pictures
+from tests.support.data import write_tar
 
 
 def test_the_kind_is_seen_from_what_is_there(tmp_path: Path) -> None:

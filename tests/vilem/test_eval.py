@@ -11,7 +11,8 @@ from models.evaluation.dataset import DatasetInvalid
 from models.evaluation.layouts.sugarcrepe import TYPES
 from models.evaluation.report import read_report
 from models.scenes.corpus import write_jsonl
-from tests.models.evaluation.made import COLOURS, picture, write_karpathy, write_sugarcrepe, write_tar
+from tests.models.evaluation.made import COLOURS, picture, write_karpathy, write_sugarcrepe
+from tests.support.data import write_tar
 from tests.support.tiny_bundle import make_tiny_bundle
 from vilem.cli.eval import app
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from index.errors import SourceError, UriMissing, UriUnreadable
 from index.sources import read_uri
 from index.sources.uri import member_uri, open_filesystem, uri_of
-from tests.index.support import write_tar
+from tests.support.data import write_tar
 
 FILE_NAMES = st.text(
     st.characters(exclude_characters="/\x00", exclude_categories=["Cs"]), min_size=1, max_size=40

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from index.sources import open_source, read_uri
 from index.sources.item import Source, SourceItem, Unusable
-from tests.index.support import picture, real_data, write_tar
+from tests.index.support import picture
 from tests.index.test_schema import JSON
+from tests.support.data import real_data, write_tar
 
 KEYS = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="./\\"), min_size=1, max_size=30)
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -62,16 +61,6 @@ def write_karpathy(folder: Path, splits: Sequence[str], captions: int = 5, filep
         images.append({"filename": name, **place, "split": split, "sentences": said, "imgid": number})
     path = folder / "dataset.json"
     path.write_text(json.dumps({"images": images, "dataset": "made"}))
-    return path
-
-
-def write_tar(path: Path, members: Sequence[tuple[str, bytes]]) -> Path:
-    """An uncompressed tar of these members."""
-    with tarfile.open(path, "w") as tar:
-        for name, data in members:
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
     return path
 
 

@@ -11,7 +11,8 @@ from models.evaluation.layouts import LAYOUTS, open_dataset, tell_layout
 from models.evaluation.layouts.files import Options
 from models.evaluation.layouts.sugarcrepe import TYPES
 from models.scenes.corpus import write_jsonl
-from tests.models.evaluation.made import sample, write_karpathy, write_sugarcrepe, write_tar
+from tests.models.evaluation.made import sample, write_karpathy, write_sugarcrepe
+from tests.support.data import write_tar
 
 
 def _coco(folder: Path) -> Path:

@@ -9,8 +9,7 @@ from models.evaluation.dataset import DatasetInvalid
 from models.evaluation.layouts.coco import load
 from models.evaluation.layouts.files import Options
 from tests.models.evaluation.made import picture
-
-SHARED = Path(__file__).resolve().parents[5] / "shared/data/coco-mini/captions.json"
+from tests.support.data import real_data
 
 
 def _write(folder: Path, captions: dict[int, list[str]]) -> Path:
@@ -64,10 +63,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load(tmp_path / "none.json", Options())
 
 
-@pytest.mark.skipif(not SHARED.is_file(), reason=f"no photographs at {SHARED}")
 def test_real_annotations_are_read() -> None:
     """Eighty photographs of COCO with their five captions, each a JPEG file."""
-    found = load(SHARED, Options())
+    found = load(real_data("coco-mini", "captions.json"), Options())
 
     assert (80, {5}) == (len(found.entries), {len(each.captions) for each in found.entries})
     assert all(each.read().startswith(b"\xff\xd8") for each in found.entries[:3])

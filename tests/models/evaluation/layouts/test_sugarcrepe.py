@@ -9,8 +9,7 @@ from models.evaluation.dataset import DatasetInvalid
 from models.evaluation.layouts.files import Options
 from models.evaluation.layouts.sugarcrepe import TYPES, load
 from tests.models.evaluation.made import write_sugarcrepe
-
-SHARED = Path(__file__).resolve().parents[5] / "shared/data/sugarcrepe"
+from tests.support.data import real_data
 
 
 def test_items_of_one_picture_are_gathered(tmp_path: Path) -> None:
@@ -43,13 +42,13 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         load(folder, Options())
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"no texts in {SHARED}")
 def test_the_published_files_are_read(tmp_path: Path) -> None:
     """All 7,511 items of 1,560 pictures are there; without the pictures, the message counts and names them."""
+    texts = real_data("sugarcrepe")
     with pytest.raises(
         DatasetInvalid, match=r"1,560 of 1,560 pictures are missing: expected .* to hold 0000000"
     ) as caught:
-        load(SHARED, Options(images=(tmp_path,)))
+        load(texts, Options(images=(tmp_path,)))
 
     assert "and 1,555 more" in str(caught.value)
-    assert 7511 == sum(len(json.loads((SHARED / f"{kind}.json").read_text())) for kind in TYPES)
+    assert 7511 == sum(len(json.loads((texts / f"{kind}.json").read_text())) for kind in TYPES)

@@ -9,9 +9,8 @@ from models.evaluation.layouts.files import Options
 from models.evaluation.layouts.jsonl import load as load_jsonl
 from models.evaluation.layouts.webdataset import load
 from models.scenes.corpus import write_jsonl, write_webdataset
-from tests.models.evaluation.made import picture, sample, write_tar
-
-SHARED = Path(__file__).resolve().parents[5] / "shared/data/flickr8k"
+from tests.models.evaluation.made import picture, sample
+from tests.support.data import real_data, write_tar
 
 
 def test_a_sample_is_a_picture_with_its_captions(tmp_path: Path) -> None:
@@ -122,10 +121,9 @@ def test_a_folder_without_shards_says_what_it_looked_for(tmp_path: Path) -> None
         load(tmp_path, Options(split="val"))
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"no photographs in {SHARED}")
 def test_real_photographs_are_read() -> None:
     """Flickr8k's validation shard: 1,000 photographs with five captions each, every one a JPEG file."""
-    found = load(SHARED / "val-000.tar", Options())
+    found = load(real_data("flickr8k", "val-000.tar"), Options())
 
     assert (1000, {5}) == (len(found.entries), {len(each.captions) for each in found.entries})
     assert all(each.read().startswith(b"\xff\xd8") for each in found.entries[::250])
