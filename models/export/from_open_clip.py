@@ -14,8 +14,8 @@ from models.export.seal import Precision, export_bundle
 from models.export.text_spec import first_line, load_tokenizer, text_of
 from models.export.weights import SUFFIXES, expect_file, load_weights
 from models.manifest import BundleManifest, Preprocess, Provenance
+from models.open_clip_import import import_open_clip
 from models.sealed import sha256_of
-from models.training.open_clip_import import import_open_clip
 
 RANDOM = "none"
 

@@ -12,7 +12,7 @@ from torch import nn
 from models.negatives.errors import MaskedLmInvalid
 from models.negatives.masked import Guess
 from models.negatives.words import Word, split_words, token_words
-from models.training.open_clip_import import import_open_clip
+from models.open_clip_import import import_open_clip
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

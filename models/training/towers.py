@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from models.training.open_clip_import import import_open_clip
+from models.open_clip_import import import_open_clip
 from models.training.recipe import Recipe
 
 

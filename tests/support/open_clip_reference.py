@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from models.manifest import Preprocess
-from models.training.open_clip_import import import_open_clip
+from models.open_clip_import import import_open_clip
 
 
 def open_clip() -> ModuleType:

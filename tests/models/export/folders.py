@@ -10,7 +10,7 @@ import tokenizers
 import torch
 from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
 
-from models.training.open_clip_import import import_open_clip
+from models.open_clip_import import import_open_clip
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = "open_clip_model.safetensors"

@@ -20,7 +20,7 @@ from models.export import from_open_clip, seal
 from models.export.from_open_clip import export_open_clip
 from models.export.parity import TOLERANCE
 from models.image import prepare
-from models.training.open_clip_import import import_open_clip
+from models.open_clip_import import import_open_clip
 from tests.models.export.conftest import Exported
 from tests.models.export.folders import CONFIG, WEIGHTS
 

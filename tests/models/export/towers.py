@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from models.training.open_clip_import import import_open_clip
+from models.open_clip_import import import_open_clip
 
 if TYPE_CHECKING:
     from open_clip.model import CLIP, CustomTextCLIP

@@ -14,7 +14,7 @@ from models.negatives.hugging_face import HuggingFaceModel, load_hugging_face
 from models.negatives.lexicon import Lexicon
 from models.negatives.masked import MaskedEditor
 from models.negatives.words import split_words
-from models.training.open_clip_import import import_open_clip
+from models.open_clip_import import import_open_clip
 
 # transformers imports torchvision with every model, which fails beside a CPU build of torch until this has run
 import_open_clip()

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from models.open_clip_import import import_open_clip
 from models.training.features import depth, image_features, level_indices, text_features
-from models.training.open_clip_import import import_open_clip
 from models.training.towers import build_towers
 from tests.models.training.small import small_recipe
 

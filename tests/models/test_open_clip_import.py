@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 SCRIPT = """
-from models.training.open_clip_import import import_open_clip
+from models.open_clip_import import import_open_clip
 first = import_open_clip()
 second = import_open_clip()
 import open_clip
