@@ -9,7 +9,7 @@ import numpy as np
 
 from models.decode import DecodeLimits, decode_sized
 from models.encoder import DualEncoder
-from models.errors import BundleInvalid, BundleMissing
+from models.errors import BundleError, BundleInvalid, BundleMissing
 from models.image import prepare
 from models.manifest import MANIFEST_NAME, TOKENIZER_NAME, BundleManifest, read_manifest, verify_bundle
 from models.ort import Runtime
@@ -133,6 +133,25 @@ def find_bundle(reference: str | Path, home: Path) -> Path:
             return folder
     names = ", ".join(folder.name for folder in list_bundles(home)) or "none"
     raise BundleMissing(f"no bundle {str(reference)!r}: give a bundle's folder or one of these names: {names}")
+
+
+def bundle_of(digest: str, name: str, home: Path) -> Path:
+    """The folder of the bundle with that *digest*; *name* is what it was called, for the message.
+
+    Raises:
+        BundleMissing: there is none.
+    """
+    for folder in list_bundles(home):
+        try:
+            found = read_manifest(folder).digest()
+        except (BundleError, OSError):
+            # a broken bundle beside the right one is no reason to refuse
+            continue
+        if found == digest:
+            return folder
+    raise BundleMissing(
+        f"the bundle {name!r} (digest {digest[:12]}…) that embedded it is not in {home}/bundles: copy it there"
+    )
 
 
 def list_bundles(home: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from index.collection import list_collections
 from index.errors import CollectionError
 from index.publish import current
 from index.searcher import Searcher
-from models.bundle import Bundle, list_bundles
+from models.bundle import Bundle, bundle_of, list_bundles
 from models.errors import BundleError, BundleMissing, ModelError
 from models.manifest import read_manifest
 from models.ort import Runtime as OrtRuntime
@@ -128,18 +128,7 @@ class Loader:
     def _model_of(self, digest: str, name: str, models: dict[str, Model]) -> Model:
         if digest in models:
             return models[digest]
-        for folder in list_bundles(self._settings.home):
-            try:
-                found = read_manifest(folder).digest()
-            except (BundleError, OSError):
-                # a broken bundle beside the right one is no reason to refuse
-                continue
-            if found == digest:
-                return self._load(folder, models)
-        raise BundleMissing(
-            f"the bundle {name!r} (digest {digest[:12]}…) that embedded it is not in {self._settings.home}/bundles: "
-            "copy it there"
-        )
+        return self._load(bundle_of(digest, name, self._settings.home), models)
 
     def _named_model(self, name: str, models: dict[str, Model]) -> str:
         """The digest of the bundle of that name, loaded; of several the first in order of folders."""

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from models import bundle as module
-from models.bundle import Bundle, find_bundle, list_bundles
+from models.bundle import Bundle, bundle_of, find_bundle, list_bundles
 from models.decode import DecodeLimits, decode
 from models.errors import (
     BundleAltered,
@@ -250,3 +250,14 @@ def test_nowhere_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert [] == list_bundles(tmp_path)
     with pytest.raises(BundleMissing, match="none"):
         find_bundle("x", tmp_path)
+
+
+def test_a_bundle_is_found_by_its_digest(tmp_path: Path) -> None:
+    """Whatever its folder is called, and whatever is broken beside it; what is not there is named."""
+    digest = Bundle.open(make_tiny_bundle(tmp_path / "bundles" / "right", seed=3)).digest
+    (tmp_path / "bundles" / "broken").mkdir()
+    (tmp_path / "bundles" / "broken" / MANIFEST_NAME).write_text("{")
+
+    assert tmp_path / "bundles" / "right" == bundle_of(digest, "clip", tmp_path)
+    with pytest.raises(BundleMissing, match=r"'clip' \(digest 000000000000…\)"):
+        bundle_of("0" * 64, "clip", tmp_path)

@@ -550,7 +550,8 @@ def test_a_bundle_that_cannot_be_read_hides_no_other(
             raise PermissionError(13, "Permission denied", str(folder))
         return read_manifest(folder)
 
-    monkeypatch.setattr("service.catalogue.read_manifest", denied)
+    for reader in ("service.catalogue", "models.bundle"):
+        monkeypatch.setattr(f"{reader}.read_manifest", denied)
 
     async def use(runtime: Runtime) -> None:
         await until(lambda: is_served(runtime, "colours"))

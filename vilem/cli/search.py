@@ -46,15 +46,11 @@ def search(
 
 def _embed(searcher: "Searcher", query: str, home: Path, *, image: bool) -> tuple["np.ndarray", bool]:
     """The query's vector (d,), and whether a text was cut."""
-    from models.bundle import Bundle, list_bundles
-    from models.errors import BundleMissing, ImageUnreadable
-    from models.manifest import read_manifest
+    from models.bundle import Bundle, bundle_of
+    from models.errors import ImageUnreadable
 
-    digest = searcher.manifest.bundle_digest
-    folders = [folder for folder in list_bundles(home) if read_manifest(folder).digest() == digest]
-    if not folders:
-        raise BundleMissing(f"the bundle {searcher.manifest.bundle_name!r} is not in {home}/bundles: copy it there")
-    bundle = Bundle.open(folders[0])
+    manifest = searcher.manifest
+    bundle = Bundle.open(bundle_of(manifest.bundle_digest, manifest.bundle_name, home))
     if not image:
         embedded = bundle.embed_texts([query])
         return embedded.vectors[0], bool(embedded.truncated[0])
