@@ -2,17 +2,20 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from models.negatives.editor import Caption
 from models.scenes.corpus import example
 from models.scenes.grammar import Split
 from models.sealed import write_atomically
+from models.training.pairs import caption_of
+from models.training.views import View, look
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,19 @@ class SceneArrays:
     captions: list[tuple[str, ...]]
     held_back: np.ndarray
 
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    def pixels(self, rows: np.ndarray, views: Sequence[View] | None = None) -> np.ndarray:
+        """See `models.training.pairs.Pairs`."""
+        if views is None:
+            return np.array(self.images[rows])
+        pairs = zip(self.images[rows], views, strict=True)
+        return np.stack([look(Image.fromarray(image), view, image.shape[0]) for image, view in pairs])
+
     def caption(self, row: int, choice: int) -> Caption:
         """One caption of a scene, with the others of its image."""
-        texts = self.captions[row]
-        return Caption(texts[choice], tuple(text for place, text in enumerate(texts) if place != choice))
+        return caption_of(self.captions[row], choice)
 
 
 def load_scenes(cache: Path, split: Split, count: int, seed: int, size: int) -> SceneArrays:
@@ -69,17 +81,3 @@ def _render(pixels: Path, texts: Path, corpus: tuple[Split, int, int, int]) -> N
 def _one(task: tuple[Split, int, int, int]) -> tuple[np.ndarray, tuple[str, ...], bool]:
     made = example(*task)
     return made.image, made.captions, made.scene.held_back
-
-
-def batches(count: int, batch: int, seed: int, captions: int = 5) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Endless batches of distinct rows and, for each, which caption to take.
-
-    Yields:
-        (rows (b,) sorted, caption numbers (b,)): every row once an epoch, but for the last incomplete batch.
-    """
-    rng = np.random.default_rng([seed, count])
-    while True:
-        order = rng.permutation(count)
-        for start in range(0, count - batch + 1, batch):
-            # sorted: a memory map is read forwards
-            yield np.sort(order[start : start + batch]), rng.integers(captions, size=batch)

@@ -1,7 +1,7 @@
 """Edited captions as tensors: which token is of which word, which words are wrong, what belongs there."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,15 +15,16 @@ from models.negatives.words import split_words, token_words
 
 @dataclass(frozen=True)
 class EditedBatch:
-    """b edited texts; t tokens and w words of the longest, n wrong words whose right word is known.
+    """m edited texts of a batch; t tokens and w words of the longest, n wrong words whose right word is known.
 
     Attributes:
-        ids: [b, t] token ids, 0 after the end.
-        word_of: [b, t] each token's word, -1 for none.
-        there: [b, w] bool, False for padding.
-        wrong: [b, w] bool.
+        ids: [m, t] token ids, 0 after the end.
+        word_of: [m, t] each token's word, -1 for none.
+        there: [m, w] bool, False for padding.
+        wrong: [m, w] bool.
         places: [n, 2] text and word of each correction.
         words: [n] index of the right word in the vocabulary.
+        owner: [m] the pair of the batch, by its place, whose caption each was made from; in order.
     """
 
     ids: torch.Tensor
@@ -32,11 +33,27 @@ class EditedBatch:
     wrong: torch.Tensor
     places: torch.Tensor
     words: torch.Tensor
+    owner: torch.Tensor
 
     @property
     def changed(self) -> torch.Tensor:
-        """[b] bool: texts with a wrong word."""
+        """[m] bool: texts with a wrong word."""
         return self.wrong.any(dim=1)
+
+    def each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "EditedBatch":
+        """The same texts, every tensor changed: moved to a device, say."""
+        return EditedBatch(**{name: change(value) for name, value in vars(self).items()})
+
+    def only(self, keep: torch.Tensor) -> "EditedBatch":
+        """The texts that *keep* [m] bool says; at least one.
+
+        By it the loop leaves out what the picture does not refute.
+        """
+        number = keep.cumsum(0) - 1
+        inside = keep[self.places[:, 0]]
+        places = torch.stack([number[self.places[inside, 0]], self.places[inside, 1]], dim=1)
+        rest = (each[keep] for each in (self.ids, self.word_of, self.there, self.wrong))
+        return EditedBatch(*rest, places, self.words[inside], self.owner[keep])
 
 
 class Vocabulary:
@@ -62,20 +79,29 @@ class Vocabulary:
 
 
 class EditMaker:
-    """Draws an edited text for each caption of a batch and lays it out.
+    """Draws edited texts for each caption of a batch and lays them out.
 
     Args:
         editor: where edits come from.
         tokenizer: of the text tower.
         vocabulary: what correction can answer.
         unedited_share: texts that stay as they are, so that being in the batch does not give the answer away.
+        per_caption: edited texts of each caption.
     """
 
-    def __init__(self, editor: Editor, tokenizer: Tokenizer, vocabulary: Vocabulary, unedited_share: float) -> None:
+    def __init__(
+        self,
+        editor: Editor,
+        tokenizer: Tokenizer,
+        vocabulary: Vocabulary,
+        unedited_share: float,
+        per_caption: int = 1,
+    ) -> None:
         self._editor = editor
         self._tokenizer = tokenizer
         self._vocabulary = vocabulary
         self._unedited_share = unedited_share
+        self._per_caption = per_caption
 
     def draw(self, captions: Sequence[Caption], rng: np.random.Generator) -> list[Edited]:
         """One text for each caption; as it was where the draw says so, or where no edit is known."""
@@ -84,8 +110,18 @@ class EditMaker:
         drawn = [None if keep else next(edits) for keep in kept]
         return [edit or unedited(caption.text) for edit, caption in zip(drawn, captions, strict=True)]
 
-    def lay_out(self, edits: Sequence[Edited]) -> EditedBatch:
-        """Texts to tensors."""
+    def draw_each(self, captions: Sequence[Caption], rng: np.random.Generator) -> list[list[Edited]]:
+        """As many texts for each caption as the maker was told."""
+        rounds = [self.draw(captions, rng) for _ in range(self._per_caption)]
+        return [list(edits) for edits in zip(*rounds, strict=True)]
+
+    def lay_out_each(self, edits: Sequence[Sequence[Edited]]) -> EditedBatch:
+        """Several texts for each pair, to tensors."""
+        owner = [place for place, several in enumerate(edits) for _ in several]
+        return self.lay_out([edit for several in edits for edit in several], owner)
+
+    def lay_out(self, edits: Sequence[Edited], owner: Sequence[int] | None = None) -> EditedBatch:
+        """Texts to tensors; without *owner*, text i is of pair i."""
         encodings = self._tokenizer.encode_batch([edit.text for edit in edits])
         tokens = max(len(encoding.ids) for encoding in encodings)
         words = max(1, *(len(edit.words) for edit in edits))
@@ -98,7 +134,8 @@ class EditMaker:
             there[row, : len(edit.words)] = True
             wrong[row, : len(edit.words)] = torch.tensor(edit.wrong, dtype=torch.bool)
         places, targets = self._corrections(edits)
-        return EditedBatch(ids, word_of, there, wrong, places, targets)
+        owners = torch.arange(len(edits)) if owner is None else torch.tensor(owner, dtype=torch.long)
+        return EditedBatch(ids, word_of, there, wrong, places, targets, owners)
 
     def _corrections(self, edits: Sequence[Edited]) -> tuple[torch.Tensor, torch.Tensor]:
         found = [

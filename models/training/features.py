@@ -45,6 +45,16 @@ def level_indices(blocks: int, count: int) -> list[int]:
     return [math.ceil(blocks * (place + 1) / count) - 1 for place in range(count)]
 
 
+def normalised(towers: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+    """Bytes [..., s, s, 3] as [..., 3, s, s] float32, by the mean and deviation that open_clip notes on the tower."""
+    channels = pixels.movedim(-1, -3).float() / 255
+    mean, std = (
+        torch.tensor(each, device=pixels.device).view(3, 1, 1)
+        for each in (towers.visual.image_mean, towers.visual.image_std)
+    )
+    return (channels - mean) / std
+
+
 def image_features(model: nn.Module, pixels: torch.Tensor, levels: Sequence[int]) -> ImageFeatures:
     """Encode normalised images [b, 3, s, s] once, reading after the blocks *levels* on the way.
 

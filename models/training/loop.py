@@ -11,16 +11,16 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from models.training.data import SceneArrays, batches
+from models.training.batches import Batches
 from models.training.editing import EditMaker
-from models.training.features import image_features, text_features
+from models.training.features import image_features, normalised, text_features
 from models.training.objective import Batch, Objective
+from models.training.pairs import Pairs
 from models.training.recipe import OptimPart, Recipe
+from models.training.tokenizer import token_ids
 
 # CLIP's bound: beyond it the softmax is a maximum and gradients vanish (Radford et al. 2021, section 2.5)
 MAX_LOG_SCALE = math.log(100)
-MEAN = (0.5, 0.5, 0.5)
-STD = (0.25, 0.25, 0.25)
 
 
 @dataclass(frozen=True)
@@ -38,36 +38,24 @@ class Step:
 
 
 class Trainer:
-    """Trains two towers on rendered scenes.
+    """Trains two towers.
 
     Args:
         recipe: the run.
         objective: towers, and the module beside them when the recipe has one.
-        tokenizer: of the text tower.
-        scenes: the training split.
-        edits: draws edited captions; needed when the objective has a module.
+        batches: what they are trained on; with edits when the objective has a module.
 
     Attributes:
         objective: as given.
-        edits: as given.
+        batches: as given.
         step: how many steps are done.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        objective: Objective,
-        tokenizer: Tokenizer,
-        scenes: SceneArrays,
-        edits: EditMaker | None = None,
-    ) -> None:
+    def __init__(self, recipe: Recipe, objective: Objective, batches: Batches) -> None:
         self.step = 0
         self.objective = objective
+        self.batches = batches
         self._recipe = recipe
-        self._scenes = scenes
-        self.edits = edits
-        self._ids = [[tokenizer.encode(text).ids for text in texts] for texts in scenes.captions]
-        self._batches = batches(len(scenes.images), recipe.optim.batch, recipe.seed)
         self._optimizer = _optimizer(objective, recipe)
 
     @property
@@ -75,13 +63,18 @@ class Trainer:
         """The towers."""
         return self.objective.towers
 
+    @property
+    def edits(self) -> EditMaker | None:
+        """Draws edited captions."""
+        return self.batches.edits
+
     def run(self, until: int | None = None) -> Iterator[Step]:
         """Train to step *until* (the recipe's last by default), yielding after each step."""
         last = self._recipe.optim.steps if until is None else min(until, self._recipe.optim.steps)
         began, first = time.monotonic(), self.step
-        while self.step < last:
+        for batch in self.batches.loader(self.step, last, workers=self._recipe.data.workers):
             rate = self._set_rate()
-            parts = self._descend(self._next_batch())
+            parts = self._descend(batch.prepared(self.model))
             self.step += 1
             each = (time.monotonic() - began) / (self.step - first)
             scale = self.model.logit_scale.exp().item()
@@ -93,11 +86,9 @@ class Trainer:
         return {"step": self.step, "model": self.objective.state_dict(), "optimizer": self._optimizer.state_dict()}
 
     def load_state(self, state: dict) -> None:
-        """Go on from *state*; batches are drawn again up to its step, so that the same ones follow."""
+        """Go on from *state*."""
         self.objective.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
-        for _ in range(state["step"] - self.step):
-            next(self._batches)
         self.step = state["step"]
 
     def _set_rate(self) -> float:
@@ -105,17 +96,6 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         return rate
-
-    def _next_batch(self) -> Batch:
-        rows, choices = next(self._batches)
-        ids = pad([self._ids[row][choice] for row, choice in zip(rows, choices, strict=True)])
-        pixels = to_tensor(self._scenes.images[rows])
-        if self.edits is None:
-            return Batch(pixels, ids)
-        captions = [self._scenes.caption(row, choice) for row, choice in zip(rows, choices, strict=True)]
-        # drawn by the step's own generator: a resumed run draws the same
-        drawn = self.edits.draw(captions, np.random.default_rng([self._recipe.seed, self.step]))
-        return Batch(pixels, ids, self.edits.lay_out(drawn))
 
     def _descend(self, batch: Batch) -> dict[str, float]:
         self.objective.train()
@@ -146,34 +126,22 @@ def strength(step: int, recipe: Recipe) -> float:
     return min(1.0, step / max(1, round(recipe.proofreading.warmup * recipe.optim.steps)))
 
 
-def to_tensor(images: np.ndarray) -> torch.Tensor:
-    """Normalise (N, S, S, 3) uint8 to [n, 3, s, s] float32, as the exported graph does."""
-    pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255
-    return (pixels - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
-
-
-def pad(rows: list[list[int]]) -> torch.Tensor:
-    """Token ids as one [n, longest] tensor, 0 after the end; a causal tower does not see it."""
-    longest = max(map(len, rows))
-    return torch.tensor([row + [0] * (longest - len(row)) for row in rows])
-
-
-def embed(model: nn.Module, scenes: SceneArrays, tokenizer: Tokenizer, batch: int = 128) -> tuple[np.ndarray, ...]:
+def embed(model: nn.Module, pairs: Pairs, tokenizer: Tokenizer, batch: int = 128) -> tuple[np.ndarray, ...]:
     """Embed a split with the torch towers.
 
     Returns:
         images (N, d), texts (M, d), owners (M,): the row of each text's image.
     """
     model.eval()
-    texts = [text for captions in scenes.captions for text in captions]
-    owners = np.repeat(np.arange(len(scenes.captions)), [len(captions) for captions in scenes.captions])
+    texts = [text for captions in pairs.captions for text in captions]
+    owners = np.repeat(np.arange(len(pairs)), [len(captions) for captions in pairs.captions])
     with torch.no_grad():
         pictures = [
-            image_features(model, to_tensor(scenes.images[start : start + batch]), ()).embedding
-            for start in range(0, len(scenes.images), batch)
+            image_features(model, normalised(model, torch.from_numpy(pairs.pixels(rows))), ()).embedding
+            for rows in (np.arange(start, min(start + batch, len(pairs))) for start in range(0, len(pairs), batch))
         ]
         sentences = [
-            text_features(model, pad([tokenizer.encode(text).ids for text in texts[start : start + batch]])).embedding
+            text_features(model, token_ids(tokenizer, texts[start : start + batch])).embedding
             for start in range(0, len(texts), batch)
         ]
     return torch.cat(pictures).numpy(), torch.cat(sentences).numpy(), owners

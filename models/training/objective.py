@@ -4,15 +4,23 @@ The towers see each image once and each text once; with proofreading, the texts 
 detection and correction flow through the module into both towers: that is the whole point of it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from models.training.editing import EditedBatch
-from models.training.features import ImageFeatures, TextFeatures, depth, image_features, level_indices, text_features
+from models.training.features import (
+    ImageFeatures,
+    TextFeatures,
+    depth,
+    image_features,
+    level_indices,
+    normalised,
+    text_features,
+)
 from models.training.interaction import Interaction, Shape, pool_words
 from models.training.losses import contrastive, correction, detection
 from models.training.recipe import ProofreadingPart
@@ -20,11 +28,35 @@ from models.training.recipe import ProofreadingPart
 
 @dataclass(frozen=True)
 class Batch:
-    """b pairs: pixels [b, 3, s, s], token ids [b, t], and for proofreading the captions again, edited."""
+    """b pairs, and for proofreading their captions again, edited.
+
+    Attributes:
+        pixels: [b, 3, s, s] normalised; as a batch is made they are bytes, [b, s, s, 3], and `prepared` turns them.
+        ids: [b, t] token ids.
+        edited: m edited texts of the b pairs.
+        rows: [b] which pictures of the corpus they are; None when nobody asks.
+        choices: [b] which caption of each.
+    """
 
     pixels: torch.Tensor
     ids: torch.Tensor
     edited: EditedBatch | None = None
+    rows: torch.Tensor | None = None
+    choices: torch.Tensor | None = None
+
+    def prepared(self, towers: nn.Module, device: torch.device | str = "cpu") -> "Batch":
+        """The same on *device*, its bytes normalised there for *towers*."""
+        moved = self._each(lambda tensor: tensor.to(device, non_blocking=True))
+        return replace(moved, pixels=normalised(towers, moved.pixels))
+
+    def pin_memory(self) -> "Batch":
+        """The same in pinned memory; a torch DataLoader calls it."""
+        return self._each(torch.Tensor.pin_memory)
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "Batch":
+        edited = None if self.edited is None else self.edited.each(change)
+        rest = {name: value for name, value in vars(self).items() if isinstance(value, torch.Tensor)}
+        return replace(self, edited=edited, **{name: change(value) for name, value in rest.items()})
 
 
 class Objective(nn.Module):
@@ -75,8 +107,9 @@ class Objective(nn.Module):
         texts = text_features(self.towers, batch.ids)
         changed = edited.changed.nonzero().squeeze(1)
         again = text_features(self.towers, edited.ids[changed])
-        tokens = _put(texts.tokens, changed, again.tokens, edited.ids.shape[1])
-        features = read(module, tokens, edited, image)
+        own = texts.tokens if len(edited.owner) == len(batch.ids) else texts.tokens[edited.owner]
+        tokens = _put(own, changed, again.tokens, edited.ids.shape[1])
+        features = read(module, tokens, edited, _of(image, edited.owner))
         wrong = again.embedding if weights.negatives else None
         parts = {
             "contrastive": contrastive(image.embedding, texts.embedding, self._scale(), wrong),
@@ -130,6 +163,13 @@ def _look(towers: nn.Module, size: int, levels: tuple[int, ...]) -> tuple[ImageF
         return image, text_features(towers, torch.ones(1, 2, dtype=torch.long))
     finally:
         towers.train(training)
+
+
+def _of(image: ImageFeatures, owner: torch.Tensor) -> ImageFeatures:
+    """The images of m texts, whose *owner* [m] says which; nothing is copied where each image has one text."""
+    if len(owner) == len(image.embedding):
+        return image
+    return ImageFeatures(image.embedding[owner], tuple(level[owner] for level in image.levels))
 
 
 def _put(tokens: torch.Tensor, rows: torch.Tensor, others: torch.Tensor, length: int) -> torch.Tensor:

@@ -12,11 +12,10 @@ import torch
 
 from models.evaluation.words import Control, Correction, control, correction, shuffled_images
 from models.negatives.edited import Edited
-from models.training.data import SceneArrays
 from models.training.editing import EditedBatch, EditMaker
-from models.training.features import image_features, text_features
-from models.training.loop import to_tensor
+from models.training.features import image_features, normalised, text_features
 from models.training.objective import Objective, read
+from models.training.pairs import Pairs
 
 _BATCH = 64
 
@@ -54,20 +53,20 @@ class _Words:
     guesses: np.ndarray
 
 
-def proofread(objective: Objective, scenes: SceneArrays, edits: EditMaker, seed: int = 0) -> Proofs:
-    """Edit one caption of each scene, and let the module read them beside their images and beside others'.
+def proofread(objective: Objective, pairs: Pairs, edits: EditMaker, seed: int = 0) -> Proofs:
+    """Edit one caption of each picture, and let the module read them beside their images and beside others'.
 
     Args:
         objective: with a module.
-        scenes: at least two.
+        pairs: at least two.
         edits: where the edits come from.
         seed: of the edits and of the shuffle.
 
     Raises:
-        ValueError: the objective has no module, or there is one scene only.
+        ValueError: the objective has no module, or there is one picture only.
     """
     # every kind of caption takes its turn
-    captions = [scenes.caption(row, row % len(texts)) for row, texts in enumerate(scenes.captions)]
+    captions = [pairs.caption(row, row % len(texts)) for row, texts in enumerate(pairs.captions)]
     drawn = edits.draw(captions, np.random.default_rng(seed))
     judged = editable(drawn)
     others = shuffled_images(np.arange(len(drawn)), seed)
@@ -76,7 +75,10 @@ def proofread(objective: Objective, scenes: SceneArrays, edits: EditMaker, seed:
     for start in range(0, len(drawn), _BATCH):
         rows = slice(start, start + _BATCH)
         batch = edits.lay_out(drawn[rows])
-        pixels = tuple(to_tensor(scenes.images[each]) for each in (rows, others[rows]))
+        pixels = tuple(
+            normalised(objective.towers, torch.from_numpy(pairs.pixels(each[rows])))
+            for each in (np.arange(len(drawn)), others)
+        )
         parts.append(_answers(objective, batch, pixels, _mask(drawn[rows], judged, batch)))
     columns = zip(*(vars(part).values() for part in parts), strict=True)
     words = _Words(*(np.concatenate(column) for column in columns))

@@ -24,6 +24,7 @@ class DataPart(_Part):
     val: int = Field(gt=0)
     test: int = Field(gt=0)
     seed: int = 0
+    workers: int = Field(default=0, ge=0, description="processes that make batches ahead; 0 = the training process")
 
 
 class ImageTower(_Part):

@@ -15,15 +15,16 @@ from models.negatives.lexicon import Lexicon
 from models.negatives.rules import RuleEditor
 from models.scenes.captions import KINDS
 from models.scenes.grammar import Split
+from models.training.batches import Batches
 from models.training.checkpoint import checkpoint_path, resume
 from models.training.data import SceneArrays, load_scenes
 from models.training.editing import EditMaker, Vocabulary
-from models.training.loop import MEAN, STD, Step, Trainer, embed, save_checkpoint
+from models.training.loop import Step, Trainer, embed, save_checkpoint
 from models.training.objective import Objective, with_proofreading
 from models.training.proofs import proofread
 from models.training.recipe import Recipe, RecipeError
 from models.training.tokenizer import END, train_tokenizer
-from models.training.towers import build_towers
+from models.training.towers import build_towers, preprocess_of
 
 # a stop costs at most this many steps, a minute or two of a small model
 CHECKPOINT_STEPS = 100
@@ -81,7 +82,7 @@ class Session:
 
     def preprocess(self) -> Preprocess:
         """How an image becomes the towers' input."""
-        return Preprocess(size=self.recipe.image.size, mean=MEAN, std=STD)
+        return preprocess_of(self.model, self.recipe.image.size)
 
     def text_spec(self) -> TextSpec:
         """How a string becomes token ids."""
@@ -133,12 +134,12 @@ def _trainer(recipe: Recipe, tokenizer: Tokenizer, scenes: SceneArrays) -> Train
     towers = build_towers(recipe, tokenizer.get_vocab_size())
     part = recipe.proofreading
     if part is None:
-        return Trainer(recipe, Objective(towers), tokenizer, scenes)
+        return Trainer(recipe, Objective(towers), Batches(scenes, tokenizer, recipe.optim.batch, recipe.seed))
     texts = [text for captions in scenes.captions for text in captions]
     vocabulary = Vocabulary.of(texts, part.vocabulary)
     objective = with_proofreading(towers, part, recipe.image.size, len(vocabulary))
     edits = EditMaker(RuleEditor(Lexicon.learn(texts)), tokenizer, vocabulary, part.unedited)
-    return Trainer(recipe, objective, tokenizer, scenes, edits)
+    return Trainer(recipe, objective, Batches(scenes, tokenizer, recipe.optim.batch, recipe.seed, edits))
 
 
 def _scenes(cache: Path, recipe: Recipe, split: Split, count: int) -> SceneArrays:

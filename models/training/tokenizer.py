@@ -1,7 +1,8 @@
 """A small tokenizer for a corpus of captions: byte-level BPE, so that no text is unknown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 START, END = "<start>", "<end>"
@@ -27,3 +28,10 @@ def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
         special_tokens=[(marker, tokenizer.token_to_id(marker)) for marker in (START, END)],
     )
     return tokenizer
+
+
+def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> torch.Tensor:
+    """Token ids [n, t] of *texts*; t is the tokenizer's padded length, or the longest text's with 0 after the others' ends."""
+    rows = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
+    longest = max(map(len, rows))
+    return torch.tensor([row + [0] * (longest - len(row)) for row in rows])

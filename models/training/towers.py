@@ -2,8 +2,17 @@
 
 from torch import nn
 
+from models.manifest import Preprocess
 from models.open_clip_import import import_open_clip
 from models.training.recipe import Recipe
+
+MEAN = (0.5, 0.5, 0.5)
+STD = (0.25, 0.25, 0.25)
+
+
+def preprocess_of(towers: nn.Module, size: int) -> Preprocess:
+    """How an image becomes the towers' input of side *size*."""
+    return Preprocess(size=size, mean=tuple(towers.visual.image_mean), std=tuple(towers.visual.image_std))
 
 
 def build_towers(recipe: Recipe, vocabulary: int) -> nn.Module:
@@ -16,7 +25,7 @@ def build_towers(recipe: Recipe, vocabulary: int) -> nn.Module:
     import_open_clip()
     from open_clip.model import CLIP
 
-    return CLIP(
+    towers = CLIP(
         embed_dim=recipe.dim,
         vision_cfg={
             "image_size": recipe.image.size,
@@ -33,3 +42,6 @@ def build_towers(recipe: Recipe, vocabulary: int) -> nn.Module:
             "layers": recipe.text.layers,
         },
     )
+    # as open_clip notes it on towers that it loads
+    towers.visual.image_mean, towers.visual.image_std = MEAN, STD
+    return towers

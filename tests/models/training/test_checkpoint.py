@@ -7,6 +7,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
+from models.training.batches import Batches
 from models.training.checkpoint import CheckpointUnreadable, checkpoint_path, recipe_digest, resume
 from models.training.data import SceneArrays, load_scenes
 from models.training.loop import Trainer, save_checkpoint
@@ -27,7 +28,8 @@ def trainer(tmp_path: Path, scenes: SceneArrays) -> Trainer:
     """A fresh trainer of the small recipe."""
     recipe = small_recipe(tmp_path)
     tokenizer: Tokenizer = train_tokenizer((text for texts in scenes.captions for text in texts), 512)
-    return Trainer(recipe, Objective(build_towers(recipe, tokenizer.get_vocab_size())), tokenizer, scenes)
+    batches = Batches(scenes, tokenizer, recipe.optim.batch, recipe.seed)
+    return Trainer(recipe, Objective(build_towers(recipe, tokenizer.get_vocab_size())), batches)
 
 
 def test_without_a_checkpoint_a_run_begins(tmp_path: Path, trainer: Trainer) -> None:

@@ -105,3 +105,36 @@ def test_ids_are_the_tokenizers(tokenizer: Tokenizer) -> None:
         assert ids == row[: len(ids)].tolist()
         assert not row[len(ids) :].any()
     assert torch.long == batch.ids.dtype
+
+
+def test_each_caption_has_as_many_edits_as_asked(tokenizer: Tokenizer) -> None:
+    """Several texts of one pair stand together, and say whose they are."""
+    maker = EditMaker(ColourEditor(), tokenizer, VOCABULARY, 0.0, per_caption=3)
+    captions = [Caption("a red circle"), Caption("a blue circle")]
+
+    batch = maker.lay_out_each(maker.draw_each(captions, np.random.default_rng(0)))
+
+    assert [0, 0, 0, 1, 1, 1] == batch.owner.tolist()
+    assert batch.changed.all()
+    right = [VOCABULARY.words[index] for index in batch.words]
+    assert ["red"] * 3 + ["blue"] * 3 == right
+
+
+def test_texts_can_be_left_out(tokenizer: Tokenizer) -> None:
+    """What is kept is what laying out the kept texts alone would give, but for padding; the owners stay."""
+    edits = [
+        aligned("a red circle", "a blue circle", "mlm"),
+        aligned("a red circle", "an orange star", "mlm"),
+        unedited("a red circle"),
+        aligned("one blue star", "one red star", "mlm"),
+    ]
+    maker = make_maker(tokenizer)
+
+    found = maker.lay_out(edits).only(torch.tensor([True, False, True, True]))
+    alone = maker.lay_out([edits[0], edits[2], edits[3]], [0, 2, 3])
+
+    assert [0, 2, 3] == found.owner.tolist() == alone.owner.tolist()
+    assert torch.equal(alone.places, found.places)
+    assert torch.equal(alone.words, found.words)
+    assert torch.equal(alone.changed, found.changed)
+    assert torch.equal(alone.ids, found.ids[:, : alone.ids.shape[1]])

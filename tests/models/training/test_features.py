@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from models.open_clip_import import import_open_clip
-from models.training.features import depth, image_features, level_indices, text_features
+from models.training.features import depth, image_features, level_indices, normalised, text_features
 from models.training.towers import build_towers
 from tests.models.training.small import small_recipe
 
@@ -123,3 +123,14 @@ def test_padding_is_not_seen(tmp_path: Path, ids: torch.Tensor, length: int) -> 
 def test_levels_are_evenly_spaced(blocks: int, count: int, expected: list[int]) -> None:
     """A third, two thirds and the whole depth; one level is the last block."""
     assert expected == level_indices(blocks, count)
+
+
+def test_pixels_are_normalised_as_the_manifest_says(tmp_path: Path) -> None:
+    """Black, grey and white become -2, near 0 and 2: a mean of one half, a deviation of one quarter, channels first."""
+    towers = build_towers(small_recipe(tmp_path), 300)
+    pixels = torch.tensor([0, 127, 255], dtype=torch.uint8).view(3, 1, 1, 1).expand(3, 2, 2, 3)
+
+    found = normalised(towers, pixels)
+
+    assert (3, 3, 2, 2) == found.shape
+    assert pytest.approx([-2, 0, 2], abs=0.02) == found[:, 0, 0, 0].tolist()

@@ -9,9 +9,10 @@ import torch
 from tokenizers import Tokenizer
 
 from models.evaluation.retrieval import evaluate
+from models.training.batches import Batches
 from models.training.data import SceneArrays, load_scenes
 from models.training.editing import EditMaker, Vocabulary
-from models.training.loop import MAX_LOG_SCALE, Trainer, embed, learning_rate, pad, save_checkpoint, strength, to_tensor
+from models.training.loop import MAX_LOG_SCALE, Trainer, embed, learning_rate, save_checkpoint, strength
 from models.training.objective import Objective, with_proofreading
 from models.training.recipe import Recipe
 from models.training.tokenizer import train_tokenizer
@@ -40,12 +41,11 @@ def _trainer(recipe: Recipe, tokenizer: Tokenizer, scenes: SceneArrays) -> Train
     towers = build_towers(recipe, tokenizer.get_vocab_size())
     part = recipe.proofreading
     if part is None:
-        return Trainer(recipe, Objective(towers), tokenizer, scenes)
+        return Trainer(recipe, Objective(towers), Batches(scenes, tokenizer, recipe.optim.batch, recipe.seed))
     vocabulary = Vocabulary.of((text for texts in scenes.captions for text in texts), part.vocabulary)
     objective = with_proofreading(towers, part, recipe.image.size, len(vocabulary))
-    return Trainer(
-        recipe, objective, tokenizer, scenes, EditMaker(ColourEditor(), tokenizer, vocabulary, part.unedited)
-    )
+    edits = EditMaker(ColourEditor(), tokenizer, vocabulary, part.unedited)
+    return Trainer(recipe, objective, Batches(scenes, tokenizer, recipe.optim.batch, recipe.seed, edits))
 
 
 def test_twenty_steps_learn_eight_scenes_by_heart(tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer) -> None:
@@ -149,21 +149,6 @@ def test_the_scale_stays_within_clips_bound(tmp_path: Path, scenes: SceneArrays,
     list(trainer.run())
 
     assert trainer.model.logit_scale.item() <= MAX_LOG_SCALE + 1e-6
-
-
-def test_pixels_are_normalised_as_the_manifest_says() -> None:
-    """Black, grey and white become -2, near 0 and 2: a mean of one half, a deviation of one quarter, channels first."""
-    images = np.array([0, 127.5, 255], np.float32).astype(np.uint8).reshape(3, 1, 1, 1).repeat(3, axis=3)
-
-    found = to_tensor(images)
-
-    assert (3, 3, 1, 1) == found.shape
-    assert pytest.approx([-2, 0, 2], abs=0.02) == found[:, 0, 0, 0].tolist()
-
-
-def test_rows_are_padded_to_the_longest() -> None:
-    """Shorter rows end in zeros; the batch is as wide as its longest row."""
-    assert [[5, 6, 7], [8, 0, 0]] == pad([[5, 6, 7], [8]]).tolist()
 
 
 def test_embedding_keeps_the_order(tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer) -> None:

@@ -1,5 +1,6 @@
 """The objective: what is descended, and that every part of it teaches both towers."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import nn
 
 from models.negatives.edited import unedited
 from models.negatives.editor import Caption
-from models.training.editing import EditMaker, Vocabulary
+from models.training.editing import EditedBatch, EditMaker, Vocabulary
 from models.training.features import image_features, text_features
 from models.training.interaction import pool_words
 from models.training.losses import contrastive, detection
@@ -164,3 +165,39 @@ def test_a_batch_of_unedited_texts_trains(tmp_path: Path) -> None:
     parts["total"].backward()
 
     torch.testing.assert_close(parts["contrastive"], parts["total"])
+
+
+def test_a_batch_is_normalised_where_it_is_used(tmp_path: Path) -> None:
+    """Bytes with the channels last become numbers with the channels first; clips keep their frames; the rest stays."""
+    towers, batch = make_towers(tmp_path), make_batch()
+    for shape, expected in (((4, 8, 8, 3), (4, 3, 8, 8)), ((4, 2, 8, 8, 3), (4, 2, 3, 8, 8))):
+        found = dataclasses.replace(batch, pixels=torch.full(shape, 255, dtype=torch.uint8)).prepared(towers)
+
+        assert expected == tuple(found.pixels.shape)
+        torch.testing.assert_close(torch.full(expected, 2.0), found.pixels)
+        assert torch.equal(batch.ids, found.ids)
+        assert found.edited is not None
+
+
+def test_several_edits_of_a_caption_meet_its_own_image(tmp_path: Path) -> None:
+    """Each edited text twice gives the losses of each once; the order of texts says nothing."""
+    objective, batch = make_objective(tmp_path, negatives=False), make_batch()
+    assert batch.edited is not None
+    objective.eval()
+    order = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
+    twice = EditedBatch(
+        *(each[order] for each in (batch.edited.ids, batch.edited.word_of, batch.edited.there, batch.edited.wrong)),
+        torch.cat(
+            [
+                batch.edited.places * torch.tensor([2, 1]),
+                batch.edited.places * torch.tensor([2, 1]) + torch.tensor([1, 0]),
+            ]
+        ),
+        batch.edited.words.repeat(2),
+        order,
+    )
+
+    once, doubled = objective(batch), objective(dataclasses.replace(batch, edited=twice))
+
+    for name in once:
+        torch.testing.assert_close(once[name], doubled[name], msg=name)

@@ -10,11 +10,11 @@ from models.negatives.edited import aligned, unedited
 from models.negatives.editor import Caption
 from models.training.data import SceneArrays
 from models.training.editing import EditMaker, Vocabulary
-from models.training.loop import pad, to_tensor
+from models.training.features import normalised
 from models.training.objective import Batch, Objective, with_proofreading
 from models.training.proofs import editable, proofread
 from models.training.recipe import ProofreadingPart
-from models.training.tokenizer import train_tokenizer
+from models.training.tokenizer import token_ids, train_tokenizer
 from models.training.towers import build_towers
 from tests.models.training.edits import ColourEditor
 from tests.models.training.small import small_recipe
@@ -56,8 +56,8 @@ def test_an_untrained_module_knows_nothing(objective: Objective) -> None:
 def test_a_trained_module_needs_the_right_picture(objective: Objective) -> None:
     """After a few steps on coloured pictures it finds wrong colours and restores them, but not beside other pictures."""
     edits, optimizer = make_edits(), torch.optim.AdamW(objective.parameters(), lr=3e-3)
-    pixels = to_tensor(SCENES.images)
-    ids = pad([TOKENIZER.encode(texts[0]).ids for texts in CAPTIONS])
+    pixels = normalised(objective.towers, torch.from_numpy(SCENES.images))
+    ids = token_ids(TOKENIZER, [texts[0] for texts in CAPTIONS])
     captions = [Caption(texts[0]) for texts in CAPTIONS]
     for step in range(260):
         drawn = edits.draw(captions, np.random.default_rng(step))

@@ -1,0 +1,40 @@
+"""How a picture is looked at in training: a crop, a mirror, other light. Drawn first, applied where it is decoded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageEnhance
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to look at a picture.
+
+    Attributes:
+        box: left, top, right, bottom of the crop, in shares of the width and height.
+        mirrored: left and right change places.
+        brightness, contrast, saturation: factors; 1 leaves the picture as it is.
+    """
+
+    box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    mirrored: bool = False
+    brightness: float = 1.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+
+
+def look(image: Image.Image, view: View, side: int) -> np.ndarray:
+    """See an RGB *image* through *view*, as (S, S, 3) uint8 of side *side*."""
+    left, top, right, bottom = view.box
+    box = (left * image.width, top * image.height, right * image.width, bottom * image.height)
+    seen = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
+    if view.mirrored:
+        seen = seen.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    for enhance, factor in (
+        (ImageEnhance.Brightness, view.brightness),
+        (ImageEnhance.Contrast, view.contrast),
+        (ImageEnhance.Color, view.saturation),
+    ):
+        if factor != 1.0:
+            seen = enhance(seen).enhance(factor)
+    return np.array(seen)
