@@ -69,6 +69,17 @@ def parse(data: bytes | str) -> tuple[Record | None, str]:
         return None, f"{type(error).__name__}: {error}"
 
 
+def lines(data: bytes) -> tuple[Record | None, str]:
+    """A record of plain text, a caption on each line, or None with what is wrong with it."""
+    try:
+        found = [line.strip() for line in data.decode().splitlines()]
+        return Record(captions=[line for line in found if line]), ""
+    except UnicodeDecodeError as error:
+        return None, f"no UTF-8 text: {error}"
+    except ValidationError as error:
+        return None, error.errors()[0]["msg"]
+
+
 def novelty(*, held_back: bool) -> str:
     """Name of the group of scenes with, or without, a colour on a shape that training never shows."""
     return "held-back" if held_back else "seen"

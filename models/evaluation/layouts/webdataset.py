@@ -1,5 +1,7 @@
 """WebDataset: tar shards in which `KEY.jpg` (or .png, .webp) and `KEY.json` with `captions` stand together.
 
+`KEY.txt` does as well: a caption on each line. Where both are there the JSON counts.
+
 The source is one shard, or a folder of them; `--split val` then takes `val-*.tar` only.
 """
 
@@ -15,7 +17,7 @@ from models.evaluation.layouts import records
 from models.evaluation.layouts.files import Options, limited
 
 LAYOUT = "webdataset"
-EXPECTED = "uncompressed tar shards with KEY.jpg and KEY.json beside each other"
+EXPECTED = "uncompressed tar shards with KEY.jpg and KEY.json, or KEY.txt, beside each other"
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 # captions of one picture; a member that says it is larger is not read
@@ -50,23 +52,24 @@ def _shards(source: Path, split: str | None) -> list[Path]:
 
 def _samples(shard: Path) -> Iterator[Entry]:
     images: dict[str, tuple[int, int]] = {}
-    texts: dict[str, tuple[int, int]] = {}
+    texts: dict[str, dict[str, tuple[int, int]]] = {".json": {}, ".txt": {}}
     try:
         with shard.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
                 key, suffix = _split_name(member.name)
-                kept = images if suffix in IMAGE_SUFFIXES else texts if suffix == ".json" else None
+                kept = images if suffix in IMAGE_SUFFIXES else texts.get(suffix)
                 if kept is not None and member.isreg():
                     kept[key] = member.offset_data, member.size
             _check_end(file, tar.offset)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise DatasetInvalid(f"{shard} cannot be read to its end ({error}): expected {EXPECTED}") from error
-    for key in images.keys() | texts.keys():
-        if key not in images or key not in texts:
+    for key in images.keys() | texts[".json"].keys() | texts[".txt"].keys():
+        if key not in images or not any(key in each for each in texts.values()):
             lacking = ".json with captions" if key in images else ".jpg"
             raise DatasetInvalid(f"{shard}: {key} has no {key}{lacking}: expected {EXPECTED}")
     for key, place in images.items():
-        yield _entry(shard, key, place, texts[key])
+        suffix = next(suffix for suffix, each in texts.items() if key in each)
+        yield _entry(shard, key, suffix, place, texts[suffix][key])
 
 
 def _check_end(file: IO[bytes], offset: int) -> None:
@@ -80,12 +83,12 @@ def _check_end(file: IO[bytes], offset: int) -> None:
         raise tarfile.ReadError(f"no end mark at byte {offset}")
 
 
-def _entry(shard: Path, key: str, image: tuple[int, int], text: tuple[int, int]) -> Entry:
+def _entry(shard: Path, key: str, suffix: str, image: tuple[int, int], text: tuple[int, int]) -> Entry:
     if text[1] > _MAX_JSON_BYTES:
-        raise DatasetInvalid(f"{shard}: {key}.json has {text[1]:,} bytes: captions have at most {_MAX_JSON_BYTES:,}")
-    record, fault = records.parse(_slice(shard, *text))
+        raise DatasetInvalid(f"{shard}: {key}{suffix} has {text[1]:,} bytes: captions have at most {_MAX_JSON_BYTES:,}")
+    record, fault = (records.parse if suffix == ".json" else records.lines)(_slice(shard, *text))
     if record is None:
-        raise DatasetInvalid(f"{shard}: {key}.json: {fault}: expected {records.EXPECTED}")
+        raise DatasetInvalid(f"{shard}: {key}{suffix}: {fault}: expected {records.EXPECTED}")
     return record.fill(Entry(key, partial(_slice, shard, *image), ()))
 
 

@@ -81,3 +81,15 @@ def test_the_id_is_the_lines_own_or_its_path(tmp_path: Path) -> None:
     (tmp_path / "set.jsonl").write_text("\n".join(lines))
 
     assert ["7", "b.png"] == [each.id for each in load(tmp_path / "set.jsonl", Options()).entries]
+
+
+def test_a_split_is_its_lines(tmp_path: Path) -> None:
+    """With a split only lines that name it count; without, all do; `image` names a picture as `path` does."""
+    (tmp_path / "a.png").write_bytes(picture((1, 2, 3)))
+    lines = [{"image": "a.png", "captions": [name], "id": name, "split": name} for name in ("train", "val")]
+    (tmp_path / "set.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+    assert [("val",)] == [each.captions for each in load(tmp_path / "set.jsonl", Options(split="val")).entries]
+    assert 2 == len(load(tmp_path / "set.jsonl", Options()).entries)
+    with pytest.raises(DatasetInvalid, match="no split 'test': it has train, val"):
+        load(tmp_path / "set.jsonl", Options(split="test"))

@@ -127,3 +127,22 @@ def test_real_photographs_are_read() -> None:
 
     assert (1000, {5}) == (len(found.entries), {len(each.captions) for each in found.entries})
     assert all(each.read().startswith(b"\xff\xd8") for each in found.entries[::250])
+
+
+def test_captions_may_be_lines_of_text(tmp_path: Path) -> None:
+    """KEY.txt gives a caption a line; where a JSON stands beside it, the JSON counts."""
+    one, two = sample("a", "json"), sample("b", "json")
+    shard = write_tar(tmp_path / "a.tar", [one[0], ("a.txt", b"first\n\n second \n"), *two, ("b.txt", b"text")])
+
+    assert [("a", ("first", "second")), ("b", ("json",))] == [
+        (each.id, each.captions) for each in load(shard, Options()).entries
+    ]
+
+
+@pytest.mark.parametrize(("text", "why"), [(b" \n", "no captions"), (b"\xff", "no UTF-8 text")])
+def test_text_without_captions_is_named(tmp_path: Path, text: bytes, why: str) -> None:
+    """An empty or unreadable text file is named with its fault."""
+    shard = write_tar(tmp_path / "a.tar", [sample("k", "one")[0], ("k.txt", text)])
+
+    with pytest.raises(DatasetInvalid, match=rf"k\.txt: .*{why}"):
+        load(shard, Options())
