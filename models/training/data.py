@@ -2,49 +2,27 @@
 
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from models.negatives.editor import Caption
 from models.scenes.corpus import example
 from models.scenes.grammar import Split
 from models.sealed import write_atomically
-from models.training.pairs import caption_of
-from models.training.views import View, look
+from models.training.arrays import PixelArrays
 
 
 @dataclass(frozen=True)
-class SceneArrays:
-    """A split in memory.
+class SceneArrays(PixelArrays):
+    """A split of rendered scenes, five captions each.
 
     Attributes:
-        images: (N, S, S, 3) uint8, memory-mapped.
-        captions: N tuples of five texts.
         held_back: (N,) bool, scenes with a combination that training never shows.
     """
 
-    images: np.ndarray
-    captions: list[tuple[str, ...]]
     held_back: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.captions)
-
-    def pixels(self, rows: np.ndarray, views: Sequence[View] | None = None) -> np.ndarray:
-        """See `models.training.pairs.Pairs`."""
-        if views is None:
-            return np.array(self.images[rows])
-        pairs = zip(self.images[rows], views, strict=True)
-        return np.stack([look(Image.fromarray(image), view, image.shape[0]) for image, view in pairs])
-
-    def caption(self, row: int, choice: int) -> Caption:
-        """One caption of a scene, with the others of its image."""
-        return caption_of(self.captions[row], choice)
 
 
 def load_scenes(cache: Path, split: Split, count: int, seed: int, size: int) -> SceneArrays:

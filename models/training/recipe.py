@@ -2,50 +2,19 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from models.errors import ModelError
+from models.training.parts import TAGS, AugmentPart, DataPart, EditsPart, ImageTower, ModelPart, Part, TextTower, whole
 
 
 class RecipeError(ModelError):
     """A recipe that cannot be run."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DataPart(_Part):
-    """Rendered scenes: how many of each split, by which seed."""
-
-    train: int = Field(gt=0)
-    val: int = Field(gt=0)
-    test: int = Field(gt=0)
-    seed: int = 0
-    workers: int = Field(default=0, ge=0, description="processes that make batches ahead; 0 = the training process")
-
-
-class ImageTower(_Part):
-    """open_clip's ModifiedResNet: stages, width, side of the input in pixels."""
-
-    layers: tuple[int, int, int, int]
-    width: int = Field(gt=0)
-    size: int = Field(gt=0, multiple_of=32)
-
-
-class TextTower(_Part):
-    """open_clip's causal text transformer, on a tokenizer trained on the captions."""
-
-    context_length: int = Field(gt=2)
-    vocabulary: int = Field(gt=258, description="byte-level BPE entries, the two markers included")
-    width: int = Field(gt=0)
-    heads: int = Field(gt=0)
-    layers: int = Field(gt=0)
-
-
-class OptimPart(_Part):
+class OptimPart(Part):
     """AdamW with a linear warm-up and a cosine to zero."""
 
     steps: int = Field(gt=0)
@@ -53,10 +22,45 @@ class OptimPart(_Part):
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
     warmup: float = Field(ge=0, le=1, description="share of the steps")
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto = a GPU where there is one")
+    image_rate: float = Field(default=1.0, ge=0, description="of the image tower, times the rate; 0 locks it (LiT)")
+    text_rate: float = Field(default=1.0, ge=0, description="of the text tower, times the rate; 0 locks it")
+    clip: float = Field(default=1.0, gt=0, description="greatest norm of the gradient")
+    chunk: int = Field(default=0, ge=0, description="pairs that a process encodes at once; 0 = all of its own")
+    checkpointing: bool = Field(default=False, description="compute activations again instead of keeping them")
+    compile: bool = Field(default=False, description="let torch compile the blocks of towers and module")
+    ema: float = Field(default=0.0, ge=0, lt=1, description="decay of the average of the weights; 0 = none is kept")
 
 
-class ProofreadingPart(_Part):
+class LoraPart(Part):
+    """Low-rank changes of frozen towers instead of training all of their weights (LoRA, Hu et al. 2022)."""
+
+    rank: int = Field(gt=0)
+    alpha: float = Field(default=16.0, gt=0, description="the changes are multiplied by alpha / rank")
+    image: bool = Field(default=True, description="of the image tower; otherwise it is trained by image_rate")
+    text: bool = Field(default=True, description="of the text tower; otherwise it is trained by text_rate")
+
+
+class SchedulePart(Part):
+    """What the weight of a loss is multiplied by: from *first* to *last* between two shares of the steps."""
+
+    shape: Literal["constant", "linear", "cosine"] = "linear"
+    first: float = Field(default=1.0, ge=0)
+    last: float = Field(default=1.0, ge=0)
+    begin: float = Field(default=0.0, ge=0, le=1)
+    end: float = Field(default=1.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.shape == "constant" and self.first != self.last:
+            raise ValueError("a constant schedule has one value: give first and last the same, or take another shape")
+        if self.begin > self.end:
+            raise ValueError("begin is after end")
+        return self
+
+
+class ProofreadingPart(Part):
     """ViLEM's proxy task: its module, its losses, and the edits it is trained on. Without this part, none of it."""
 
     width: int = Field(default=256, gt=0, description="of the interaction module")
@@ -80,18 +84,32 @@ class ProofreadingPart(_Part):
     rate: float = Field(default=1.0, gt=0, description="the module's learning rate, as a multiple of the towers'")
 
 
-class Recipe(_Part):
+class Recipe(Part):
     """The whole file."""
 
     name: str
     seed: int = 0
-    dim: int = Field(gt=0, description="embedding dimension d")
+    dim: int | None = Field(default=None, gt=0, description="embedding dimension d")
     threads: int = Field(default=0, ge=0, description="0 = one for each core")
     data: DataPart
-    image: ImageTower
-    text: TextTower
+    augment: AugmentPart | None = None
+    image: ImageTower | None = None
+    text: TextTower | None = None
+    model: ModelPart | None = None
     optim: OptimPart
     proofreading: ProofreadingPart | None = None
+    edits: EditsPart | None = None
+    lora: LoraPart | None = None
+    schedules: dict[Literal["contrastive", "detection", "correction"], SchedulePart] = Field(
+        default_factory=dict, description="by name of the loss"
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        whole(vars(self))
+        if self.edits is not None and self.proofreading is None:
+            raise ValueError("edits: captions are edited for proofreading: add that part, or leave edits out")
+        return self
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -110,4 +128,7 @@ def read_recipe(path: Path) -> Recipe:
         return Recipe.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        raise RecipeError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        place = [str(each) for each in first["loc"] if each not in TAGS]
+        # the rules that span fields name them themselves
+        said = first["msg"].removeprefix("Value error, ")
+        raise RecipeError(f"{path}: {': '.join(filter(None, ['.'.join(place), said]))}") from error

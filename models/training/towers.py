@@ -1,10 +1,13 @@
 """The two towers, built by open_clip from a recipe."""
 
+from typing import Any
+
 from torch import nn
 
 from models.manifest import Preprocess
 from models.open_clip_import import import_open_clip
-from models.training.recipe import Recipe
+from models.training.parts import ImageTower, ResNetPart, TimmPart
+from models.training.recipe import Recipe, RecipeError
 
 MEAN = (0.5, 0.5, 0.5)
 STD = (0.25, 0.25, 0.25)
@@ -21,27 +24,47 @@ def build_towers(recipe: Recipe, vocabulary: int) -> nn.Module:
     Args:
         recipe: sizes of both towers.
         vocabulary: entries of the tokenizer; its last one is the end-of-text marker.
+
+    Raises:
+        RecipeError: the recipe names a model, or timm does not know the image tower.
     """
+    if recipe.image is None or recipe.text is None or recipe.dim is None:
+        raise RecipeError("model: the recipe names a model, and has no towers of its own to build")
     import_open_clip()
     from open_clip.model import CLIP
 
-    towers = CLIP(
-        embed_dim=recipe.dim,
-        vision_cfg={
-            "image_size": recipe.image.size,
-            "layers": recipe.image.layers,
-            "width": recipe.image.width,
-            # ModifiedResNet's attention pool has width * 32 / head_width heads
-            "head_width": 32,
-        },
-        text_cfg={
-            "context_length": recipe.text.context_length,
-            "vocab_size": vocabulary,
-            "width": recipe.text.width,
-            "heads": recipe.text.heads,
-            "layers": recipe.text.layers,
-        },
-    )
+    try:
+        towers = CLIP(
+            embed_dim=recipe.dim,
+            vision_cfg=vision_config(recipe.image),
+            text_cfg={
+                "context_length": recipe.text.context_length,
+                "vocab_size": vocabulary,
+                "width": recipe.text.width,
+                "heads": recipe.text.heads,
+                "layers": recipe.text.layers,
+            },
+        )
+    except RuntimeError as error:
+        # timm's word for a name that it does not know
+        raise RecipeError(f"image: the tower cannot be built: {error}") from error
     # as open_clip notes it on towers that it loads
     towers.visual.image_mean, towers.visual.image_std = MEAN, STD
     return towers
+
+
+def vision_config(part: ImageTower) -> dict[str, Any]:
+    """The image tower in open_clip's words."""
+    if isinstance(part, TimmPart):
+        return {
+            "image_size": part.size,
+            "timm_model_name": part.timm,
+            "timm_model_pretrained": False,
+            "timm_pool": "avg",
+            "timm_proj": "linear",
+        }
+    common = {"image_size": part.size, "layers": part.layers, "width": part.width}
+    if isinstance(part, ResNetPart):
+        # ModifiedResNet's attention pool has width * 32 / head_width heads
+        return {**common, "head_width": 32}
+    return {**common, "patch_size": part.patch, "head_width": part.head_width}

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageEnhance
 
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
 
 @dataclass(frozen=True)
 class View:
@@ -16,7 +18,7 @@ class View:
         brightness, contrast, saturation: factors; 1 leaves the picture as it is.
     """
 
-    box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    box: tuple[float, float, float, float] = WHOLE
     mirrored: bool = False
     brightness: float = 1.0
     contrast: float = 1.0

@@ -1,0 +1,188 @@
+"""Parts of a recipe that say what goes into training: data, augmentation, towers, edits."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from models.negatives.rules import RuleKind
+
+
+class Part(BaseModel):
+    """A table of the file: no unknown fields, and none of it changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ScenesPart(Part):
+    """Rendered scenes: how many of each split, by which seed."""
+
+    source: Literal["scenes"] = "scenes"
+    train: int = Field(gt=0)
+    val: int = Field(gt=0)
+    test: int = Field(gt=0)
+    seed: int = 0
+    workers: int = Field(default=0, ge=0, description="processes that make batches ahead; 0 = the training process")
+
+
+class PicturesPart(Part):
+    """Pictures with captions on disk; splits are named as the source names them, several are put together."""
+
+    source: Literal["webdataset", "jsonl", "karpathy"]
+    path: Path = Field(
+        description="shards' folder or shard, JSONL file, or Karpathy's JSON; from the working directory"
+    )
+    images: tuple[Path, ...] = Field(default=(), description="folders with the pictures; none = beside the file")
+    train: tuple[str, ...] = Field(default=("train",), min_length=1)
+    val: tuple[str, ...] = Field(default=("val",), min_length=1)
+    test: tuple[str, ...] = Field(default=("test",), min_length=1)
+    captions: int = Field(default=0, ge=0, description="keep the first so many of each picture; 0 = all")
+    skip_missing: bool = Field(default=False, description="leave pictures out whose files are missing")
+    cache: bool = Field(
+        default=False, description="keep the decoded pictures, S x S x 3 bytes each, in the work folder"
+    )
+    workers: int = Field(default=0, ge=0, description="processes that make batches ahead; 0 = the training process")
+
+
+def _source(data: object) -> str:
+    # recipes had scenes only, and did not say so
+    named = data.get("source", "scenes") if isinstance(data, Mapping) else getattr(data, "source", "scenes")
+    return "pictures" if named in ("webdataset", "jsonl", "karpathy") else str(named)
+
+
+DataPart = Annotated[
+    Annotated[ScenesPart, Tag("scenes")] | Annotated[PicturesPart, Tag("pictures")], Discriminator(_source)
+]
+
+
+class AugmentPart(Part):
+    """Views of training pictures, none of which makes a caption false. Without this part every picture is seen whole."""
+
+    crop: float = Field(default=0.8, ge=0.8, le=1, description="least share of the area that is kept")
+    mirror: float = Field(default=0.5, ge=0, le=1, description="chance, beside captions without sides or writing")
+    jitter: float = Field(
+        default=0.2, ge=0, lt=1, description="most change of light, contrast and colour, beside captions without them"
+    )
+
+
+class ResNetPart(Part):
+    """open_clip's ModifiedResNet: stages, width, side of the input in pixels."""
+
+    layers: tuple[int, int, int, int]
+    width: int = Field(gt=0)
+    size: int = Field(gt=0, multiple_of=32)
+
+
+class TransformerPart(Part):
+    """open_clip's vision transformer."""
+
+    patch: int = Field(gt=0, description="side of a patch in pixels")
+    layers: int = Field(gt=0)
+    width: int = Field(gt=0)
+    head_width: int = Field(default=64, gt=0)
+    size: int = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _divides(self) -> "TransformerPart":
+        for whole, part, names in (
+            (self.size, self.patch, "size, patch"),
+            (self.width, self.head_width, "width, head_width"),
+        ):
+            if whole % part:
+                raise ValueError(f"{names}: {whole} is no multiple of {part}")
+        return self
+
+
+class TimmPart(Part):
+    """An image tower of timm's, such as "convnext_atto", with fresh weights."""
+
+    timm: str
+    size: int = Field(gt=0, multiple_of=32)
+
+
+def _tower(data: object) -> str:
+    has = (lambda name: name in data) if isinstance(data, Mapping) else (lambda name: hasattr(data, name))
+    return "timm" if has("timm") else "transformer" if has("patch") else "resnet"
+
+
+ImageTower = Annotated[
+    Annotated[ResNetPart, Tag("resnet")]
+    | Annotated[TransformerPart, Tag("transformer")]
+    | Annotated[TimmPart, Tag("timm")],
+    Discriminator(_tower),
+]
+# of the unions above: which alternative was read is no part of a field's name
+TAGS = frozenset(("scenes", "pictures", "resnet", "transformer", "timm"))
+
+
+class TextTower(Part):
+    """open_clip's causal text transformer, on a tokenizer trained on the captions."""
+
+    context_length: int = Field(gt=2)
+    vocabulary: int = Field(gt=258, description="byte-level BPE entries, the two markers included")
+    width: int = Field(gt=0)
+    heads: int = Field(gt=0)
+    layers: int = Field(gt=0)
+
+
+class ModelPart(Part):
+    """Both towers and the tokenizer of an open_clip model, in place of towers of one's own."""
+
+    open_clip: str = Field(description="its name, a configuration file NAME.json, or local-dir:FOLDER")
+    pretrained: str = Field(default="none", description='a tag, a weights file, or "none" for random weights')
+    text_files: Path | None = Field(default=None, description="folder with the Hugging Face files of the text tower")
+    like: str | None = Field(
+        default=None, description="prepare images as the weights of this tag do; for a file's weights"
+    )
+
+
+class EditsPart(Part):
+    """Where edited captions come from: by rule, by a masked language model, or both by weight."""
+
+    rules: float = Field(default=1.0, ge=0, description="weight")
+    kinds: dict[RuleKind, float] = Field(default={}, description="weights of the rules' kinds; empty = all alike")
+    masked: float = Field(default=0.0, ge=0, description="weight")
+    masked_lm: Path | None = Field(default=None, description="folder of `vilem train-mlm`")
+    hugging_face: str | None = Field(default=None, description="folder or hub name of a masked language model")
+    least: float = Field(default=0.15, gt=0, le=1, description="least share of content words that is masked")
+    most: float = Field(default=0.40, gt=0, le=1, description="most")
+    top: int = Field(default=50, gt=0, description="of the language model's words so many are candidates")
+    temperature: tuple[float, float] = Field(default=(1.0, 1.5), description="drawn from this range for each caption")
+    likelihood: float = Field(default=1.0, gt=0, description="refuse words so many times as likely as the original")
+    exchanges: bool = Field(default=True, description="refuse words that captions of one picture use for each other")
+    per_caption: int = Field(default=1, gt=0, description="edited texts of each caption in a step")
+    cache: Path | None = Field(
+        default=None, description="folder that keeps the language model's edits; made beforehand"
+    )
+    cached: int = Field(default=4, gt=0, description="edits of each caption that the folder keeps")
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> "EditsPart":
+        given = (self.masked_lm is not None) + (self.hugging_face is not None)
+        if not self.rules and not self.masked:
+            raise ValueError("rules, masked: one of the weights must be above 0")
+        if self.masked and given != 1:
+            raise ValueError("masked: give its language model as masked_lm, or as hugging_face, and not both")
+        if not self.masked and (given or self.cache):
+            raise ValueError("masked: with weight 0 masked_lm, hugging_face and cache do nothing: leave them out")
+        if any(not weight > 0 for weight in self.kinds.values()):
+            raise ValueError("kinds: a weight is not positive: leave a kind out to never use it")
+        if self.least > self.most or not 0 < self.temperature[0] <= self.temperature[1]:
+            raise ValueError("least, temperature: a range goes from its lesser to its greater end, above 0")
+        return self
+
+
+def whole(fields: Mapping[str, Any]) -> None:
+    """See that a recipe has towers of its own or those of a model, and not both.
+
+    Raises:
+        ValueError: naming what is missing or too much.
+    """
+    own = {name: fields.get(name) is not None for name in ("dim", "image", "text")}
+    if fields.get("model") is None:
+        missing = [name for name, there in own.items() if not there]
+        if missing:
+            raise ValueError(f"{missing[0]}: missing; give dim, image and text, or a model")
+    elif any(own.values()):
+        raise ValueError("model: has towers and dimension already: leave dim, image and text out")

@@ -1,0 +1,124 @@
+"""Sources: every layout gives the same pairs, and what is missing is named."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.manifest import Preprocess
+from models.training.data import SceneArrays
+from models.training.parts import PicturesPart, ScenesPart
+from models.training.recipe import RecipeError
+from models.training.sources import Split, entries, open_pairs
+from tests.models.evaluation.made import picture, sample
+from tests.support.data import write_tar
+
+SPEC = Preprocess(size=16, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+PICTURES: dict[str, tuple[str, list[str]]] = {
+    "one": ("train", ["A Red  square", "red"]),
+    "five": ("train", ["fifth"]),
+    "two": ("restval", ["A &amp; B"]),
+    "three": ("val", ["third"]),
+    "four": ("test", ["fourth"]),
+}
+
+
+def write_pictures(folder: Path) -> None:
+    """A JPEG for each name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(PICTURES):
+        (folder / f"{name}.jpg").write_bytes(picture((50 * number, 9, 9), form="JPEG"))
+
+
+def write_karpathy(folder: Path) -> PicturesPart:
+    """Karpathy's JSON with its pictures in a folder of their own."""
+    write_pictures(folder / "photos" / "train2014")
+    images: list[dict[str, Any]] = [
+        {
+            "filename": f"{name}.jpg",
+            "filepath": "train2014",
+            "split": split,
+            "sentences": [{"raw": text} for text in texts],
+        }
+        for name, (split, texts) in PICTURES.items()
+    ]
+    (folder / "dataset_coco.json").write_text(json.dumps({"images": images}))
+    return PicturesPart(
+        source="karpathy", path=folder / "dataset_coco.json", images=(folder / "photos",), train=("train", "restval")
+    )
+
+
+def write_jsonl(folder: Path) -> PicturesPart:
+    """Lines of JSON beside the pictures."""
+    write_pictures(folder)
+    lines = [{"image": f"{name}.jpg", "captions": texts, "split": split} for name, (split, texts) in PICTURES.items()]
+    (folder / "all.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return PicturesPart(source="jsonl", path=folder / "all.jsonl", train=("train", "restval"))
+
+
+def write_shards(folder: Path) -> PicturesPart:
+    """A shard for each split."""
+    for number, (name, (split, texts)) in enumerate(PICTURES.items()):
+        _, text = sample(name, *texts)
+        write_tar(folder / f"{split}-{number:03}.tar", [(f"{name}.jpg", picture((50 * number, 9, 9), form="JPEG")), text])
+    return PicturesPart(source="webdataset", path=folder, train=("train", "restval"))
+
+
+@pytest.mark.parametrize("write", [write_karpathy, write_jsonl, write_shards])
+def test_every_layout_gives_the_same_pairs(tmp_path: Path, write: Any) -> None:  # noqa: ANN401 # one of the functions above
+    """Splits are put together as the recipe says; captions are cleaned, pixels those of the files."""
+    part = write(tmp_path)
+
+    train = open_pairs(part, "train", SPEC, tmp_path / "work", "lower")
+
+    assert [("a red square", "red"), ("fifth",), ("a & b",)] == list(train.captions)
+    pixels = train.pixels(np.arange(3))
+    assert (3, 16, 16, 3) == pixels.shape
+    assert pixels[0].mean() < pixels[1].mean()
+    for split, text in (("val", "third"), ("test", "fourth")):
+        assert [(text,)] == list(open_pairs(part, split, SPEC, tmp_path / "work", "lower").captions)
+
+
+def test_scenes_are_rendered(tmp_path: Path) -> None:
+    """Without another source, the recipe's data are scenes at the size of the input."""
+    found = open_pairs(
+        ScenesPart(train=2, val=3, test=1), "val", SPEC.model_copy(update={"size": 64}), tmp_path, "lower"
+    )
+
+    assert isinstance(found, SceneArrays)
+    assert (3, 64, 64, 3) == found.pixels(np.arange(3)).shape
+
+
+@pytest.mark.parametrize("write", [write_karpathy, write_jsonl])
+def test_missing_pictures_are_named_or_left_out(tmp_path: Path, write: Any) -> None:  # noqa: ANN401
+    """A file that is not there is an error that names it and the recipe's field, unless it is to be skipped."""
+    part = write(tmp_path)
+    next(tmp_path.rglob("one.jpg")).unlink()
+
+    with pytest.raises(RecipeError, match=r"data: 1 of \d pictures are missing.*one\.jpg.*data\.skip_missing"):
+        open_pairs(part, "train", SPEC, tmp_path / "work", "lower")
+    left = open_pairs(part.model_copy(update={"skip_missing": True}), "train", SPEC, tmp_path / "work", "lower")
+
+    assert [("fifth",), ("a & b",)] == list(left.captions)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_missing_source_is_named(tmp_path: Path, split: Split) -> None:
+    """A path that is not there is an error that says what is expected there."""
+    for source, why in (
+        ("karpathy", "expected Karpathy"),
+        ("jsonl", "expected a JSONL"),
+        ("webdataset", "expected uncompressed tar"),
+    ):
+        part = PicturesPart(source=source, path=tmp_path / "none")
+        with pytest.raises(RecipeError, match=why):
+            open_pairs(part, split, SPEC, tmp_path, "lower")
+
+
+def test_captions_can_be_limited(tmp_path: Path) -> None:
+    """The first so many captions of each picture are kept; empty ones are none."""
+    part = write_jsonl(tmp_path).model_copy(update={"captions": 1})
+
+    assert [("a red square",), ("fifth",), ("a & b",)] == [each.captions for each in entries(part, "train", "lower")]
