@@ -43,8 +43,8 @@ class DualEncoder:
             images = pool.submit(open_session, image, runtime, memory_pattern=True)
             texts = pool.submit(open_session, text, runtime, memory_pattern=False)
             encoder = cls(images.result(), texts.result(), dim=manifest.dim, causal=manifest.text.causal)
-        expect_ports(encoder._image, image, Port("pixels", ("tensor(uint8)",), (None, side, side, 3)), answer)
-        expect_ports(encoder._text, text, Port("ids", ("tensor(int64)",), (None, length)), answer)
+        expect_ports(encoder._image, image, [Port("pixels", ("tensor(uint8)",), (None, side, side, 3))], [answer])
+        expect_ports(encoder._text, text, [Port("ids", ("tensor(int64)",), (None, length))], [answer])
         return encoder
 
     def encode_texts(self, tokens: TokenBatch) -> np.ndarray:

@@ -5,7 +5,9 @@ ModelError
 │   ├── BundleMissing        no such folder, or it has no bundle.json
 │   ├── BundleAltered        a file is missing, truncated or changed since it was sealed
 │   ├── BundleTooNew         written by a newer ViLEM than this one
-│   └── BundleInvalid        bundle.json does not say what a bundle must say
+│   ├── BundleInvalid        bundle.json does not say what a bundle must say
+│   └── ProofreaderMissing   the bundle has no proofreader
+├── StoredImageInvalid       the bytes kept of an image are damaged, or of another bundle
 ├── InputError               the caller's input; an HTTP service answers 4xx
 │   ├── ImageTooLarge        more bytes or pixels than the limits allow
 │   ├── ImageUnreadable      not an image, truncated, or of no known format
@@ -36,6 +38,14 @@ class BundleTooNew(BundleError):
 
 class BundleInvalid(BundleError):
     """A bundle's manifest breaks the schema."""
+
+
+class ProofreaderMissing(BundleError):
+    """A bundle cannot proofread."""
+
+
+class StoredImageInvalid(ModelError):
+    """What was kept of an image for proofreading is not what this bundle keeps."""
 
 
 class InputError(ModelError):

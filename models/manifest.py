@@ -62,6 +62,33 @@ class Variant(_Part):
     text_cosine: float = Field(default=1.0, description="least cosine to fp32 over the checked texts")
 
 
+class Calibration(_Part):
+    """What was fitted on held-out data: P(wrong) = sigmoid(slope x logit + intercept), and the weight of re-ranking."""
+
+    slope: float = Field(ge=0)
+    intercept: float
+    alpha: float = Field(ge=0, description="re-ranked score = cosine + alpha x sum over words of log(1 - P(wrong))")
+    words: int = Field(ge=0, description="editable words that it was fitted on")
+    ece_before: float = Field(description="expected calibration error of the bare sigmoid, 15 bins")
+    ece_after: float = Field(description="the same as calibrated, on words that it was not fitted on")
+    r1_before: float = Field(description="text→image R@1 of the cosines alone, on the data of the fit")
+    r1_after: float = Field(description="the same after re-ranking")
+
+
+class Proofreading(_Part):
+    """The second stage: graphs and vocabulary of the proofreader, and their sizes."""
+
+    image: str = Field(description="graph: pixels to embedding and patches")
+    text: str = Field(description="graph: token ids to token features")
+    reading: str = Field(description="graph: words and patches to what is wrong and what belongs there")
+    vocabulary: str = Field(description="the words that correction can answer, a JSON list")
+    words: int = Field(gt=0, description="of the vocabulary")
+    features: int = Field(gt=0, description="width of the token features")
+    patches: int = Field(ge=0, description="kept of an image")
+    channels: int = Field(gt=0, description="of each patch")
+    calibration: Calibration
+
+
 class Provenance(_Part):
     """Where the weights come from."""
 
@@ -86,6 +113,7 @@ class BundleManifest(_Part):
     variants: dict[str, Variant] = Field(description="by precision: fp32 always, fp16 and int8 where exported")
     provenance: Provenance
     files: dict[str, FileSeal]
+    proofreader: Proofreading | None = None
 
     # Set by `read_manifest`: only the fields that the file had count then. A newer ViLEM, which knows more fields, must
     # not give every bundle another identity, and so orphan every collection.
@@ -94,6 +122,9 @@ class BundleManifest(_Part):
     def to_bytes(self) -> bytes:
         """The bytes of `bundle.json`, in the one form that ViLEM writes."""
         fields = self.model_dump(mode="json", exclude_unset=self._read)
+        if self.proofreader is None:
+            # as bundles were written before there were proofreaders
+            fields.pop("proofreader", None)
         return (json.dumps(fields, indent=2, ensure_ascii=False) + "\n").encode()
 
     def digest(self) -> str:

@@ -119,22 +119,24 @@ def open_session(path: Path, runtime: Runtime, *, memory_pattern: bool) -> onnxr
     return session
 
 
-def expect_ports(session: onnxruntime.InferenceSession, path: Path, given: Port, answer: Port) -> None:
-    """Check that a graph has the one input *given* and the output *answer*.
+def expect_ports(
+    session: onnxruntime.InferenceSession, path: Path, given: Sequence[Port], answers: Sequence[Port]
+) -> None:
+    """Check that a graph has the inputs *given* and no other, and the outputs *answers*.
 
     Raises:
         BundleInvalid: naming what differs.
     """
     for kind, found, wanted in (
         ("input", session.get_inputs(), given),
-        ("output", session.get_outputs(), answer),
+        ("output", session.get_outputs(), answers),
     ):
-        seen = [(port.name, port.type, tuple(port.shape)) for port in found]
-        match = [port for port in seen if port[0] == wanted.name]
-        if len(match) != 1 or (kind == "input" and len(seen) != 1) or not _fits(match[0][1], match[0][2], wanted):
+        seen = {port.name: (port.type, tuple(port.shape)) for port in found}
+        fits = all(port.name in seen and _fits(*seen[port.name], port) for port in wanted)
+        if not fits or (kind == "input" and len(seen) != len(wanted)):
+            promised = ", ".join(f"{port.name!r} {' or '.join(port.types)} {port.shape}" for port in wanted)
             raise BundleInvalid(
-                f"{path} has {kind} {seen}, wanted {wanted.name!r} {' or '.join(wanted.types)} {wanted.shape} "
-                "(None = dynamic): export the bundle again"
+                f"{path} has {kind} {seen}, wanted {promised} (None = dynamic): export the bundle again"
             )
 
 

@@ -62,6 +62,23 @@ def clean(text: str, mode: CleanMode) -> str:
     return text if mode == "whitespace" else text.lower()
 
 
+@dataclass(frozen=True)
+class Reading:
+    """One text as the model reads it.
+
+    Attributes:
+        text: cleaned.
+        ids: (1, L) int64, as in a `TokenBatch`.
+        offsets: (T) for each real id that was kept, the characters of *text* that it stands for; (0, 0) for markers.
+        cut: the character of *text* from which on it was cut off; None where it was not.
+    """
+
+    text: str
+    ids: np.ndarray
+    offsets: tuple[tuple[int, int], ...]
+    cut: int | None
+
+
 class Tokenizer:
     """A bundle's tokenizer; immutable, safe to share between threads."""
 
@@ -103,3 +120,19 @@ class Tokenizer:
                 ids[row, -1] = self._spec.eot_id
         sizes = np.fromiter((len(row) for row in rows), np.int64, len(rows))
         return TokenBatch(ids, np.minimum(sizes, length), sizes > length)
+
+    def read(self, text: str) -> Reading:
+        """Tokenise one text, and keep what each id stands for.
+
+        Raises:
+            TextInvalid: the text holds lone surrogates.
+        """
+        batch = self.encode([text])
+        cleaned = clean(text, self._spec.clean)
+        offsets = self._tokenizer.encode(cleaned).offsets
+        kept = int(batch.lengths[0])
+        if batch.truncated[0] and self._spec.eot_id is not None:
+            # the marker took the place of the last id
+            offsets.insert(kept - 1, (0, 0))
+        lost = [start for start, end in offsets[kept:] if end > start]
+        return Reading(cleaned, batch.ids, tuple(offsets[:kept]), min(lost, default=None))

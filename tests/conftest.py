@@ -16,3 +16,12 @@ settings.load_profile("shared")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real, sealed, 16-dimensional ONNX bundle that opens in milliseconds."""
     return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def proof_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed bundle with a proofreader that knows four colours: see `tests.support.proof_bundle`."""
+    # torch is loaded for those who ask
+    from tests.support.proof_bundle import make_proof_bundle
+
+    return make_proof_bundle(tmp_path_factory.mktemp("bundles") / "colours")

@@ -21,8 +21,11 @@ class ImageGraph(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Embed images."""
-        images = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std  # [n, 3, s, s]
-        return functional.normalize(self.model.encode_image(images).float(), dim=-1)
+        return functional.normalize(self.model.encode_image(self.normalised(pixels)).float(), dim=-1)
+
+    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """What the tower takes: [n, 3, s, s]."""
+        return (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
 
 
 class CausalTextGraph(nn.Module):
@@ -37,17 +40,21 @@ class CausalTextGraph(nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Embed texts."""
-        tower, length = self.tower, ids.shape[1]
-        features = tower.token_embedding(ids) + tower.positional_embedding[:length]  # [n, l, w]
-        features = tower.transformer(features, attn_mask=tower.attn_mask[:length, :length])
-        features = tower.ln_final(features)
+        features = self.tokens(ids)
         pooled = features[torch.arange(ids.shape[0]), ids.argmax(dim=-1)]  # [n, w]
-        projection = getattr(tower, "text_projection", None)
+        projection = getattr(self.tower, "text_projection", None)
         if isinstance(projection, nn.Linear):
             pooled = projection(pooled)
         elif projection is not None:
             pooled = pooled @ projection
         return functional.normalize(pooled, dim=-1)
+
+    def tokens(self, ids: torch.Tensor) -> torch.Tensor:
+        """Features [n, l, w] of the tokens, as the last block and its norm leave them."""
+        tower, length = self.tower, ids.shape[1]
+        features = tower.token_embedding(ids) + tower.positional_embedding[:length]  # [n, l, w]
+        features = tower.transformer(features, attn_mask=tower.attn_mask[:length, :length])
+        return tower.ln_final(features)
 
 
 class WholeTextGraph(nn.Module):

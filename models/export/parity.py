@@ -1,6 +1,6 @@
 """The exported graph must say what the torch model says."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,27 +29,46 @@ def run(path: Path, name: str, inputs: Sequence[np.ndarray]) -> list[np.ndarray]
 
 
 def check(path: Path, name: str, module: nn.Module, inputs: Sequence[np.ndarray]) -> float:
+    """`compare` a graph of one input, whose output is "embedding"."""
+    return compare(path, module, [{name: values} for values in inputs], ("embedding",))
+
+
+def compare(path: Path, module: nn.Module, inputs: Sequence[Mapping[str, np.ndarray]], outputs: Sequence[str]) -> float:
     """Compare a graph with a torch module.
 
+    Args:
+        path: of the graph.
+        module: takes and answers tensors by position.
+        inputs: several times all inputs by name, in the module's order.
+        outputs: their names, in the module's order.
+
     Returns:
-        The greatest absolute difference over all inputs.
+        The greatest absolute difference over all inputs; of outputs beyond 1, as a share of their greatest value.
 
     Raises:
         ExportError: it is above `TOLERANCE`, or not a number.
     """
+    session = open_session(path, Runtime(), memory_pattern=False)
     worst = 0.0
-    for values, found in zip(inputs, run(path, name, inputs), strict=True):
+    for feeds in inputs:
         with torch.no_grad():
-            expected = module(torch.from_numpy(values)).numpy()
-        difference = float(np.abs(found - expected).max())
-        # not `>`: a NaN must not pass
-        if not difference <= TOLERANCE:
-            raise ExportError(
-                f"the exported {path.stem} graph is off by {difference:.2g} from torch on input {values.shape}, "
-                f"{TOLERANCE} is allowed: this architecture cannot be exported; report it with its name"
-            )
-        worst = max(worst, difference)
+            expected = module(*map(torch.from_numpy, feeds.values()))
+        answers = session.run(list(outputs), dict(feeds))
+        for name, found, wanted in zip(outputs, answers, _several(expected), strict=True):
+            difference = float(np.abs(found - wanted).max(initial=0.0) / np.abs(wanted).max(initial=1.0))
+            # not `>`: a NaN must not pass
+            if not difference <= TOLERANCE:
+                shapes = ", ".join(str(values.shape) for values in feeds.values())
+                raise ExportError(
+                    f"the exported {path.stem} graph is off by {difference:.2g} from torch in {name} on input {shapes}, "
+                    f"{TOLERANCE} is allowed: this architecture cannot be exported; report it with its name"
+                )
+            worst = max(worst, difference)
     return worst
+
+
+def _several(answer: torch.Tensor | tuple[torch.Tensor, ...]) -> list[np.ndarray]:
+    return [each.numpy() for each in (answer if isinstance(answer, tuple) else (answer,))]
 
 
 def least_cosine(reference: Path, path: Path, name: str, inputs: Sequence[np.ndarray]) -> float:

@@ -11,6 +11,7 @@ from torch import nn
 
 from models.export.graphs import ImageGraph, WholeTextGraph, text_graph
 from models.export.parity import check, least_cosine, sample_pixels
+from models.export.proofreader import Samples, TrainedProofreader, export_proofreader
 from models.export.quantize import to_fp16, to_int8
 from models.export.samples import SAMPLE_TEXTS
 from models.export.to_onnx import export_graph
@@ -19,6 +20,7 @@ from models.manifest import (
     TOKENIZER_NAME,
     BundleManifest,
     Preprocess,
+    Proofreading,
     Provenance,
     TextSpec,
     Variant,
@@ -42,6 +44,7 @@ def export_bundle(
     text: TextSpec,
     provenance: Provenance,
     variants: Sequence[Precision] = ("fp32",),
+    proofreader: TrainedProofreader | None = None,
 ) -> BundleManifest:
     """Write the bundle of *model* into folder *output*, which must not exist.
 
@@ -54,6 +57,7 @@ def export_bundle(
         text: how texts are.
         provenance: where the weights come from.
         variants: precisions beside fp32, which is always there.
+        proofreader: the second stage, in fp32; the towers' graphs are the same with it and without.
 
     Raises:
         ExportError: the graphs do not say what the model says.
@@ -69,6 +73,10 @@ def export_bundle(
             "image": _image(folder, image, pixels[0]),
             "text": _text(folder, model, text, ids),
         }
+        reading: Proofreading | None = None
+        if proofreader is not None:
+            samples = Samples(pixels[0], ids)
+            reading, parity["proofreader"] = export_proofreader(folder, model, proofreader, preprocess, text, samples)
         manifest = BundleManifest(
             name=name,
             dim=_dim(image, pixels[0]),
@@ -80,6 +88,7 @@ def export_bundle(
             | {each: _variant(folder, each, pixels, ids) for each in variants if each != "fp32"},
             provenance=provenance.model_copy(update={"notes": {**provenance.notes, PARITY: parity}}),
             files=seal_files(folder),
+            proofreader=reading,
         )
         (folder / MANIFEST_NAME).write_bytes(manifest.to_bytes())
     return manifest

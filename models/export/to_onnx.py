@@ -1,6 +1,8 @@
 """A torch module becomes an ONNX file with its weights beside it."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -11,6 +13,11 @@ from models.export.quiet import quiet
 OPSET = 18
 # Smaller tensors stay in the graph: a shape constant in another file would only cost a look-up.
 _EXTERNAL_FROM_BYTES = 1024
+# An axis that may have any size needs an upper bound for the exporter's proofs; nothing checks it later.
+MOST = 4096
+
+# an example of an input, and by their number the axes that may be of any size, as `torch.export.Dim`s
+Port = tuple[torch.Tensor, dict[int, Any]]
 
 
 def export_graph(
@@ -25,30 +32,46 @@ def export_graph(
         path: of the graph.
         dynamic_length: the greatest size of the second axis.
     """
-    axes = {0: torch.export.Dim("n", min=1, max=4096)}
+    axes = {0: torch.export.Dim("n", min=1, max=MOST)}
     if dynamic_length is not None:
         axes[1] = torch.export.Dim("l", min=1, max=dynamic_length)
+    export_ports(module, {name: (example, axes)}, ("embedding",), path)
+
+
+def export_ports(module: nn.Module, inputs: Mapping[str, Port], outputs: Sequence[str], path: Path) -> None:
+    """Write *module*, of any inputs and outputs, as `export_graph` does.
+
+    Args:
+        module: takes and answers tensors by position.
+        inputs: by name, in the module's order: an example, and which of its axes may be of any size later.
+        outputs: their names, in the module's order.
+        path: of the graph.
+    """
     # the fused inference path of nn.MultiheadAttention has no ONNX form
     torch.backends.mha.set_fastpath_enabled(False)
+    # "embedding" is also an operator's name, which the exporter confuses: renamed below
+    given = ["vector"] if len(outputs) == 1 else [f"vector_{name}" for name in outputs]
     with torch.no_grad(), quiet():
-        # "embedding" is also an operator's name, which the exporter confuses: renamed below
         program = torch.onnx.export(
             module.eval(),
-            (example,),
-            input_names=[name],
-            output_names=["vector"],
-            dynamic_shapes=(axes,),
+            tuple(example for example, _ in inputs.values()),
+            input_names=list(inputs),
+            output_names=given,
+            dynamic_shapes=tuple(axes for _, axes in inputs.values()),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
         )
     assert program is not None
-    save(without_traces(rename_output(program.model_proto, "embedding")), path)
+    model = program.model_proto
+    for place, name in enumerate(outputs):
+        rename_output(model, name, place)
+    save(without_traces(model), path)
 
 
-def rename_output(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """Give the only output of a graph another name; a value inside that has this name makes room for it."""
-    names = {name: f"{name}.inner", model.graph.output[0].name: name}
+def rename_output(model: onnx.ModelProto, name: str, place: int = 0) -> onnx.ModelProto:
+    """Give an output of a graph, by its place, another name; a value inside that has this name makes room for it."""
+    names = {name: f"{name}.inner", model.graph.output[place].name: name}
     for node in model.graph.node:
         node.input[:] = [names.get(value, value) for value in node.input]
         node.output[:] = [names.get(value, value) for value in node.output]

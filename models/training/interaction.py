@@ -1,9 +1,10 @@
-"""ViLEM's interaction module: the words of a text meet an image, as a whole and in its parts; discarded after training.
+"""ViLEM's interaction module: the words of a text meet an image, as a whole and in its parts.
 
 Chen et al., "ViLEM", CVPR 2023, section 3: error detection for each word, error correction where one is wrong. Shapes
 and sizes that the paper leaves open are ours. In the shapes below: b texts, w words, t tokens, p patches of a level.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -70,12 +71,21 @@ class Interaction(nn.Module):
         Returns:
             [b, w, out] features, for `detection` and `correction`.
         """
+        return self.meet(words, there, self.look(image.levels), image.embedding)
+
+    def look(self, levels: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        """The image's side: maps [b, channels, h, w] of the levels to patches [b, p, width] of each; none without local."""
+        return tuple(project(level) for project, level in zip(self.levels, levels, strict=self.shape.local))
+
+    def meet(
+        self, words: torch.Tensor, there: torch.Tensor, patches: Sequence[torch.Tensor], embedding: torch.Tensor
+    ) -> torch.Tensor:
+        """What `forward` does after `look`: words [b, w, tokens] meet patches and embeddings [b, d] of b images."""
         hidden = first = self.words(words)
         for place, block in enumerate(self.blocks):
-            patches = self.levels[place](image.levels[place]) if self.shape.local else None
-            hidden = block(hidden, there, patches)
+            hidden = block(hidden, there, patches[place] if self.shape.local else None)
         if self.whole is not None and self.mixed is not None:
-            seen = self.whole(image.embedding)[:, None].expand_as(first)
+            seen = self.whole(embedding)[:, None].expand_as(first)
             hidden = torch.cat([hidden, self.mixed(torch.cat([first, seen, first * seen], dim=-1))], dim=-1)
         return self.norm(hidden)
 

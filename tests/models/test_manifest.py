@@ -148,3 +148,55 @@ def test_verification_speaks_of_bundles(folder: Path) -> None:
     with pytest.raises(BundleAltered, match=graph.name):
         verify_bundle(folder, manifest)
     verify_bundle(folder, manifest, contents=False)
+
+
+FITTED: dict[str, object] = {
+    "slope": 1.5, "intercept": -0.5, "alpha": 0.1, "words": 100, "ece_before": 0.1, "ece_after": 0.01,
+    "r1_before": 0.5, "r1_after": 0.6,
+}  # fmt: skip
+READING: dict[str, object] = {
+    "image": "proof.image.onnx", "text": "proof.text.onnx", "reading": "proofreader.onnx", "vocabulary": "words.json",
+    "words": 9, "features": 8, "patches": 4, "channels": 8, "calibration": FITTED,
+}  # fmt: skip
+
+
+def test_a_proofreader_is_part_of_the_identity(folder: Path) -> None:
+    """What a manifest says of a proofreader is read, written back byte for byte, and changes the digest."""
+    before = read_manifest(folder)
+    _rewrite(folder, proofreader=READING)
+
+    manifest = read_manifest(folder)
+
+    assert manifest.proofreader is not None
+    assert 1.5 == manifest.proofreader.calibration.slope
+    assert READING == json.loads(manifest.to_bytes())["proofreader"]
+    assert before.digest() != manifest.digest()
+
+
+def test_a_bundle_without_a_proofreader_does_not_speak_of_one(tiny_bundle: Path) -> None:
+    """A manifest made today without one is the same as before there were any: older programs read it."""
+    manifest = read_manifest(tiny_bundle)
+    made = BundleManifest.model_validate(manifest.model_dump())
+
+    assert made.proofreader is None
+    assert b"proofreader" not in made.to_bytes()
+    assert manifest.to_bytes() == made.to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("part", "where"),
+    [
+        ({"words": 0}, "proofreader.words"),
+        ({"patches": -1}, "proofreader.patches"),
+        ({"calibration": FITTED | {"slope": -1}}, "proofreader.calibration.slope"),
+        ({"calibration": FITTED | {"alpha": -1}}, "proofreader.calibration.alpha"),
+        ({"calibration": None}, "proofreader.calibration"),
+        ({"surprise": 1}, "proofreader.surprise"),
+    ],
+)
+def test_a_wrong_field_of_the_proofreader_is_named(folder: Path, part: dict[str, object], where: str) -> None:
+    """Sizes are positive, the fitted numbers do not turn the module's judgement round."""
+    _rewrite(folder, proofreader=READING | part)
+
+    with pytest.raises(BundleInvalid, match=where):
+        read_manifest(folder)

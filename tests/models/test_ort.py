@@ -146,7 +146,7 @@ def test_a_provider_that_does_not_start_is_an_error(graph: Path, monkeypatch: py
 
 def test_the_contract_of_a_tower_is_met(graph: Path) -> None:
     """A graph with the promised input and output passes."""
-    expect_ports(open_session(graph, Runtime(), memory_pattern=True), graph, PIXELS, ANSWER)
+    expect_ports(open_session(graph, Runtime(), memory_pattern=True), graph, [PIXELS], [ANSWER])
 
 
 @pytest.mark.parametrize(
@@ -166,4 +166,15 @@ def test_another_contract_is_refused(graph: Path, given: Port, answer: Port) -> 
     session = open_session(graph, Runtime(), memory_pattern=True)
 
     with pytest.raises(BundleInvalid, match=r"image\.fp32\.onnx has .* wanted"):
-        expect_ports(session, graph, given, answer)
+        expect_ports(session, graph, [given], [answer])
+
+
+def test_every_port_is_looked_at(graph: Path) -> None:
+    """A graph with an input that nobody promised, or without one that was, is refused."""
+    session = open_session(graph, Runtime(), memory_pattern=True)
+
+    for given, answers in (([], [ANSWER]), ([PIXELS, Port("ids", ("tensor(int64)",), (None,))], [ANSWER])):
+        with pytest.raises(BundleInvalid, match="has input"):
+            expect_ports(session, graph, given, answers)
+    with pytest.raises(BundleInvalid, match=r"has output .*'patches'"):
+        expect_ports(session, graph, [PIXELS], [ANSWER, Port("patches", ANSWER.types, ANSWER.shape)])

@@ -204,3 +204,41 @@ def test_hugging_face_tokenizers_pass_through(tmp_path: Path, make: type, mode: 
     assert reference(cleaned, max_length=24, padding="max_length", truncation=True).input_ids == ours.ids.tolist()
     assert [len(row) > 24 for row in whole] == ours.truncated.tolist()
     assert [min(len(row), 24) for row in whole] == ours.lengths.tolist()
+
+
+@given(text=TEXT)
+@settings(max_examples=60, deadline=None)
+def test_a_reading_knows_its_places(text: str, tiny_bundle: Path) -> None:
+    """Ids are those of `encode`, one place for each real id; a place lies in the cleaned text, a marker's is empty."""
+    tokenizer = _tokenizer(tiny_bundle / "tokenizer.json")
+    batch = tokenizer.encode([text])
+
+    reading = tokenizer.read(text)
+
+    assert np.array_equal(batch.ids, reading.ids)
+    assert clean(text, "lower") == reading.text
+    assert int(batch.lengths[0]) == len(reading.offsets)
+    assert all(0 <= start <= end <= len(reading.text) for start, end in reading.offsets)
+    assert {(0, 0)} == {reading.offsets[0], reading.offsets[-1]}
+    assert bool(batch.truncated[0]) >= (reading.cut is not None)
+
+
+@pytest.mark.parametrize(("changes", "kept"), [({"context_length": 5}, 3), ({"context_length": 5, "eot_id": None}, 4)])
+def test_a_cut_reading_tells_where(tiny_bundle: Path, changes: dict[str, object], kept: int) -> None:
+    """Of a text that is too long, the first character that was lost is told; the end marker's place is empty."""
+    text = "red dog on the left of a cat"
+    reading = _tokenizer(tiny_bundle / "tokenizer.json", **changes).read(text)
+
+    words = text.split()
+    assert text.index(f" {words[kept]}") + 1 == reading.cut
+    assert 5 == len(reading.offsets) == reading.ids.shape[1]
+    found = [text[start:end] for start, end in reading.offsets]
+    assert ["", *words[:kept], *([""] if kept == 3 else [])] == found
+
+
+def test_a_reading_that_loses_only_its_end_marker_is_whole(tiny_bundle: Path) -> None:
+    """Where there is no marker to keep and nothing but one is lost, no character was cut."""
+    reading = _tokenizer(tiny_bundle / "tokenizer.json", context_length=4, eot_id=None).read("red dog left")
+
+    assert reading.cut is None
+    assert [(0, 0), (0, 3), (4, 7), (8, 12)] == list(reading.offsets)

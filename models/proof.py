@@ -1,0 +1,38 @@
+"""What a proofreader says of a text beside an image."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class WordProof:
+    """One word beside one image.
+
+    Attributes:
+        text: as it is written in `Proof.text`, from character *start* to *end*.
+        start: first character.
+        end: one past the last.
+        support: 1 - P(wrong), calibrated, in [0, 1]; None for a word that was not read, because it lies beyond the
+            model's context.
+        corrections: where support is below one half, the words in lower case that fit best, with their probabilities.
+    """
+
+    text: str
+    start: int
+    end: int
+    support: float | None
+    corrections: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A text beside one image.
+
+    Attributes:
+        text: as the model reads it: cleaned as the bundle has it, which for CLIP means lower case and single spaces.
+        words: its words, in order.
+        score: sum over the words that were read of log(1 - P(wrong)), at most 0; 0 for a text without words.
+    """
+
+    text: str
+    words: tuple[WordProof, ...]
+    score: float
