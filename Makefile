@@ -45,5 +45,5 @@ $(VENV)/.serve: $(BIN)/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e '.[cpu,train,test]'
+	$(PIP) install -c constraints.txt -e '.[cpu,train,video,test]'
 	touch $(VENV)/.serve $@

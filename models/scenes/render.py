@@ -5,6 +5,7 @@ seed give one picture.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -43,15 +44,17 @@ def render(scene: Scene, rng: np.random.Generator, size: int = 128) -> tuple[np.
         (S, S, 3) uint8, and for each object its box (left, top, right, bottom) in pixels.
     """
     side = size * OVERSAMPLING
-    canvas = Image.new("RGB", (side, side), _jittered(GROUND[scene.background], rng, 8))
+    canvas = Image.new("RGB", (side, side), jittered(GROUND[scene.background], rng, 8))
     boxes: list[tuple[int, ...]] = []
     for each in scene.objects:
         centre, radius = _placed(each, rng)
-        _draw_object(canvas, each, (centre[0] * side, centre[1] * side), radius * side, rng)
+        brush = Brush.of(each.colour, each.shape, each.pattern, radius * side, rng)
+        brush.draw(canvas, (centre[0] * side, centre[1] * side))
         edges = (centre[0] - radius, centre[1] - radius, centre[0] + radius, centre[1] + radius)
         boxes.append(tuple(min(size, max(0, round(edge * size))) for edge in edges))
     small = canvas.resize((size, size), Image.Resampling.BOX)
-    return _lit(np.asarray(small, np.float32), rng), boxes
+    angle, strength = rng.uniform(0, 2 * math.pi), rng.uniform(0, 0.18)
+    return lit(np.asarray(small, np.float32), angle, strength, rng), boxes
 
 
 def _placed(each: SceneObject, rng: np.random.Generator) -> tuple[tuple[float, float], float]:
@@ -62,19 +65,31 @@ def _placed(each: SceneObject, rng: np.random.Generator) -> tuple[tuple[float, f
     return (x, y), radius
 
 
-def _jittered(colour: tuple[int, int, int], rng: np.random.Generator, spread: int) -> tuple[int, int, int]:
+def jittered(colour: tuple[int, int, int], rng: np.random.Generator, spread: int) -> tuple[int, int, int]:
+    """A colour near *colour*: each channel moved by at most *spread*."""
     red, green, blue = (int(np.clip(level + rng.integers(-spread, spread + 1), 0, 255)) for level in colour)
     return red, green, blue
 
 
-def _draw_object(
-    canvas: Image.Image, each: SceneObject, centre: tuple[float, float], radius: float, rng: np.random.Generator
-) -> None:
-    box = math.ceil(2 * radius)
-    mask = _mask(each.shape, box)
-    inner = _pattern(each.pattern, mask, box)
-    corner = (round(centre[0] - radius), round(centre[1] - radius))
-    canvas.paste(_jittered(PAINT[each.colour], rng, 10), corner, inner)
+@dataclass(frozen=True)
+class Brush:
+    """An object as it is painted, wherever that may be: its hue, its strength for each pixel (mode L), its radius."""
+
+    hue: tuple[int, int, int]
+    strength: Image.Image
+    radius: float
+
+    @classmethod
+    def of(cls, colour: Colour, shape: Shape, pattern: Pattern, radius: float, rng: np.random.Generator) -> "Brush":
+        """An object of *radius* pixels; *rng* moves its hue a little."""
+        box = math.ceil(2 * radius)
+        strength = _pattern(pattern, _mask(shape, box), box)
+        return cls(jittered(PAINT[colour], rng, 10), strength, radius)
+
+    def draw(self, canvas: Image.Image, centre: tuple[float, float]) -> None:
+        """Paint it, its middle at *centre* in pixels."""
+        corner = (round(centre[0] - self.radius), round(centre[1] - self.radius))
+        canvas.paste(self.hue, corner, self.strength)
 
 
 def _mask(shape: Shape, box: int) -> Image.Image:
@@ -151,11 +166,10 @@ def _pattern(pattern: Pattern, mask: Image.Image, box: int) -> Image.Image:
     return Image.fromarray((np.asarray(mask) * tint).astype(np.uint8))
 
 
-def _lit(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Light from one side, a little grain."""
+def lit(pixels: np.ndarray, angle: float, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """Light of *strength* from the side that *angle* says, and a little grain that *rng* draws."""
     size = pixels.shape[0]
-    angle = rng.uniform(0, 2 * math.pi)
     rows, columns = np.mgrid[0:size, 0:size].astype(np.float32) / size - 0.5
-    light = 1 + rng.uniform(0, 0.18) * (math.cos(angle) * columns + math.sin(angle) * rows)
+    light = 1 + strength * (math.cos(angle) * columns + math.sin(angle) * rows)
     grain = rng.normal(0, rng.uniform(0, 5), pixels.shape).astype(np.float32)
     return np.clip(np.rint(pixels * light[..., None] + grain), 0, 255).astype(np.uint8)
