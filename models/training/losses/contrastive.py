@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from models.training.losses.precision import full
+from models.training.losses.reduction import full, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,8 @@ def momentum_targets(
         keys: as given to `contrastive`.
     """
     both = _logits(images, texts, scale, keys)
-    to_texts, to_images = (
-        alpha * full(logits).softmax(dim=1) + (1 - alpha) * torch.eye(*logits.shape, device=logits.device)
-        for logits in both
-    )
+    choices = [full(logits).softmax(dim=1) for logits in both]
+    to_texts, to_images = (alpha * each + (1 - alpha) * torch.eye(*each.shape).to(each) for each in choices)
     return Targets(to_texts, to_images)
 
 
@@ -148,10 +146,7 @@ def mean_choice(logits: torch.Tensor, wanted: torch.Tensor, weights: torch.Tenso
     """Weighted mean over rows of the cross-entropy of *logits* [b, n]; *wanted* is [b] columns or [b, n] shares."""
     if weights is None:
         return functional.cross_entropy(full(logits), wanted)
-    each = functional.cross_entropy(full(logits), wanted, reduction="none")
-    weights = weights.to(each)
-    # nothing is left of a batch without weight, and nothing divided by the least number is nothing
-    return (weights * each).sum() / weights.sum().clamp(min=torch.finfo(each.dtype).tiny)
+    return weighted_mean(functional.cross_entropy(full(logits), wanted, reduction="none"), weights)
 
 
 def _logits(

@@ -3,7 +3,7 @@
 import torch
 
 from models.training.losses.contrastive import mean_choice
-from models.training.losses.precision import full
+from models.training.losses.reduction import full
 
 # below any cosine, and finite: a maximum never falls on what is not there, and never is no number
 _NOWHERE = -2.0

@@ -8,7 +8,7 @@ is the joint batch's loss.
 import torch
 from torch.nn import functional
 
-from models.training.losses.precision import full
+from models.training.losses.reduction import full
 
 
 def word_counts(wrong: torch.Tensor, there: torch.Tensor) -> torch.Tensor:

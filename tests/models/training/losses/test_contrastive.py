@@ -168,6 +168,7 @@ def test_a_batch_without_weight_has_no_loss() -> None:
 
 
 @given(st.integers(0, 1000), st.integers(1, 6))
+@settings(max_examples=25)
 def test_pairs_may_come_in_any_order(seed: int, pairs: int) -> None:
     """The losses of a batch do not change with the order of its pairs; each pair's loss moves with it."""
     images, texts = units(seed, pairs, 4), units(seed + 1, pairs, 4)
@@ -213,6 +214,7 @@ def test_a_key_of_the_same_image_is_no_negative() -> None:
 
 
 @given(st.integers(0, 1000), st.floats(0, 1), st.integers(0, 4))
+@settings(max_examples=25)
 def test_momentum_targets_are_shares(seed: int, alpha: float, queued: int) -> None:
     """Rows sum to 1; a pair's own share is at least 1 - alpha; nothing of it has a gradient."""
     images = units(seed, 3, 4).requires_grad_()
@@ -227,6 +229,7 @@ def test_momentum_targets_are_shares(seed: int, alpha: float, queued: int) -> No
 
 
 @given(st.integers(0, 1000), st.integers(1, 5), st.integers(0, 3))
+@settings(max_examples=25)
 def test_sigmoid_equals_the_formula(seed: int, pairs: int, wrong: int) -> None:
     """Loss and gradients are those of loops over all images and texts: -log of the sigmoid of z (t cos + b), over b."""
     images, texts = units(seed, pairs, 4).requires_grad_(), units(seed + 1, pairs, 4).requires_grad_()

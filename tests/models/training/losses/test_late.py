@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.training.losses.late import late_interaction, late_similarities
@@ -34,6 +34,7 @@ def _naive(tokens: torch.Tensor, patches: torch.Tensor, there: torch.Tensor, see
 
 
 @given(st.integers(0, 1000), st.integers(1, 5))
+@settings(max_examples=25)
 def test_loss_and_gradients_equal_the_formula(seed: int, pairs: int) -> None:
     """Over any batch with padding, loss and gradients are those of loops over all pairs of texts and images."""
     tokens, patches, there, seen = _batch(seed, pairs)
@@ -77,6 +78,7 @@ def test_all_cosines_are_never_kept() -> None:
 
 
 @given(st.integers(0, 1000), st.integers(1, 5))
+@settings(max_examples=25)
 def test_padding_says_nothing(seed: int, pairs: int) -> None:
     """What stands in padded places, and how many there are, does not matter, and gets no gradient."""
     tokens, patches, there, seen = _batch(seed, pairs)
