@@ -1,14 +1,23 @@
-"""Going on from a checkpoint that `models.training.loop.save_checkpoint` wrote."""
+"""A run's state on disk: whole or absent, checked when it is read, enough to go on to the very same weights.
+
+The file is a mark, the SHA-256 of what follows, and what follows: `torch.save`'s archive.
+"""
 
 import hashlib
+import os
 import pickle
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
 from models.errors import ModelError
+from models.sealed import sync_folder
 from models.training.loop import Trainer
 from models.training.recipe import Recipe
+
+_MARK = b"vilem checkpoint 1\n"
+_DIGEST = hashlib.sha256().digest_size
 
 
 class CheckpointUnreadable(ModelError):
@@ -16,13 +25,31 @@ class CheckpointUnreadable(ModelError):
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """SHA-256 (hex) of a recipe's values; comments and the order of fields do not count."""
-    return hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()
+    """SHA-256 (hex) of a recipe's values; comments, the order of fields and the number of workers do not count."""
+    return hashlib.sha256(recipe.model_dump_json(exclude={"data": {"workers"}}).encode()).hexdigest()
 
 
 def checkpoint_path(work: Path, recipe: Recipe) -> Path:
     """Where a run of *recipe* keeps its state: a changed recipe has another name, and so begins anew."""
     return work / f"{recipe.name}-{recipe_digest(recipe)[:12]}.pt"
+
+
+def save_checkpoint(path: Path, trainer: Trainer) -> None:
+    """Write the trainer's state so that a crash leaves the old file or the new one; every process must call it."""
+    state = trainer.state()
+    if not trainer.ranks.first:
+        return
+    staging = path.with_name(f".{path.name}.new")
+    with staging.open("wb") as file:
+        file.write(_MARK + bytes(_DIGEST))
+        hashing = _Hashing(file)
+        torch.save(state, hashing)
+        file.seek(len(_MARK))
+        file.write(hashing.digest())
+        file.flush()
+        os.fsync(file.fileno())
+    staging.replace(path)
+    sync_folder(path.parent)
 
 
 def resume(trainer: Trainer, path: Path) -> bool:
@@ -41,11 +68,40 @@ def resume(trainer: Trainer, path: Path) -> bool:
     if not path.exists():
         return False
     try:
-        # weights_only: a checkpoint is data and runs no code
-        trainer.load_state(torch.load(path, weights_only=True))
-    except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        trainer.load_state(_read(path))
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as error:
         # torch's own sentence is left out: it advises to load the file with code execution allowed
         raise CheckpointUnreadable(
             f"checkpoint {path} is damaged or of other towers ({type(error).__name__}): remove it to begin anew"
         ) from error
     return True
+
+
+def _read(path: Path) -> dict:
+    with path.open("rb") as file:
+        mark, digest = file.read(len(_MARK)), file.read(_DIGEST)
+        if mark != _MARK:
+            raise ValueError("not a checkpoint of this program")
+        if hashlib.file_digest(file, "sha256").digest() != digest:
+            raise ValueError("altered")
+        file.seek(len(_MARK) + _DIGEST)
+        # weights_only: a checkpoint is data and runs no code
+        return torch.load(file, weights_only=True, map_location="cpu")
+
+
+class _Hashing:
+    """A file to write to that knows the digest of what was written: a checkpoint is too large to be held twice."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+
+    def write(self, data: bytes | memoryview) -> int:
+        self._hash.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def digest(self) -> bytes:
+        return self._hash.digest()

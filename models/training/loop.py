@@ -2,30 +2,56 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import nn
 
+from models.training.alarms import Watch, check_numbers
 from models.training.batches import Batches
+from models.training.compute import apply, caveats, device_of, how_of
 from models.training.editing import EditMaker
+from models.training.ema import Average
 from models.training.features import image_features, normalised, text_features
 from models.training.objective import Batch, Objective
+from models.training.optimizer import Trainable
 from models.training.pairs import Pairs
-from models.training.recipe import OptimPart, Recipe
+from models.training.randomness import random_state, restore
+from models.training.ranks import ALONE, Ranks
+from models.training.recipe import Recipe, RecipeError
+from models.training.schedules import factors, learning_rate
+from models.training.step import Outcome, accumulate, batch_norms
 from models.training.tokenizer import token_ids
 
 # CLIP's bound: beyond it the softmax is a maximum and gradients vanish (Radford et al. 2021, section 2.5)
 MAX_LOG_SCALE = math.log(100)
+# speed and time left are those of so many steps before
+_RECENT = 50
 
 
 @dataclass(frozen=True)
 class Step:
-    """Progress after one step; `parts` are the losses by name."""
+    """Progress after one step.
+
+    Attributes:
+        number: steps done.
+        of: steps of the run.
+        loss: what was descended.
+        scale: factor on the cosine.
+        learning_rate: of the towers, where none has a factor.
+        examples_per_s: pairs a second, lately.
+        seconds_left: at this speed.
+        parts: losses by name.
+        grad_norm: before it was clipped.
+        seconds: that the step took.
+        waited: seconds of these until the batch was there.
+        looks: figures by name, every so many steps; see `models.training.alarms`.
+        alarms: what has begun to go wrong, in sentences.
+    """
 
     number: int
     of: int
@@ -35,6 +61,11 @@ class Step:
     examples_per_s: float
     seconds_left: float
     parts: dict[str, float] = field(default_factory=dict[str, float])
+    grad_norm: float = 0.0
+    seconds: float = 0.0
+    waited: float = 0.0
+    looks: dict[str, float] = field(default_factory=dict[str, float])
+    alarms: tuple[str, ...] = ()
 
 
 class Trainer:
@@ -44,19 +75,42 @@ class Trainer:
         recipe: the run.
         objective: towers, and the module beside them when the recipe has one.
         batches: what they are trained on; with edits when the objective has a module.
+        ranks: the processes that train together.
 
     Attributes:
-        objective: as given.
+        objective: as given, on its device.
         batches: as given.
+        ranks: as given.
+        average: of the weights, when the recipe has one.
+        caveats: sentences about what is not exact in this run.
         step: how many steps are done.
+
+    Raises:
+        RecipeError: the towers, the machine or the number of processes cannot do what the recipe asks.
     """
 
-    def __init__(self, recipe: Recipe, objective: Objective, batches: Batches) -> None:
+    def __init__(self, recipe: Recipe, objective: Objective, batches: Batches, ranks: Ranks = ALONE) -> None:
+        if recipe.optim.batch % ranks.world:
+            raise RecipeError(
+                f"optim.batch {recipe.optim.batch} cannot be divided among {ranks.world} processes: make it a multiple"
+            )
+        device = device_of(recipe.optim)
         self.step = 0
-        self.objective = objective
         self.batches = batches
+        self.ranks = ranks
+        self.objective = objective.to(device)
         self._recipe = recipe
-        self._optimizer = _optimizer(objective, recipe)
+        self._how = how_of(recipe.optim, device)
+        self._trainable = Trainable(objective, recipe)
+        ranks.share(objective)
+        self.average = Average(objective, recipe.optim.ema) if recipe.optim.ema else None
+        apply(objective, recipe.optim)
+        self.caveats = caveats(objective, recipe.optim, ranks)
+        self._scaler = torch.amp.GradScaler(device.type, enabled=recipe.optim.precision == "fp16")
+        self._watch = Watch(recipe.optim.steps, MAX_LOG_SCALE)
+        if ranks.rank:
+            # weights are shared, chance is not: or all processes would drop the same units
+            torch.manual_seed(recipe.seed + ranks.rank)
 
     @property
     def model(self) -> nn.Module:
@@ -64,66 +118,119 @@ class Trainer:
         return self.objective.towers
 
     @property
+    def trained(self) -> Objective:
+        """What is to be measured and exported: the average where there is one."""
+        return self.objective if self.average is None else self.average.objective
+
+    @property
     def edits(self) -> EditMaker | None:
         """Draws edited captions."""
         return self.batches.edits
 
     def run(self, until: int | None = None) -> Iterator[Step]:
-        """Train to step *until* (the recipe's last by default), yielding after each step."""
+        """Train to step *until* (the recipe's last by default), yielding after each step.
+
+        Raises:
+            Diverged: a loss is no number any more.
+        """
         last = self._recipe.optim.steps if until is None else min(until, self._recipe.optim.steps)
-        began, first = time.monotonic(), self.step
-        for batch in self.batches.loader(self.step, last, workers=self._recipe.data.workers):
-            rate = self._set_rate()
-            parts = self._descend(batch.prepared(self.model))
+        recent = deque[float](maxlen=_RECENT)
+        began = time.monotonic()
+        for batch in self._loader(last):
+            came = time.monotonic()
+            rate = learning_rate(self.step, self._recipe.optim)
+            outcome, norm = self._descend(batch.prepared(self.model, self._how.device), rate)
             self.step += 1
-            each = (time.monotonic() - began) / (self.step - first)
-            scale = self.model.logit_scale.exp().item()
-            speed = self._recipe.optim.batch / each
-            yield Step(self.step, last, parts["total"], scale, rate, speed, each * (last - self.step), parts)
+            # the one point where a GPU is waited for
+            parts = dict(zip(outcome.parts, torch.stack(list(outcome.parts.values())).tolist(), strict=True))
+            check_numbers(self.step, parts)
+            looks, alarms = self._look(outcome)
+            recent.append(time.monotonic() - began)
+            each = sum(recent) / len(recent)
+            yield Step(
+                number=self.step,
+                of=last,
+                loss=parts["total"],
+                scale=self.model.logit_scale.exp().item(),
+                learning_rate=rate,
+                examples_per_s=self._recipe.optim.batch / each,
+                seconds_left=each * (last - self.step),
+                parts=parts,
+                grad_norm=norm.item(),
+                seconds=recent[-1],
+                waited=came - began,
+                looks=looks,
+                alarms=alarms,
+            )
+            began = time.monotonic()
 
     def state(self) -> dict[str, object]:
-        """Everything that a resumed run needs to go on as if it had not been stopped."""
-        return {"step": self.step, "model": self.objective.state_dict(), "optimizer": self._optimizer.state_dict()}
+        """Everything that a resumed run needs to go on as if it had not been stopped; every process must ask for it."""
+        return {
+            "step": self.step,
+            "model": self.objective.state_dict(),
+            "optimizer": self._trainable.optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "average": None if self.average is None else self.average.state(),
+            "random": self.ranks.collect(random_state()),
+        }
 
     def load_state(self, state: dict) -> None:
-        """Go on from *state*."""
+        """Go on from *state*, of as many processes.
+
+        Raises:
+            ValueError: it is of another number of processes.
+        """
+        if len(state["random"]) != self.ranks.world:
+            raise ValueError(f"of {len(state['random'])} processes, and there are {self.ranks.world}")
         self.objective.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._trainable.optimizer.load_state_dict(state["optimizer"])
+        self._scaler.load_state_dict(state["scaler"])
+        if self.average is not None:
+            self.average.load_state(state["average"])
+        restore(state["random"][self.ranks.rank])
         self.step = state["step"]
 
-    def _set_rate(self) -> float:
-        rate = learning_rate(self.step, self._recipe.optim)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
-        return rate
+    def _loader(self, last: int) -> Iterator[Batch]:
+        yield from self.batches.loader(
+            self.step,
+            last,
+            rank=self.ranks.rank,
+            world=self.ranks.world,
+            workers=self._recipe.data.workers,
+            pin=self._how.device.type == "cuda",
+        )
 
-    def _descend(self, batch: Batch) -> dict[str, float]:
-        self.objective.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._recipe.optim.precision == "bf16"):
-            parts = self.objective(batch, strength(self.step, self._recipe))
-        self._optimizer.zero_grad(set_to_none=True)
-        parts["total"].backward()
-        nn.utils.clip_grad_norm_(self.objective.parameters(), 1.0)
-        self._optimizer.step()
+    def _descend(self, batch: Batch, rate: float) -> tuple[Outcome, torch.Tensor]:
+        """One step; returns what it computed and the norm of its gradient."""
+        optimizer, parameters = self._trainable.optimizer, self._trainable.parameters()
+        self._trainable.train()
+        self._trainable.set_rate(rate)
+        optimizer.zero_grad(set_to_none=True)
+        now = factors(self.step, self._recipe)
+        outcome = accumulate(self.objective, batch, now, ranks=self.ranks, how=self._how, scaler=self._scaler)
+        self.ranks.sum_gradients(parameters)
+        if self.ranks.world > 1 and batch_norms(self.objective):
+            self.ranks.average_buffers(self.objective)
+        self._scaler.unscale_(optimizer)
+        norm = nn.utils.clip_grad_norm_(parameters, self._recipe.optim.clip)
+        self._scaler.step(optimizer)
+        self._scaler.update()
         with torch.no_grad():
             self.model.logit_scale.clamp_(0, MAX_LOG_SCALE)
-        return {name: part.item() for name, part in parts.items()}
+        if self.average is not None:
+            self.average.update(self.objective)
+        return outcome, norm
 
-
-def learning_rate(step: int, optim: OptimPart) -> float:
-    """Linear warm-up, then half a cosine to zero."""
-    warmup = max(1, round(optim.warmup * optim.steps))
-    if step < warmup:
-        return optim.learning_rate * (step + 1) / warmup
-    done = (step - warmup) / max(1, optim.steps - warmup)
-    return optim.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def strength(step: int, recipe: Recipe) -> float:
-    """Factor on the proofreading losses: 0 to 1 over their warm-up, so that towers that know nothing come first."""
-    if recipe.proofreading is None:
-        return 0.0
-    return min(1.0, step / max(1, round(recipe.proofreading.warmup * recipe.optim.steps)))
+    def _look(self, outcome: Outcome) -> tuple[dict[str, float], tuple[str, ...]]:
+        steps = self._recipe.optim.steps
+        # twenty looks at a short run, and a long one is looked at for next to nothing
+        if self.step % max(1, min(100, steps // 20)) or not self.ranks.first:
+            return {}, ()
+        edited = outcome.chunk.edited
+        with self._how.autocast():
+            words = None if edited is None else self.objective.judge(outcome.encoded, edited)
+        return self._watch.look(self.step, self.model.logit_scale.item(), outcome.vectors, words)
 
 
 def embed(model: nn.Module, pairs: Pairs, tokenizer: Tokenizer, batch: int = 128) -> tuple[np.ndarray, ...]:
@@ -133,43 +240,16 @@ def embed(model: nn.Module, pairs: Pairs, tokenizer: Tokenizer, batch: int = 128
         images (N, d), texts (M, d), owners (M,): the row of each text's image.
     """
     model.eval()
+    device = next(model.parameters()).device
     texts = [text for captions in pairs.captions for text in captions]
     owners = np.repeat(np.arange(len(pairs)), [len(captions) for captions in pairs.captions])
     with torch.no_grad():
         pictures = [
-            image_features(model, normalised(model, torch.from_numpy(pairs.pixels(rows))), ()).embedding
+            image_features(model, normalised(model, torch.from_numpy(pairs.pixels(rows)).to(device)), ()).embedding
             for rows in (np.arange(start, min(start + batch, len(pairs))) for start in range(0, len(pairs), batch))
         ]
         sentences = [
-            text_features(model, token_ids(tokenizer, texts[start : start + batch])).embedding
+            text_features(model, token_ids(tokenizer, texts[start : start + batch]).to(device)).embedding
             for start in range(0, len(texts), batch)
         ]
-    return torch.cat(pictures).numpy(), torch.cat(sentences).numpy(), owners
-
-
-def save_checkpoint(path: Path, trainer: Trainer) -> None:
-    """Write the trainer's state so that a crash leaves the old file or the new one."""
-    staging = path.with_name(f".{path.name}.new")
-    torch.save(trainer.state(), staging)
-    staging.replace(path)
-
-
-def _optimizer(objective: Objective, recipe: Recipe) -> torch.optim.Optimizer:
-    optim, part = recipe.optim, recipe.proofreading
-    factors = {"towers": 1.0, "module": part.rate if part else 1.0}
-    groups = [
-        {"params": parameters, "weight_decay": decay, "factor": factor}
-        for name, factor in factors.items()
-        for decay, parameters in _by_decay(getattr(objective, name), optim.weight_decay).items()
-        if parameters
-    ]
-    return torch.optim.AdamW(groups, lr=optim.learning_rate, betas=(0.9, 0.98), eps=1e-6)
-
-
-def _by_decay(part: nn.Module | None, decay: float) -> dict[float, list[nn.Parameter]]:
-    # gains, biases and the scale are not decayed: shrinking them only fights the normalisation
-    parameters = list(part.parameters()) if part is not None else []
-    found: dict[float, list[nn.Parameter]] = {}
-    for each in parameters:
-        found.setdefault(decay if each.ndim >= 2 else 0.0, []).append(each)
-    return found
+    return torch.cat(pictures).cpu().numpy(), torch.cat(sentences).cpu().numpy(), owners

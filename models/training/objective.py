@@ -6,11 +6,13 @@ detection and correction flow through the module into both towers: that is the w
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from models.training.alarms import Judged, ambiguous
 from models.training.editing import EditedBatch
 from models.training.features import (
     ImageFeatures,
@@ -22,7 +24,7 @@ from models.training.features import (
     text_features,
 )
 from models.training.interaction import Interaction, Shape, pool_words
-from models.training.losses import contrastive, correction, detection
+from models.training.losses import Keys, Targets, contrastive, correction, detection, word_counts
 from models.training.recipe import ProofreadingPart
 
 
@@ -59,8 +61,55 @@ class Batch:
         return replace(self, edited=edited, **{name: change(value) for name, value in rest.items()})
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """What the towers say of a batch or a chunk of it.
+
+    Attributes:
+        vectors: what is compared with the whole joint batch, rows first: "images" and "texts" [b, d] and, where edited
+            texts are negatives, "wrong" [c, d] of those with a wrong word. Unit vectors.
+        image: features of the b images.
+        tokens: [m, t, w] features of the edited texts' tokens; None without them.
+    """
+
+    vectors: dict[str, torch.Tensor]
+    image: ImageFeatures
+    tokens: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What stands beside the pairs of a joint batch of B, none of it with gradient.
+
+    Attributes:
+        keys: pairs of earlier steps.
+        targets: what each should choose instead of its own alone.
+        weights: [B] of the pairs.
+    """
+
+    keys: Keys | None = None
+    targets: Targets | None = None
+    weights: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many words a joint batch has, which its parts divide their sums by: [3] wrong, right, to be corrected."""
+
+    numbers: torch.Tensor
+
+    @classmethod
+    def of(cls, edited: EditedBatch) -> "Counts":
+        """Of one process's edited texts."""
+        corrections = torch.tensor([len(edited.words)], device=edited.wrong.device)
+        return cls(torch.cat([word_counts(edited.wrong, edited.there), corrections]))
+
+
 class Objective(nn.Module):
     """Towers, and the module that is trained beside them.
+
+    A step asks for `encode`, `between` and `within` in turn, because what is compared with the whole joint batch must wait
+    for all of it (`models.training.step`); `forward` is the three of them on a batch that is the whole.
 
     Args:
         towers: an open_clip model.
@@ -94,32 +143,104 @@ class Objective(nn.Module):
             batch: the pairs.
             strength: factor on the proofreading losses, which begin slowly.
         """
-        if self.module is None or self._weights is None or batch.edited is None:
-            images = image_features(self.towers, batch.pixels, ()).embedding
-            loss = contrastive(images, text_features(self.towers, batch.ids).embedding, self._scale())
-            return {"total": loss, "contrastive": loss}
-        return self._proofread(self.module, self._weights, batch, batch.edited, strength)
+        factors = {"detection": strength, "correction": strength}
+        encoded = self.encode(batch)
+        between, within = self.between(encoded.vectors, factors), self.within(encoded, batch, factors)
+        return {**between, **within, "total": between["total"] + within["total"]}
 
-    def _proofread(
-        self, module: Interaction, weights: ProofreadingPart, batch: Batch, edited: EditedBatch, strength: float
-    ) -> dict[str, torch.Tensor]:
-        image = image_features(self.towers, batch.pixels, self.levels)
+    def encode(self, batch: Batch) -> Encoded:
+        """Run the towers: each image once, each text once, and those that were edited once more."""
+        edited = batch.edited
+        image = image_features(self.towers, batch.pixels, self.levels if edited is not None else ())
         texts = text_features(self.towers, batch.ids)
+        vectors = {"images": image.embedding, "texts": texts.embedding}
+        if self.module is None or edited is None:
+            return Encoded(vectors, image)
         changed = edited.changed.nonzero().squeeze(1)
         again = text_features(self.towers, edited.ids[changed])
-        own = texts.tokens if len(edited.owner) == len(batch.ids) else texts.tokens[edited.owner]
-        tokens = _put(own, changed, again.tokens, edited.ids.shape[1])
-        features = read(module, tokens, edited, _of(image, edited.owner))
-        wrong = again.embedding if weights.negatives else None
-        parts = {
-            "contrastive": contrastive(image.embedding, texts.embedding, self._scale(), wrong),
-            "detection": detection(module.detection(features), edited.wrong, edited.there),
-            "correction": correction(module.correction(features[*edited.places.T]), edited.words),
-        }
-        return {"total": total(parts, weights, strength), **parts}
+        own = texts.tokens if _one_each(edited.owner, len(batch.ids)) else texts.tokens[edited.owner]
+        if self._weights is not None and self._weights.negatives:
+            vectors["wrong"] = again.embedding
+        return Encoded(vectors, image, _put(own, changed, again.tokens, edited.ids.shape[1]))
 
-    def _scale(self) -> torch.Tensor:
-        return self.towers.logit_scale.exp()
+    def between(
+        self,
+        vectors: Mapping[str, torch.Tensor],
+        factors: Mapping[str, float] = MappingProxyType({}),
+        beside: Beside = Beside(),
+        world: int = 1,
+    ) -> dict[str, torch.Tensor]:
+        """Losses that compare every pair of the joint batch with every other, in single precision.
+
+        Args:
+            vectors: of the joint batch, as `encode` names them.
+            factors: what each loss is multiplied by, beside its weight; 1 for those not named.
+            beside: what stands beside them.
+            world: processes that compute this same loss, of which each gives the scale its share of the gradient.
+
+        Returns:
+            By name; "total" is their weighted sum.
+        """
+        images, texts = vectors["images"], vectors["texts"]
+        # half precision tells cosines apart by steps of 0.004, which the scale multiplies by up to 100
+        with torch.autocast(images.device.type, enabled=False):
+            loss = contrastive(
+                images,
+                texts,
+                _shared(self.towers.logit_scale, world).exp(),
+                vectors.get("wrong"),
+                weights=beside.weights,
+                keys=beside.keys,
+                targets=beside.targets,
+            )
+        return {"total": factors.get("contrastive", 1.0) * loss, "contrastive": loss}
+
+    def within(
+        self,
+        encoded: Encoded,
+        batch: Batch,
+        factors: Mapping[str, float] = MappingProxyType({}),
+        counts: Counts | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Losses of the words of a batch or of a part of it; those of the parts add up to those of the joint batch.
+
+        Args:
+            encoded: what `encode` made of the batch.
+            batch: the same.
+            factors: as in `between`.
+            counts: of the joint batch's words; of this batch's by default.
+
+        Returns:
+            By name; "total" is their weighted sum, and 0 where there is nothing to proofread.
+        """
+        edited, weights = batch.edited, self._weights
+        if self.module is None or weights is None or edited is None or encoded.tokens is None:
+            return {"total": torch.zeros((), device=batch.ids.device)}
+        features = read(self.module, encoded.tokens, edited, _of(encoded.image, edited.owner))
+        numbers = (Counts.of(edited) if counts is None else counts).numbers
+        parts = {
+            "detection": detection(self.module.detection(features), edited.wrong, edited.there, numbers[:2]),
+            "correction": correction(self.module.correction(features[*edited.places.T]), edited.words, int(numbers[2])),
+        }
+        return {"total": _weighted(parts, {name: getattr(weights, name) for name in parts}, factors), **parts}
+
+    @torch.no_grad()
+    def judge(self, encoded: Encoded, edited: EditedBatch) -> Judged | None:
+        """Read the words that only the image can tell once beside their own images and once beside their neighbours'.
+
+        Returns:
+            Scores; None without a module, or where there are no such words.
+        """
+        judged = ambiguous(edited)
+        if self.module is None or encoded.tokens is None or len(encoded.image.embedding) < 2 or not judged.any():
+            return None
+        image = encoded.image
+        next_to = ImageFeatures(image.embedding.roll(1, 0), tuple(level.roll(1, 0) for level in image.levels))
+        scores, shuffled = (
+            self.module.detection(read(self.module, encoded.tokens, edited, _of(each, edited.owner)))[judged]
+            for each in (image, next_to)
+        )
+        return Judged(scores.float().cpu().numpy(), shuffled.float().cpu().numpy(), edited.wrong[judged].cpu().numpy())
 
 
 def read(module: Interaction, tokens: torch.Tensor, edited: EditedBatch, image: ImageFeatures) -> torch.Tensor:
@@ -167,9 +288,18 @@ def _look(towers: nn.Module, size: int, levels: tuple[int, ...]) -> tuple[ImageF
 
 def _of(image: ImageFeatures, owner: torch.Tensor) -> ImageFeatures:
     """The images of m texts, whose *owner* [m] says which; nothing is copied where each image has one text."""
-    if len(owner) == len(image.embedding):
+    if _one_each(owner, len(image.embedding)):
         return image
     return ImageFeatures(image.embedding[owner], tuple(level[owner] for level in image.levels))
+
+
+def _one_each(owner: torch.Tensor, pairs: int) -> bool:
+    return len(owner) == pairs and torch.equal(owner, torch.arange(pairs, device=owner.device))
+
+
+def _shared(parameter: torch.Tensor, world: int) -> torch.Tensor:
+    """The same value, whose gradient is divided by *world*: all processes have it whole, and theirs are summed."""
+    return parameter if world == 1 else parameter.detach() + (parameter - parameter.detach()) / world
 
 
 def _put(tokens: torch.Tensor, rows: torch.Tensor, others: torch.Tensor, length: int) -> torch.Tensor:
@@ -178,7 +308,8 @@ def _put(tokens: torch.Tensor, rows: torch.Tensor, others: torch.Tensor, length:
     return fitted.index_copy(0, rows, others.to(fitted.dtype)) if len(rows) else fitted
 
 
-def total(parts: Mapping[str, torch.Tensor], weights: ProofreadingPart, strength: float) -> torch.Tensor:
-    """The weighted sum of the parts."""
-    beside = weights.detection * parts["detection"] + weights.correction * parts["correction"]
-    return parts["contrastive"] + strength * beside
+def _weighted(
+    parts: Mapping[str, torch.Tensor], weights: Mapping[str, float], factors: Mapping[str, float]
+) -> torch.Tensor:
+    """The sum of the parts by their weights and this step's factors."""
+    return torch.stack([weights[name] * factors.get(name, 1.0) * part for name, part in parts.items()]).sum()

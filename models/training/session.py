@@ -10,16 +10,17 @@ from torch import nn
 
 from models.evaluation.report import Report, report
 from models.evaluation.retrieval import evaluate
-from models.manifest import Preprocess, TextSpec
+from models.manifest import Calibration, Preprocess, TextSpec
 from models.negatives.lexicon import Lexicon
 from models.negatives.rules import RuleEditor
 from models.scenes.captions import KINDS
 from models.scenes.grammar import Split
 from models.training.batches import Batches
-from models.training.checkpoint import checkpoint_path, resume
+from models.training.calibration import calibrate
+from models.training.checkpoint import checkpoint_path, resume, save_checkpoint
 from models.training.data import SceneArrays, load_scenes
 from models.training.editing import EditMaker, Vocabulary
-from models.training.loop import Step, Trainer, embed, save_checkpoint
+from models.training.loop import Step, Trainer, embed
 from models.training.objective import Objective, with_proofreading
 from models.training.proofs import proofread
 from models.training.recipe import Recipe, RecipeError
@@ -70,6 +71,12 @@ class Session:
             return found
         words = proofread(self.trainer.objective, scenes, self.trainer.edits).figures()
         return found.model_copy(update={"figures": {**found.figures, **words}})
+
+    def calibrate(self) -> Calibration | None:
+        """What the module needs to be kept as a proofreader, fitted on the validation scenes; None without a module."""
+        if self.trainer.edits is None:
+            return None
+        return calibrate(self.trainer.objective, self.scenes("val", self.recipe.data.val), self.trainer.edits)
 
     def scenes(self, split: Split, count: int) -> SceneArrays:
         """A split at the size of the model's input."""

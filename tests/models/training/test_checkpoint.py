@@ -8,9 +8,9 @@ import torch
 from tokenizers import Tokenizer
 
 from models.training.batches import Batches
-from models.training.checkpoint import CheckpointUnreadable, checkpoint_path, recipe_digest, resume
+from models.training.checkpoint import CheckpointUnreadable, checkpoint_path, recipe_digest, resume, save_checkpoint
 from models.training.data import SceneArrays, load_scenes
-from models.training.loop import Trainer, save_checkpoint
+from models.training.loop import Trainer
 from models.training.objective import Objective
 from models.training.tokenizer import train_tokenizer
 from models.training.towers import build_towers
@@ -90,3 +90,19 @@ def test_a_changed_recipe_has_another_checkpoint(tmp_path: Path) -> None:
     assert recipe_digest(one) == recipe_digest(same) != recipe_digest(other)
     assert checkpoint_path(tmp_path, one) == checkpoint_path(tmp_path, same) != checkpoint_path(tmp_path, other)
     assert checkpoint_path(tmp_path, one).name.startswith("small-")
+
+
+def test_a_checkpoint_is_whole_or_absent(tmp_path: Path, trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When writing breaks off, the older checkpoint is still there and still loads."""
+    path = tmp_path / "state.pt"
+    save_checkpoint(path, trainer)
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="no space"):
+        save_checkpoint(path, trainer)
+
+    assert before == path.read_bytes()

@@ -10,9 +10,10 @@ from tokenizers import Tokenizer
 
 from models.evaluation.retrieval import evaluate
 from models.training.batches import Batches
+from models.training.checkpoint import resume, save_checkpoint
 from models.training.data import SceneArrays, load_scenes
 from models.training.editing import EditMaker, Vocabulary
-from models.training.loop import MAX_LOG_SCALE, Trainer, embed, learning_rate, save_checkpoint, strength
+from models.training.loop import MAX_LOG_SCALE, Trainer, embed
 from models.training.objective import Objective, with_proofreading
 from models.training.recipe import Recipe
 from models.training.tokenizer import train_tokenizer
@@ -73,7 +74,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(
     list(stopped.run(until=stop))
     save_checkpoint(tmp_path / "state.pt", stopped)
     resumed = _trainer(recipe, tokenizer, scenes)
-    resumed.load_state(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert resume(resumed, tmp_path / "state.pt")
     list(resumed.run())
 
     assert 10 == resumed.step
@@ -92,33 +93,6 @@ def test_proofreading_is_learnt(tmp_path: Path, scenes: SceneArrays, tokenizer: 
         assert np.mean([part[name] for part in parts[-5:]]) < 0.8 * np.mean([part[name] for part in parts[:5]]), name
 
 
-def test_proofreading_begins_slowly(tmp_path: Path) -> None:
-    """Its strength rises from 0 to 1 over its warm-up; plain training has none."""
-    recipe = small_recipe(tmp_path, PROOFREADING)
-
-    assert [0.0, 0.5, 1.0, 1.0] == [strength(step, recipe) for step in (0, 1, 2, 19)]
-    assert 0.0 == strength(19, small_recipe(tmp_path))
-
-
-def test_a_checkpoint_is_whole_or_absent(
-    tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """When writing breaks off, the older checkpoint is still there and still loads."""
-    trainer = _trainer(small_recipe(tmp_path), tokenizer, scenes)
-    path = tmp_path / "state.pt"
-    save_checkpoint(path, trainer)
-    before = path.read_bytes()
-
-    def full(*_: object) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="no space"):
-        save_checkpoint(path, trainer)
-
-    assert before == path.read_bytes()
-
-
 def test_progress_counts_down(tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer) -> None:
     """Each step says its number, the last one, a rate above zero and, at the end, no time left."""
     steps = list(_trainer(small_recipe(tmp_path, ("steps = 20", "steps = 3")), tokenizer, scenes).run())
@@ -126,18 +100,6 @@ def test_progress_counts_down(tmp_path: Path, scenes: SceneArrays, tokenizer: To
     assert [(1, 3), (2, 3), (3, 3)] == [(step.number, step.of) for step in steps]
     assert all(step.examples_per_s > 0 for step in steps)
     assert 0.0 == steps[-1].seconds_left
-
-
-def test_the_rate_rises_then_falls_to_zero(tmp_path: Path) -> None:
-    """The learning rate climbs linearly over the warm-up, then follows half a cosine down to nearly nothing."""
-    optim = small_recipe(tmp_path, ("steps = 20", "steps = 100")).optim
-    rates = [learning_rate(step, optim) for step in range(100)]
-
-    assert pytest.approx([5e-4 * (step + 1) for step in range(10)]) == rates[:10]
-    assert 5e-3 == max(rates)
-    assert sorted(rates[10:], reverse=True) == rates[10:]
-    assert pytest.approx(2.5e-3) == learning_rate(55, optim)
-    assert rates[-1] < 1e-5
 
 
 def test_the_scale_stays_within_clips_bound(tmp_path: Path, scenes: SceneArrays, tokenizer: Tokenizer) -> None:
