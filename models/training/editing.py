@@ -87,6 +87,9 @@ class EditMaker:
         vocabulary: what correction can answer.
         unedited_share: texts that stay as they are, so that being in the batch does not give the answer away.
         per_caption: edited texts of each caption.
+
+    Attributes:
+        vocabulary: as given.
     """
 
     def __init__(
@@ -99,7 +102,7 @@ class EditMaker:
     ) -> None:
         self._editor = editor
         self._tokenizer = tokenizer
-        self._vocabulary = vocabulary
+        self.vocabulary = vocabulary
         self._unedited_share = unedited_share
         self._per_caption = per_caption
 
@@ -139,10 +142,10 @@ class EditMaker:
 
     def _corrections(self, edits: Sequence[Edited]) -> tuple[torch.Tensor, torch.Tensor]:
         found = [
-            (row, place, self._vocabulary.index(word))
+            (row, place, self.vocabulary.index(word))
             for row, edit in enumerate(edits)
             for place, word in enumerate(edit.should_be)
-            if self._vocabulary.index(word) >= 0
+            if self.vocabulary.index(word) >= 0
         ]
         table = torch.tensor(found, dtype=torch.long).reshape(-1, 3)
         return table[:, :2], table[:, 2]

@@ -79,7 +79,7 @@ def proofread(objective: Objective, pairs: Pairs, edits: EditMaker, seed: int = 
             normalised(objective.towers, torch.from_numpy(pairs.pixels(each[rows])))
             for each in (np.arange(len(drawn)), others)
         )
-        parts.append(_answers(objective, batch, pixels, _mask(drawn[rows], judged, batch)))
+        parts.append(_answers(objective, batch, pixels, judged_words(drawn[rows], judged, batch)))
     columns = zip(*(vars(part).values() for part in parts), strict=True)
     words = _Words(*(np.concatenate(column) for column in columns))
     return Proofs(
@@ -93,7 +93,8 @@ def editable(edits: Sequence[Edited]) -> frozenset[str]:
     return frozenset(after | {word for edit in edits for word in edit.should_be if word})
 
 
-def _mask(edits: Sequence[Edited], judged: frozenset[str], batch: EditedBatch) -> torch.Tensor:
+def judged_words(edits: Sequence[Edited], judged: frozenset[str], batch: EditedBatch) -> torch.Tensor:
+    """Which words [m, w] of a batch, as it was laid out from *edits*, are among the *judged*."""
     mask = torch.zeros_like(batch.there)
     for row, edit in enumerate(edits):
         mask[row, : len(edit.words)] = torch.tensor(

@@ -17,6 +17,7 @@ from models.scenes.captions import KINDS
 from models.scenes.grammar import Split
 from models.training.batches import Batches
 from models.training.calibration import calibrate
+from models.training.calibration import calibrate
 from models.training.checkpoint import checkpoint_path, resume, save_checkpoint
 from models.training.data import SceneArrays, load_scenes
 from models.training.editing import EditMaker, Vocabulary
@@ -71,6 +72,12 @@ class Session:
             return found
         words = proofread(self.trainer.objective, scenes, self.trainer.edits).figures()
         return found.model_copy(update={"figures": {**found.figures, **words}})
+
+    def calibrate(self) -> Calibration | None:
+        """What the module needs to be kept as a proofreader, fitted on the validation scenes; None without a module."""
+        if self.trainer.edits is None:
+            return None
+        return calibrate(self.trainer.objective, self.scenes("val", self.recipe.data.val), self.trainer.edits)
 
     def calibrate(self) -> Calibration | None:
         """What the module needs to be kept as a proofreader, fitted on the validation scenes; None without a module."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from models.evaluation.report import Report
+    from models.export.proofreader import TrainedProofreader
     from models.export.seal import Precision
     from models.manifest import Provenance
     from models.training.session import Session
@@ -68,6 +69,7 @@ def train(
             text=session.text_spec(),
             provenance=_provenance(session, measured, {"seconds": time.monotonic() - began, "first_step": first}),
             variants=_precisions(fp16=fp16, int8=int8),
+            proofreader=_proofreader(session),
         )
     _announce(measured, target, console)
 
@@ -75,6 +77,16 @@ def train(
 def _precisions(*, fp16: bool, int8: bool) -> "list[Precision]":
     wanted: dict[Precision, bool] = {"fp16": fp16, "int8": int8}
     return [name for name, asked in wanted.items() if asked]
+
+
+def _proofreader(session: "Session") -> "TrainedProofreader | None":
+    """What a recipe with a [proofreading] part leaves beside the towers."""
+    from models.export.proofreader import TrainedProofreader
+
+    objective, edits, calibration = session.trainer.objective, session.trainer.edits, session.calibrate()
+    if objective.module is None or edits is None or calibration is None:
+        return None
+    return TrainedProofreader(objective.module, objective.levels, edits.vocabulary.words, calibration)
 
 
 def _run(session: "Session", console: "Console") -> None:

@@ -1,0 +1,104 @@
+"""From a detector's logits to probabilities that can be believed, and from scores to a better order.
+
+Pure functions on arrays: W words with a logit each and a label each (True = wrong); Q queries with k candidates each.
+"""
+
+import numpy as np
+
+# Newton's method on two numbers needs about eight rounds; more means that a line search has stopped it for good
+_ROUNDS = 50
+# from a weight that changes no order to one that forgets the cosine
+_WEIGHTS = np.concatenate([[0.0], np.geomspace(1e-4, 10, 101)])
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-logits)), without overflow."""
+    return np.exp(-np.logaddexp(0, -logits))
+
+
+def platt(logits: np.ndarray, wrong: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept with which sigmoid(slope x logit + intercept) is the probability of being wrong.
+
+    Platt, "Probabilistic outputs for support vector machines", 1999: maximum likelihood with his smoothed labels, which
+    keep it finite where all words are of one class or a line parts them. A slope below 0 would turn the detector round;
+    then its logits say nothing, and the answer is the share of wrong words for every logit. Without words it is the bare
+    sigmoid.
+
+    Args:
+        logits: (W,).
+        wrong: (W,) bool.
+    """
+    if not len(logits):
+        return 1.0, 0.0
+    positive, negative = int(wrong.sum()), int((~wrong).sum())
+    labels = np.where(wrong, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    inputs = np.stack([logits.astype(np.float64), np.ones(len(logits))], axis=1)  # (W, 2)
+    share = float(np.log((positive + 1) / (negative + 1)))
+    fitted = np.array([0.0, share])
+    for _ in range(_ROUNDS):
+        chances = sigmoid(inputs @ fitted)
+        gradient = inputs.T @ (chances - labels)
+        # a touch on the diagonal: equal logits have no slope
+        hessian = (inputs * (chances * (1 - chances))[:, None]).T @ inputs + 1e-9 * np.eye(2)
+        moved = _descended(inputs, labels, fitted, np.linalg.solve(hessian, gradient))
+        if np.abs(moved - fitted).max() < 1e-8:
+            break
+        fitted = moved
+    slope, intercept = fitted.tolist()
+    return (slope, intercept) if slope >= 0 else (0.0, share)
+
+
+def _descended(inputs: np.ndarray, labels: np.ndarray, fitted: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """As far along a Newton step as the loss falls; nowhere when it does not."""
+
+    def loss(weights: np.ndarray) -> float:
+        logits = inputs @ weights
+        return float((np.logaddexp(0, logits) - labels * logits).sum())
+
+    before = loss(fitted)
+    return next((moved for part in 0.5 ** np.arange(20) if loss(moved := fitted - part * step) < before), fitted)
+
+
+def calibration_error(chances: np.ndarray, wrong: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error: the mean distance of what was foretold from what was, over bins of equal width.
+
+    Guo et al., "On calibration of modern neural networks", 2017, equation 3. 0 without words.
+
+    Args:
+        chances: (W,) probabilities of being wrong.
+        wrong: (W,) bool.
+        bins: how many.
+    """
+    places = np.minimum((chances * bins).astype(int), bins - 1)
+    gaps = np.bincount(places, weights=chances - wrong, minlength=bins)
+    return float(np.abs(gaps).sum() / max(1, len(chances)))
+
+
+def mixing_weight(cosines: np.ndarray, scores: np.ndarray, right: np.ndarray) -> float:
+    """The alpha, 0 or more, for which cosine + alpha x score puts the right candidate first most often.
+
+    Of equal ones the one with the better mean reciprocal rank, then the smallest.
+
+    Args:
+        cosines: (Q, k).
+        scores: (Q, k).
+        right: (Q,) place of the right candidate, or -1 where it is not among them: no order helps.
+    """
+    best, chosen = (-1.0, -1.0), 0.0
+    for weight in _WEIGHTS.tolist():
+        ranks = candidate_ranks(cosines + weight * scores, right)
+        found = float((ranks == 1).mean()), float((1 / ranks).mean())
+        if found > best:
+            best, chosen = found, weight
+    return chosen
+
+
+def candidate_ranks(mixed: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Rank of the right candidate, 1 = first, ties counted against it; infinite where it is not among them.
+
+    Args:
+        mixed: (Q, k).
+        right: (Q,) as in `mixing_weight`.
+    """
+    own = np.take_along_axis(mixed, np.maximum(right, 0)[:, None], axis=1)
+    return np.where(right >= 0, (~(mixed < own)).sum(axis=1), np.inf)
