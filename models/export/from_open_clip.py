@@ -2,22 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
-from pydantic import ValidationError
-from torch import nn
-
-from models.errors import ExportError
-from models.export.architecture import Architecture, check_tag, find_architecture, preprocess_of
-from models.export.quiet import quiet
 from models.export.seal import Precision, export_bundle
-from models.export.text_spec import first_line, load_tokenizer, text_of
-from models.export.weights import SUFFIXES, expect_file, load_weights
-from models.manifest import BundleManifest, Preprocess, Provenance
-from models.open_clip_import import import_open_clip
-from models.sealed import sha256_of
-
-RANDOM = "none"
+from models.manifest import BundleManifest, Provenance
+from models.pretrained.load import load_open_clip
 
 
 def export_open_clip(
@@ -45,87 +33,14 @@ def export_open_clip(
         ExportError: no such architecture or weights, weights of another architecture, a hub that does not answer, or
             graphs that differ from the model.
     """
-    open_clip = import_open_clip()
-    found = find_architecture(open_clip, architecture, text_files)
-    file = Path(pretrained) if Path(pretrained).suffix in SUFFIXES else None
-    tag = None if pretrained == RANDOM or file is not None else pretrained
-    # what can fail at once fails before the minutes of building and loading
-    if file is not None:
-        expect_file(file)
-    overlay = _overlay(open_clip, found, pretrained, tag, like)
-    tokenizer = load_tokenizer(open_clip, found)
-    model = _model(open_clip, found, tag, overlay)
-    source = pretrained
-    if file is not None:
-        load_weights(model, file)
-        source = f"{file.name} (sha256 {sha256_of(file)})"
-    text, tokenizer_json = text_of(open_clip, model, tokenizer)
+    loaded = load_open_clip(architecture, pretrained, text_files=text_files, like=like)
     return export_bundle(
-        model,
-        tokenizer_json,
+        loaded.model,
+        loaded.tokenizer_json,
         name=name or output.name,
         output=output,
-        preprocess=_preprocess(model),
-        text=text,
-        provenance=Provenance(architecture=found.label, pretrained=source),
+        preprocess=loaded.preprocess,
+        text=loaded.text,
+        provenance=Provenance(architecture=loaded.architecture, pretrained=loaded.source),
         variants=variants,
     )
-
-
-def _overlay(
-    open_clip: ModuleType, architecture: Architecture, pretrained: str, tag: str | None, like: str | None
-) -> dict[str, object]:
-    """How images are prepared, so far as open_clip does not find it out itself."""
-    if tag is not None:
-        check_tag(open_clip, architecture, tag)
-    if like is None and (tag is not None or architecture.in_folder):
-        # the tag's own way, or the folder's
-        return {}
-    return preprocess_of(open_clip, architecture.name, like, must_know=pretrained != RANDOM)
-
-
-def _model(open_clip: ModuleType, architecture: Architecture, tag: str | None, overlay: dict[str, object]) -> nn.Module:
-    try:
-        with quiet():
-            model = open_clip.create_model(
-                architecture.name,
-                pretrained=tag,
-                load_weights=tag is not None,
-                pretrained_hf=False,
-                require_pretrained=tag is not None,
-                force_preprocess_cfg=overlay,
-                text_cfg=architecture.text,
-            )
-    except Exception as error:
-        # every fault of a download and of a configuration, of which there are many kinds without a base in common
-        if tag is not None:
-            failed = f"the weights {architecture.name}/{tag} cannot be had"
-            fix = "download them elsewhere and give the file as --pretrained"
-        else:
-            failed = f"{architecture.name} cannot be built"
-            fix = "give a folder with the text tower's config.json and tokenizer files as --text-files"
-        raise ExportError(
-            f"{failed} ({type(error).__name__}: {first_line(error)}): check the network, or {fix}"
-        ) from error
-    return model.eval()
-
-
-def _preprocess(model: nn.Module) -> Preprocess:
-    config = model.visual.preprocess_cfg
-    size = config["size"]
-    sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(set(sides)) != 1:
-        raise ExportError(f"images of {sides} are not supported: the model's input must be square")
-    try:
-        return Preprocess(
-            size=sides[0],
-            resize=config["resize_mode"],
-            interpolation=config["interpolation"],
-            mean=config["mean"],
-            std=config["std"],
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ExportError(
-            f"images prepared with {first['loc'][0]} {first['input']!r} are not supported: {first['msg']}"
-        ) from error

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.manifest import Preprocess
+from models.pretrained.causal import is_causal, text_tower
 
 
 class ImageGraph(nn.Module):
@@ -36,7 +37,7 @@ class CausalTextGraph(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.tower = _text_tower(model)
+        self.tower = text_tower(model)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Embed texts."""
@@ -77,27 +78,6 @@ class WholeTextGraph(nn.Module):
         return functional.normalize(self.model.encode_text(ids).float(), dim=-1)
 
 
-def is_causal(model: nn.Module) -> bool:
-    """Whether a text may be cut to its real length: a causal mask, pooled at the end-of-text token, nothing appended.
-
-    True of open_clip's own text tower as CLIP has it, in the model or beside it. Others append a class token (CoCa),
-    look at padding (SigLIP) or both ways (Hugging Face): those get the whole context.
-    """
-    tower = _text_tower(model)
-    pooling = getattr(tower, "text_pool_type", None) or getattr(tower, "pool_type", None)
-    return (
-        hasattr(tower, "token_embedding")
-        and getattr(tower, "attn_mask", None) is not None
-        and getattr(tower, "cls_emb", None) is None
-        and pooling == "argmax"
-    )
-
-
 def text_graph(model: nn.Module) -> nn.Module:
     """The text tower's graph."""
     return CausalTextGraph(model) if is_causal(model) else WholeTextGraph(model)
-
-
-def _text_tower(model: nn.Module) -> nn.Module:
-    """Where a model keeps the parts of its text tower: in `text`, or among its own."""
-    return getattr(model, "text", model)

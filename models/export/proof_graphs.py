@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.export.graphs import CausalTextGraph, ImageGraph, is_causal
+from models.export.graphs import CausalTextGraph, ImageGraph
 from models.manifest import Preprocess
+from models.pretrained.causal import is_causal
 from models.training.features import ImageFeatures, image_features, text_features
 from models.training.interaction import Interaction
 

@@ -7,8 +7,8 @@ import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from models.export.quiet import quiet
 from models.export.to_onnx import save
+from models.pretrained.quiet import quiet
 
 
 def to_fp16(source: Path, target: Path) -> None:

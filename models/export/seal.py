@@ -13,7 +13,6 @@ from models.export.graphs import ImageGraph, WholeTextGraph, text_graph
 from models.export.parity import check, least_cosine, sample_pixels
 from models.export.proofreader import Samples, TrainedProofreader, export_proofreader
 from models.export.quantize import to_fp16, to_int8
-from models.export.samples import SAMPLE_TEXTS
 from models.export.to_onnx import export_graph
 from models.manifest import (
     MANIFEST_NAME,
@@ -25,6 +24,7 @@ from models.manifest import (
     TextSpec,
     Variant,
 )
+from models.pretrained.samples import SAMPLE_TEXTS
 from models.sealed import seal_files, staged
 from models.text import Tokenizer
 

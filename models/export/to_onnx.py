@@ -8,7 +8,7 @@ import onnx
 import torch
 from torch import nn
 
-from models.export.quiet import quiet
+from models.pretrained.quiet import quiet
 
 OPSET = 18
 # Smaller tensors stay in the graph: a shape constant in another file would only cost a look-up.

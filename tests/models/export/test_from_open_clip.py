@@ -5,8 +5,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ from torch.nn import functional
 
 from models.bundle import Bundle
 from models.errors import ExportError
-from models.export import from_open_clip, seal
+from models.export import seal
 from models.export.from_open_clip import export_open_clip
 from models.export.parity import TOLERANCE
 from models.image import prepare
@@ -181,20 +179,3 @@ def test_a_missing_file_is_told_before_anything_is_built(tmp_path: Path) -> None
     """Weights that are not there are the first thing said."""
     with pytest.raises(ExportError, match="no checkpoint"):
         export_open_clip("ViT-B-32", str(tmp_path / "absent.pt"), tmp_path / "bundle")
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({"size": (224, 160)}, "must be square"),
-        ({"resize_mode": "longest"}, "resize 'longest'"),
-        ({"interpolation": "random"}, "interpolation 'random'"),
-    ],
-)
-def test_other_ways_to_prepare_images_are_refused(wrong: dict[str, object], said: str) -> None:
-    """What the runtime cannot do to a picture is refused, by its name."""
-    config = {"size": 32, "resize_mode": "shortest", "interpolation": "bicubic", "mean": (0, 0, 0), "std": (1, 1, 1)}
-    model: Any = SimpleNamespace(visual=SimpleNamespace(preprocess_cfg={**config, **wrong}))
-
-    with pytest.raises(ExportError, match=said):
-        from_open_clip._preprocess(model)

@@ -2,7 +2,7 @@
 
 import torch
 
-from models.export.graphs import CausalTextGraph, ImageGraph, WholeTextGraph, is_causal
+from models.export.graphs import CausalTextGraph, ImageGraph, WholeTextGraph
 from models.manifest import Preprocess
 from tests.models.export.towers import small_clip, small_custom
 
@@ -26,20 +26,6 @@ def test_a_causal_tower_does_not_see_what_follows() -> None:
 
     with torch.no_grad():
         assert torch.allclose(graph(ids), graph(ids[:, :4]), atol=1e-6)
-
-
-def test_causal_is_what_open_clip_s_own_tower_is() -> None:
-    """CLIP's tower may be cut; one of its own may not."""
-    assert is_causal(small_clip())
-    assert not is_causal(small_custom())
-    assert isinstance(WholeTextGraph(small_custom())(torch.ones(2, 77, dtype=torch.int64)), torch.Tensor)
-
-
-def test_a_causal_tower_of_its_own_is_cut_too() -> None:
-    """CLIP's text tower under the name `text` is causal, unless it appends a class token or pools elsewhere."""
-    assert is_causal(small_custom(no_causal_mask=False, pool_type="argmax"))
-    assert not is_causal(small_custom(no_causal_mask=False, pool_type="last"))
-    assert not is_causal(small_custom(no_causal_mask=False, pool_type="argmax", embed_cls=True))
 
 
 def test_a_text_without_projection_is_what_the_tower_says() -> None:

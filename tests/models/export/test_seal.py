@@ -16,8 +16,8 @@ from models.export.graphs import CausalTextGraph, ImageGraph, text_graph
 from models.export.parity import check, sample_pixels
 from models.export.seal import PARITY, export_bundle
 from models.export.to_onnx import export_graph
-from models.export.tokenizers import clip_tokenizer_json
 from models.manifest import BundleManifest, Preprocess, Provenance, TextSpec
+from models.pretrained.tokenizers import clip_tokenizer_json
 from tests.models.export.towers import CONTEXT, small_clip, small_custom
 
 TEXTS = ["a red circle", "", "naïve café 🎉", "two dogs " * 100]

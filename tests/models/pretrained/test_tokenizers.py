@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import ExportError
-from models.export.tokenizers import clip_tokenizer_json
 from models.manifest import TextSpec
+from models.pretrained.tokenizers import clip_tokenizer_json
 from models.text import CleanMode, Tokenizer
 from tests.support.data import real_data
 from tests.support.open_clip_reference import open_clip

@@ -7,10 +7,10 @@ import pytest
 from torch import nn
 
 from models.errors import ExportError
-from models.export.architecture import Architecture
-from models.export.text_spec import OpenClipTokenizer, first_line, load_tokenizer, text_of
 from models.manifest import TextSpec
 from models.open_clip_import import import_open_clip
+from models.pretrained.architecture import Architecture
+from models.pretrained.text_spec import OpenClipTokenizer, first_line, load_tokenizer, text_of
 from tests.models.export.folders import make_roberta, make_unigram, make_wordpiece
 from tests.models.export.towers import small_clip, small_custom
 

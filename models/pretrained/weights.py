@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from models.errors import ExportError
-from models.export.quiet import quiet
+from models.pretrained.quiet import quiet
 
 SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")
 

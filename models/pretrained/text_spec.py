@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from models.errors import ExportError
-from models.export.architecture import Architecture
-from models.export.graphs import is_causal
-from models.export.quiet import quiet
-from models.export.samples import SAMPLE_TEXTS
-from models.export.tokenizers import clip_tokenizer_json
 from models.manifest import TextSpec
+from models.pretrained.architecture import Architecture
+from models.pretrained.causal import is_causal
+from models.pretrained.quiet import quiet
+from models.pretrained.samples import SAMPLE_TEXTS
+from models.pretrained.tokenizers import clip_tokenizer_json
 from models.text import CleanMode, Tokenizer
 
 _CLEANING: dict[str, CleanMode] = {

@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 
 from models.errors import ExportError
-from models.export.weights import load_weights
+from models.pretrained.weights import load_weights
 from tests.models.export.towers import small_clip, small_custom
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from models.errors import ExportError
-from models.export.architecture import check_tag, find_architecture, preprocess_of
 from models.open_clip_import import import_open_clip
+from models.pretrained.architecture import check_tag, find_architecture, preprocess_of
 from tests.models.export.folders import CONFIG, CONFIGS
 
 OPEN_CLIP = import_open_clip()
