@@ -19,9 +19,9 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def proof_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sealed bundle with a proofreader that knows four colours: see `tests.support.proof_bundle`."""
+def proof_bundle() -> Path:
+    """A sealed bundle with a proofreader that knows four colours, not to be changed: see `tests.support.proof_bundle`."""
     # torch is loaded for those who ask
-    from tests.support.proof_bundle import make_proof_bundle
+    from tests.support.proof_bundle import kept_proof_bundle
 
-    return make_proof_bundle(tmp_path_factory.mktemp("bundles") / "colours")
+    return kept_proof_bundle()

@@ -31,12 +31,20 @@ class TrainedProofreader:
         levels: blocks of the image tower that it reads.
         vocabulary: the words that its correction answers, in its order.
         calibration: fitted on held-out data.
+
+    Raises:
+        ValueError: the vocabulary is not the module's.
     """
 
     module: Interaction
     levels: tuple[int, ...]
     vocabulary: tuple[str, ...]
     calibration: Calibration
+
+    def __post_init__(self) -> None:
+        answers = self.module.shape.vocabulary
+        if len(self.vocabulary) != answers:
+            raise ValueError(f"{len(self.vocabulary)} words for a module that answers {answers}")
 
 
 @dataclass(frozen=True)
@@ -70,11 +78,8 @@ def export_proofreader(
 
     Raises:
         ExportError: a graph does not say what torch says.
-        ValueError: the vocabulary is not the module's.
     """
     shape = trained.module.eval().shape
-    if len(trained.vocabulary) != shape.vocabulary:
-        raise ValueError(f"{len(trained.vocabulary)} words for a module that answers {shape.vocabulary}")
     image = ProofImageGraph(model, preprocess, trained.module, trained.levels).eval()
     tokens = WholeTokens(model, text.context_length, text.pad_id).eval()
     with torch.no_grad():

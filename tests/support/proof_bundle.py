@@ -4,7 +4,12 @@ It knows eight captions, `a COLOUR picture` and `the photo is COLOUR`, of four c
 """
 
 import functools
+import hashlib
+import io
+import os
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +22,14 @@ from models.export.seal import export_bundle
 from models.manifest import Calibration, Preprocess, Provenance, TextSpec
 from models.negatives.editor import Caption
 from models.open_clip_import import import_open_clip
+from models.sealed import write_atomically
 from models.training.data import SceneArrays
 from models.training.editing import EditMaker, Vocabulary
 from models.training.features import normalised
 from models.training.objective import Batch, Objective, with_proofreading
 from models.training.recipe import ProofreadingPart
 from models.training.tokenizer import END, token_ids, train_tokenizer
+from tests.architecture.measures import ROOT
 from tests.models.training.edits import ColourEditor
 
 if TYPE_CHECKING:
@@ -69,10 +76,22 @@ def trained() -> "Trained":
     tokenizer = train_tokenizer(texts * 20, 300)
     vocabulary = Vocabulary.of(texts, 50)
     towers = _towers(tokenizer.get_vocab_size())
-    objective = with_proofreading(towers, ProofreadingPart(width=32, heads=2, levels=2), SIDE, len(vocabulary))
+    objective = with_proofreading(towers, ProofreadingPart(width=32, heads=2, levels=1), SIDE, len(vocabulary))
     edits = EditMaker(ColourEditor(tuple(PAINT)), tokenizer, vocabulary, 0.3)
+    weights = home() / "weights.pt"
+    if weights.exists():
+        objective.load_state_dict(torch.load(weights, weights_only=True))
+    else:
+        _train(objective, edits, tokenizer, known)
+        kept = io.BytesIO()
+        torch.save(objective.state_dict(), kept)
+        write_atomically(weights, kept.getvalue())
+    return Trained(objective.eval(), edits, tokenizer, vocabulary)
+
+
+def _train(objective: Objective, edits: EditMaker, tokenizer: Tokenizer, known: SceneArrays) -> None:
     optimizer = torch.optim.AdamW(objective.parameters())
-    pixels = normalised(towers, torch.from_numpy(known.images))
+    pixels = normalised(objective.towers, torch.from_numpy(known.images))
     for step in range(STEPS):
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 10) * (1 - step / STEPS)
@@ -84,7 +103,30 @@ def trained() -> "Trained":
         parts["total"].backward()
         torch.nn.utils.clip_grad_norm_(objective.parameters(), 1.0)
         optimizer.step()
-    return Trained(objective.eval(), edits, tokenizer, vocabulary)
+
+
+def home() -> Path:
+    """Where weights and bundle are kept from one run of the tests to the next, until something of theirs changes."""
+    sources = [Path(__file__), *sorted((ROOT / "models" / "export").glob("*.py"))]
+    sources += [ROOT / "models" / f"{name}.py" for name in ("manifest", "sealed", "text")]
+    sources += [
+        ROOT / "models" / "training" / f"{name}.py" for name in ("editing", "features", "interaction", "objective")
+    ]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
+    for package in ("torch", "onnx", "onnxscript", "open_clip_torch"):
+        digest.update(version(package).encode())
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return cache / "vilem-tests" / f"colours-{digest.hexdigest()[:16]}"
+
+
+def kept_proof_bundle() -> Path:
+    """The bundle, exported when it is not kept yet."""
+    folder = home() / "colours"
+    if not folder.exists():
+        # another run may have been quicker
+        with suppress(FileExistsError):
+            make_proof_bundle(folder)
+    return folder
 
 
 def make_proof_bundle(folder: Path, *, proofreader: bool = True) -> Path:
@@ -110,7 +152,7 @@ def _towers(vocabulary: int) -> "CLIP":
     import_open_clip()
     from open_clip.model import CLIP
 
-    vision = {"image_size": SIDE, "patch_size": 16, "layers": 2, "width": 32, "head_width": 16}
+    vision = {"image_size": SIDE, "patch_size": 16, "layers": 1, "width": 32, "head_width": 16}
     text = {"context_length": CONTEXT, "vocab_size": vocabulary, "width": 32, "heads": 2, "layers": 1}
     towers = CLIP(16, vision, text)  # pyright: ignore[reportArgumentType] # it takes both for its own classes
     towers.visual.image_mean, towers.visual.image_std = (0.5,) * 3, (0.25,) * 3
