@@ -1,6 +1,7 @@
 """The middle of the embedding job: outcomes of the readers become image batches, complete rows, and chunks."""
 
 import time
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from index.prepare import Outcome, Ready, Unchanged
 from index.progress import Tally
 from index.schema import Record
 from models.bundle import Bundle
+from models.proofreader import Proofreader
 
 # Rows whose stored vectors are fetched together: one look-up costs about 3 ms at any size.
 _KEPT_TOGETHER = 256
@@ -24,13 +26,21 @@ class Assembly:
         stored: the collection as it was when the job began.
         committer: writes the chunks.
         tally: counts what is taken.
+        proofreader: of the bundle, when patches are to be stored: it embeds the images too.
     """
 
     def __init__(
-        self, stored: Collection, bundle: Bundle, options: EmbedOptions, committer: Committer, tally: Tally
+        self,
+        stored: Collection,
+        bundle: Bundle,
+        options: EmbedOptions,
+        committer: Committer,
+        tally: Tally,
+        proofreader: Proofreader | None = None,
     ) -> None:
         self._stored = stored
         self._bundle = bundle
+        self._proofreader = proofreader
         self._options = options
         self._committer = committer
         self._tally = tally
@@ -98,22 +108,30 @@ class Assembly:
         if not self._pixels:
             return
         records = [record for record, _ in self._pixels]
-        vectors = self._bundle.embed_images(np.stack([pixels for _, pixels in self._pixels]))
+        encoded = self._encode(np.stack([pixels for _, pixels in self._pixels]))
         self._pixels = []
-        for record, vector in zip(records, vectors, strict=True):
-            self._caption(record, vector)
+        for record, (vector, patches) in zip(records, encoded, strict=True):
+            self._tally.patch_bytes += len(patches or b"")
+            self._caption(record, vector, patches)
         self._tally.embedded += len(records)
 
+    def _encode(self, pixels: np.ndarray) -> Iterable[tuple[np.ndarray, bytes | None]]:
+        """Vector and patches of each image; one run of one graph gives both."""
+        if self._proofreader is None:
+            return ((vector, None) for vector in self._bundle.embed_images(pixels))
+        return ((image.embedding, image.to_bytes()) for image in self._proofreader.encode_images(pixels))
+
     def _keep_vectors(self) -> None:
-        """Write rows anew with the vectors that they have."""
-        vectors = self._stored.vectors([record.id for record in self._kept]) if self._kept else {}
+        """Write rows anew with the vectors and patches that they have."""
+        ids = [record.id for record in self._kept]
+        vectors, patches = (self._stored.vectors(ids), self._stored.patches(ids)) if ids else ({}, {})
         for record in self._kept:
-            self._caption(record, vectors[record.id])
+            self._caption(record, vectors[record.id], patches.get(record.id))
         self._tally.updated += len(self._kept)
         self._kept = []
 
-    def _caption(self, record: Record, vector: np.ndarray) -> None:
+    def _caption(self, record: Record, vector: np.ndarray, patches: bytes | None) -> None:
         """Let an item wait for its captions' vectors; after each one, for an item may have a thousand, ask for room."""
-        self.captions.add(record, vector)
+        self.captions.add(record, vector, patches)
         if self.captions.is_full():
             self._chunk.entries.extend(self.captions.flush())

@@ -25,7 +25,7 @@ class CaptionStage:
         self._stored = stored
         self._bundle = bundle
         self._batch = batch
-        self._waiting: list[tuple[Record, np.ndarray]] = []
+        self._waiting: list[tuple[Record, np.ndarray, bytes | None]] = []
         self._texts = 0
         self.embedded = 0
         self.truncated = 0
@@ -34,9 +34,9 @@ class CaptionStage:
         """Items that wait."""
         return len(self._waiting)
 
-    def add(self, record: Record, vector: np.ndarray) -> None:
-        """Take an item with its image vector (d,)."""
-        self._waiting.append((record, vector))
+    def add(self, record: Record, vector: np.ndarray, patches: bytes | None = None) -> None:
+        """Take an item with its image vector (d,), and its patches where they are stored."""
+        self._waiting.append((record, vector, patches))
         self._texts += len(record.captions)
 
     def is_full(self) -> bool:
@@ -49,12 +49,13 @@ class CaptionStage:
         A vector that is stored for the same text of the same item is taken from there: when a corpus has only moved,
         or a job was killed between its captions and its items, no text is embedded twice.
         """
-        captioned = [record for record, _ in self._waiting if record.captions]
+        captioned = [record for record, *_ in self._waiting if record.captions]
         stored = self._stored.vectors_of_captions([record.id for record in captioned]) if captioned else {}
         missing = {text for record in captioned for text in record.captions if (record.id, text) not in stored}
         fresh = self._embed(missing)
         entries = [
-            Entry(record, vector, _matrix(record, stored, fresh, len(vector))) for record, vector in self._waiting
+            Entry(record, vector, _matrix(record, stored, fresh, len(vector)), patches)
+            for record, vector, patches in self._waiting
         ]
         self._waiting, self._texts = [], 0
         return entries

@@ -34,6 +34,7 @@ from index.datasets import (
 )
 from index.errors import CollectionExists
 from index.lease import lease
+from index.patches import keeps_patches, patches_of, with_patches
 from index.rows import (
     RECORD_COLUMNS,
     CaptionRow,
@@ -184,6 +185,19 @@ class Collection:
         table = rows_of_ids(self._items, "id", ids, ["id", "vector"])
         return dict(zip(table["id"].to_pylist(), vectors_of(table["vector"], self.info.dim), strict=True))
 
+    @property
+    def keeps_patches(self) -> bool:
+        """Whether its items have a column for patches; see `index.patches`."""
+        return keeps_patches(self._items)
+
+    def keep_patches(self) -> None:
+        """Give its items a column for patches, if they have none; for the writer, who holds the lease."""
+        self._items = with_patches(self._items)
+
+    def patches(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """Stored patches of the items of those ids that have them, by id."""
+        return patches_of(self._items, ids)
+
     def vectors_of_captions(self, ids: Iterable[str]) -> dict[tuple[str, str], np.ndarray]:
         """Vectors (d,) float32 of the captions stored for those items, by item id and text."""
         table = rows_of_ids(self._captions, "item_id", ids, ["item_id", "text", "vector"])
@@ -240,7 +254,7 @@ class Collection:
         if captions.num_rows:
             self._captions = lance.write_dataset(captions, self._captions, mode="append")
         # the commit point: from here on the items and their captions are there
-        self._write_items(items_table(entries, self.info.dim), ids)
+        self._write_items(items_table(entries, self.info.dim, patches=self.keeps_patches), ids)
         stale = stored.keys() - {row for entry in entries for row in caption_rows(entry.record)}
         if stale:
             self._captions.delete(row_filter([stored[row] for row in stale]))

@@ -91,8 +91,17 @@ def open_dataset(path: Path, version: int | None = None) -> lance.LanceDataset:
         raise CollectionMissing(f"there is no version {version} of {path} any more: use the latest") from error
 
 
-def rows_of_ids(dataset: lance.LanceDataset, key: str, ids: Iterable[str], columns: list[str]) -> pa.Table:
-    """The rows whose column *key* is among *ids*, with `_rowid`; ids are bound values, never text of a query."""
+def rows_of_ids(
+    dataset: lance.LanceDataset, key: str, ids: Iterable[str], columns: list[str] | dict[str, str]
+) -> pa.Table:
+    """The rows whose column *key* is among *ids*, with `_rowid`; ids are bound values, never text of a query.
+
+    Args:
+        dataset: where to look.
+        key: a column of strings.
+        ids: what it may hold.
+        columns: by name, or expressions by the name that they get.
+    """
     wanted = pa.array(list(dict.fromkeys(ids)), pa.string())
     return dataset.to_table(columns=columns, filter=pc.field(key).isin(wanted), with_row_id=True)
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +26,7 @@ from index.prepare import reject_uri
 from index.progress import Progress, Summary, Tally
 from index.sources.item import Source
 from models.bundle import Bundle
+from models.proofreader import Proofreader
 
 # Seconds between two reports: a progress bar needs no more.
 _REPORT_EVERY = 0.1
@@ -33,7 +35,15 @@ _REPORT_EVERY = 0.1
 class EmbedJob:
     """One run; see `embed`. Iterate once; `summary` is there afterwards, also when it was stopped."""
 
-    def __init__(self, collection: Collection, source: Source, bundle: Bundle, options: EmbedOptions) -> None:
+    def __init__(
+        self,
+        collection: Collection,
+        source: Source,
+        bundle: Bundle,
+        options: EmbedOptions,
+        proofreader: Proofreader | None,
+    ) -> None:
+        self._proofreader = proofreader
         self._collection = collection
         self._source = source
         self._bundle = bundle
@@ -71,9 +81,11 @@ class EmbedJob:
             self._collection.refresh()
             # faults of rows without an id, and of whole shards: this run finds them again, or they are mended
             self._collection.forget_rejects_at([reject_uri(uri) for uri in self._source.places])
+            if self._proofreader is not None:
+                self._collection.keep_patches()
             stored = self._collection.latest()
             with Committer(self._collection) as committer:
-                assembly = Assembly(stored, self._bundle, self._options, committer, tally)
+                assembly = Assembly(stored, self._bundle, self._options, committer, tally, self._proofreader)
                 finished = False
                 try:
                     yield from self._work(stored, assembly, committer, tally)
@@ -129,6 +141,7 @@ def embed(collection: Collection, source: Source, bundle: Bundle, options: Embed
 
     Raises:
         BundleMismatch: *bundle* is not the collection's.
+        ProofreaderMissing: *options* ask for patches, and it has no proofreader.
     """
     info = collection.info
     if bundle.digest != info.bundle_digest:
@@ -137,4 +150,7 @@ def embed(collection: Collection, source: Source, bundle: Bundle, options: Embed
             f"{bundle.manifest.name} ({bundle.digest[:12]}…): vectors of two models cannot be compared; "
             "use that bundle, or another collection"
         )
-    return EmbedJob(collection, source, bundle, options or EmbedOptions())
+    options = options or EmbedOptions()
+    wanted = bundle.manifest.proofreader is not None if options.patches is None else options.patches
+    proofreader = Proofreader.open(bundle) if wanted else None
+    return EmbedJob(collection, source, bundle, replace(options, patches=wanted), proofreader)

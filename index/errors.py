@@ -13,6 +13,7 @@ CollectionError
 ├── SourceError              what should be read into a collection is not there, or not of a known kind
 │   └── UriUnreadable        one item's bytes cannot be fetched
 │       └── UriMissing       because there is no such file
+├── PatchesMissing           hits to re-rank, of which nothing is stored that a proofreader could read
 ├── LeaseHeld                another job writes this collection
 ├── StorageFull              no space left; what was committed before is safe
 └── SnapshotError            a published index is not usable
@@ -78,6 +79,10 @@ class UriUnreadable(SourceError):
 
 class UriMissing(UriUnreadable):
     """There is no file behind a URI."""
+
+
+class PatchesMissing(CollectionError):
+    """Nothing is stored of items that a proofreader could read."""
 
 
 class LeaseHeld(CollectionError):

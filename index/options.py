@@ -18,6 +18,8 @@ class EmbedOptions:
         chunk_rows: a commit is made of so many rows,
         chunk_seconds: or of what so many seconds brought: what a kill may cost.
         limits: of one image; beyond them it is rejected.
+        patches: store what the bundle's proofreader reads of each image, at most 10 KB, and make it for the rows that
+            lack it; None = if the bundle has a proofreader.
     """
 
     image_batch: int = 16
@@ -27,6 +29,7 @@ class EmbedOptions:
     chunk_rows: int = 1_024
     chunk_seconds: float = 30.0
     limits: DecodeLimits = field(default_factory=DecodeLimits)
+    patches: bool | None = None
 
     def __post_init__(self) -> None:
         for name in ("image_batch", "text_batch", "readers", "window", "chunk_rows"):

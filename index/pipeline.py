@@ -16,6 +16,7 @@ from typing import Self
 
 from index.collection import Collection
 from index.options import EmbedOptions
+from index.patches import ids_with_patches
 from index.prepare import Outcome, prepare_item, reject
 from index.schema import Record, is_valid_id
 from index.sources.item import Source, SourceItem, Unusable
@@ -36,6 +37,7 @@ class Preparation:
         self._stored = stored if stored.count() else None
         self._bundle = bundle
         self._limits = options.limits
+        self._patches = options.patches
         self._queue: Queue[Future[Outcome] | BaseException | None] = Queue(options.window)
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(options.readers, thread_name_prefix="reader")
@@ -68,7 +70,7 @@ class Preparation:
             with SeenStrings() as seen:
                 for block in self._blocks():
                     ids = [item.id for item in block if isinstance(item, SourceItem) and is_valid_id(item.id)]
-                    stored = self._stored.get_many(ids) if self._stored else {}
+                    stored = self._look_up(ids)
                     for item in block:
                         if not self._put(self._start(item, seen, stored)):
                             return
@@ -76,6 +78,16 @@ class Preparation:
         except BaseException as error:  # noqa: BLE001
             # the end of a thread: whoever waits at the queue must hear of it, whatever it is
             self._put(error)
+
+    def _look_up(self, ids: list[str]) -> Mapping[str, Record]:
+        """The stored rows of those ids that hold all that the job makes of an image; the others are made anew."""
+        if self._stored is None:
+            return {}
+        found = self._stored.get_many(ids)
+        if not self._patches:
+            return found
+        whole = ids_with_patches(self._stored.items, found)
+        return {item_id: record for item_id, record in found.items() if item_id in whole}
 
     def _blocks(self) -> Iterator[list[SourceItem | Unusable]]:
         items = iter(self._source)

@@ -53,6 +53,7 @@ class Summary:
         rejected: how many went to the rejects table, by reason.
         captions: captions that went through the model.
         captions_truncated: of these, the ones that were too long for it and lost their end.
+        patch_bytes: stored for the proofreader, of the images that went through the model.
         seconds: it took.
         version: of the items after it.
         finished: False when it was stopped before the source's end; what it did is committed.
@@ -65,6 +66,7 @@ class Summary:
     rejected: Mapping[str, int]
     captions: int
     captions_truncated: int
+    patch_bytes: int
     seconds: float
     version: int
     finished: bool
@@ -80,6 +82,7 @@ class Tally:
     updated: int = 0
     unchanged: int = 0
     rejected: Counter[str] = field(default_factory=Counter[str])
+    patch_bytes: int = 0
     _pace: deque[tuple[float, int]] = field(default_factory=deque[tuple[float, int]])
 
     def __post_init__(self) -> None:
@@ -114,6 +117,7 @@ class Tally:
             rejected=dict(sorted(self.rejected.items())),
             captions=captions,
             captions_truncated=captions_truncated,
+            patch_bytes=self.patch_bytes,
             seconds=time.monotonic() - self._started,
             version=version,
             finished=finished,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from index.schema import Record, Reject, captions_schema, items_schema, metadata_to_json, rejects_schema
+from index.schema import PATCHES, Record, Reject, captions_schema, items_schema, metadata_to_json, rejects_schema
 
 RECORD_COLUMNS = ["id", "uri", "sha256", "width", "height", "captions", "metadata"]
 
@@ -20,11 +20,13 @@ class Entry:
         record: what is known of it.
         vector: (d,) of its image, unit norm.
         caption_vectors: (c, d) of its c captions, unit norm.
+        patches: what a proofreader reads of its image, if that was stored.
     """
 
     record: Record
     vector: np.ndarray
     caption_vectors: np.ndarray
+    patches: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,10 @@ def caption_rows(record: Record) -> list[CaptionRow]:
     return [CaptionRow(record.id, position, text) for position, text in enumerate(record.captions)]
 
 
-def items_table(entries: Sequence[Entry], dim: int) -> pa.Table:
-    """Rows of `items.lance`."""
+def items_table(entries: Sequence[Entry], dim: int, *, patches: bool = False) -> pa.Table:
+    """Rows of `items.lance`, which may have a column of patches."""
     records = [entry.record for entry in entries]
-    columns = {
+    columns: dict[str, Sequence[object] | pa.Array] = {
         "id": [record.id for record in records],
         "uri": [record.uri for record in records],
         "sha256": [record.sha256 for record in records],
@@ -54,7 +56,9 @@ def items_table(entries: Sequence[Entry], dim: int) -> pa.Table:
         "metadata": [metadata_to_json(record.metadata) for record in records],
         "vector": vector_column([entry.vector for entry in entries], dim),
     }
-    return pa.table(columns, schema=items_schema(dim))
+    if patches:
+        columns[PATCHES] = [entry.patches for entry in entries]
+    return pa.table(columns, schema=items_schema(dim, patches=patches))
 
 
 def captions_table(entries: Sequence[Entry], kept: Mapping[CaptionRow, int], dim: int) -> pa.Table:

@@ -17,6 +17,7 @@ from index.errors import CollectionNameInvalid, ItemFault, ItemInvalid
 
 SCHEMA_VERSION = 1
 COLLECTION_FILE = "collection.json"
+PATCHES = "patches"
 
 # A file name on every system and a path segment of a URL without escapes.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -82,8 +83,13 @@ class Reject:
     rejected_at: str
 
 
-def items_schema(dim: int) -> pa.Schema:
-    """Columns of `items.lance`."""
+def items_schema(dim: int, *, patches: bool = False) -> pa.Schema:
+    """Columns of `items.lance`.
+
+    Args:
+        dim: d.
+        patches: whether there is one for what a proofreader reads of an image; it came later, and may hold nulls.
+    """
     return pa.schema(
         [
             pa.field("id", pa.string(), nullable=False),
@@ -94,8 +100,14 @@ def items_schema(dim: int) -> pa.Schema:
             pa.field("captions", pa.list_(pa.string()), nullable=False),
             pa.field("metadata", pa.string(), nullable=False),
             pa.field("vector", pa.list_(pa.float16(), dim), nullable=False),
+            *([patches_field()] if patches else []),
         ]
     )
+
+
+def patches_field() -> pa.Field:
+    """The column of stored patches: `StoredImage.to_bytes`, or null."""
+    return pa.field(PATCHES, pa.binary())
 
 
 def captions_schema(dim: int) -> pa.Schema:

@@ -10,6 +10,7 @@ import numpy as np
 
 from index.collection import Collection
 from index.errors import SnapshotInvalid, UriMissing
+from index.patches import has_patches, patches_at
 from index.publish import current
 from index.schema import Record
 from index.snapshot import LoadedPart, Snapshot, SnapshotManifest
@@ -33,12 +34,14 @@ class Hit:
         score: cosine of query and hit, in [-1, 1].
         record: the item.
         caption: the text that was found, when captions were searched.
+        patches: what a proofreader reads of the item's image, when that was asked for and is stored.
     """
 
     id: str
     score: float
     record: Record
     caption: str | None = None
+    patches: bytes | None = None
 
 
 class Searcher:
@@ -46,10 +49,12 @@ class Searcher:
 
     Attributes:
         manifest: of the snapshot.
+        has_patches: whether at least one of its items has what a proofreader reads.
     """
 
     def __init__(self, collection: Collection, snapshot: Snapshot) -> None:
         self.manifest: SnapshotManifest = snapshot.manifest
+        self.has_patches = has_patches(collection.items)
         self._collection = collection
         self._snapshot = snapshot
 
@@ -102,7 +107,13 @@ class Searcher:
         return self.manifest.items_version
 
     def search(
-        self, queries: np.ndarray, ks: Sequence[int], target: Target, *, skips: Sequence[int] | None = None
+        self,
+        queries: np.ndarray,
+        ks: Sequence[int],
+        target: Target,
+        *,
+        skips: Sequence[int] | None = None,
+        patches: bool = False,
     ) -> list[list[Hit]]:
         """Answer n queries with one look-up of rows; pages of one query are slices of one order.
 
@@ -111,6 +122,7 @@ class Searcher:
             ks: how deep each query looks.
             target: "images" finds items, "texts" finds captions.
             skips: how many of its best each query leaves out; none by default.
+            patches: read those of the found images too.
 
         Returns:
             For each query its hits from the skipped ones to the k-th, best first; fewer when the collection has fewer.
@@ -121,7 +133,11 @@ class Searcher:
         wanted = _rows(part, queries, ks, skips or [0] * len(ks))
         rows = sorted({row for hits in wanted for row, _ in hits})
         found = self._items(rows) if target == "images" else self._captions(rows)
-        return [[Hit(found[row][0].id, score, *found[row]) for row, score in hits if row in found] for hits in wanted]
+        read = patches_at(self._collection.items, rows) if patches and target == "images" else {}
+        return [
+            [Hit(found[row][0].id, score, *found[row], read.get(row)) for row, score in hits if row in found]
+            for hits in wanted
+        ]
 
     def record(self, item_id: str) -> Record | None:
         """The item of that id."""
@@ -131,6 +147,11 @@ class Searcher:
         """Image vector (d,) float32 of unit norm of the item of that id."""
         found = self._collection.vectors([item_id]).get(item_id)
         return None if found is None else unit(found)
+
+    def patches(self, ids: Sequence[str]) -> dict[str, bytes | None]:
+        """Of the items of those ids that are there, what a proofreader reads of each; None where it is not stored."""
+        stored = self._collection.patches(ids)
+        return {item_id: stored.get(item_id) for item_id in self._collection.known(ids)}
 
     def first(self, limit: int) -> list[Record]:
         """Some items, for whoever does not know what to search for."""

@@ -1,5 +1,7 @@
 """index.rows: records to Arrow tables and back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,6 +40,13 @@ def test_records_come_back_equal(records: list[Record]) -> None:
     """A record that goes through an Arrow table is the same record."""
     entries = [Entry(record, np.zeros(DIM), np.zeros((len(record.captions), DIM))) for record in records]
     assert records == records_of(items_table(entries, DIM))
+
+
+def test_patches_are_a_column_where_there_is_one() -> None:
+    """With the column each row has its patches or null; without it they are not written."""
+    entries = [replace(entry(1), patches=b"\x00\xff"), entry(2)]
+    assert [b"\x00\xff", None] == items_table(entries, DIM, patches=True)["patches"].to_pylist()
+    assert "patches" not in items_table(entries, DIM).schema.names
 
 
 def test_each_caption_is_a_row_with_its_vector() -> None:
