@@ -20,6 +20,7 @@ _MEANING = {
     400: "The body is not UTF-8, or no multipart form.",
     502: "The storage of the pictures does not answer.",
     404: "No such collection, item or model.",
+    409: "The model has no proofreader, or nothing is stored that it could read.",
     408: "The body does not come to its end.",
     413: "The request or an image in it is too large.",
     422: "The request is not valid; `errors` names the fields.",

@@ -70,11 +70,7 @@ class Embedder:
             TextInvalid: it is not Unicode.
             QueueFull, DeadlineExceeded: too much is waiting.
         """
-        if len(text) > self._settings.max_text_chars:
-            raise QueryInvalid(
-                field,
-                f"the text has {len(text):,} characters, {self._settings.max_text_chars:,} are allowed: shorten it",
-            )
+        check_length(text, self._settings.max_text_chars, field)
         with timings.stage("tokenize"):
             tokens = await model.tokenize(text, self._settings.deadline_s)
         # the ids are the whole of what the tower sees
@@ -90,12 +86,34 @@ class Embedder:
             ImageTooLarge, ImageUnreadable: as `models.decode.decode`.
             QueueFull, DeadlineExceeded: too much is waiting.
         """
-        with timings.stage("decode"):
-            pixels = await self._decoders.run(lambda: model.bundle.prepare(data, self._limits))
+        pixels = await self._pixels(model, data, timings)
         key = _key("i", model, pixels.tobytes())
         with timings.stage("encode"):
             vector = await self._vector(key, model, lambda: model.encode_image(pixels, self._settings.deadline_s))
         return Embedded(vector)
+
+    async def patches(self, model: Model, data: bytes, timings: Timings) -> bytes:
+        """What *model*'s proofreader reads of one image file: a `StoredImage`, in bytes.
+
+        Raises:
+            CannotProofread: it has none.
+            ImageTooLarge, ImageUnreadable, QueueFull, DeadlineExceeded: as `image`.
+        """
+        proofs = model.proofreading()
+        pixels = await self._pixels(model, data, timings)
+        key = _key("q", model, pixels.tobytes())
+        with timings.stage("encode"):
+            stored = await self._cache.get(key)
+            # what another program wrote under our key is no image of ours
+            if stored is not None and proofs.is_whole(stored):
+                return stored
+            made = await proofs.encode_image(pixels, self._settings.deadline_s)
+            self._cache.put(key, made)
+            return made
+
+    async def _pixels(self, model: Model, data: bytes, timings: Timings) -> np.ndarray:
+        with timings.stage("decode"):
+            return await self._decoders.run(lambda: model.bundle.prepare(data, self._limits))
 
     async def _vector(self, key: str, model: Model, compute: Callable[[], Awaitable[np.ndarray]]) -> np.ndarray:
         async def found_or_made() -> np.ndarray:
@@ -110,6 +128,16 @@ class Embedder:
             return vector
 
         return await self._flights.run(key, found_or_made)
+
+
+def check_length(text: str, most: int, field: str) -> None:
+    """Refuse a text of more than *most* characters.
+
+    Raises:
+        QueryInvalid: names *field*.
+    """
+    if len(text) > most:
+        raise QueryInvalid(field, f"the text has {len(text):,} characters, {most:,} are allowed: shorten it")
 
 
 def _key(kind: str, model: Model, data: bytes) -> str:

@@ -4,6 +4,7 @@ ServiceError
 ├── CollectionUnknown     no such collection is served
 ├── ItemUnknown           the collection has no such item
 ├── ModelUnknown          no such model is loaded
+├── CannotProofread       a model without a proofreader
 ├── PictureMissing        an item's file is not where it was indexed
 ├── PictureUnreachable    an item's file cannot be read
 ├── QueryInvalid          a query that no collection or model of ours can answer; names the field
@@ -30,6 +31,10 @@ class ItemUnknown(ServiceError):
 
 class ModelUnknown(ServiceError):
     """No such model."""
+
+
+class CannotProofread(ServiceError):
+    """The model has no proofreader."""
 
 
 class PictureMissing(ServiceError):

@@ -15,7 +15,7 @@ class Metrics:
         )
         self.stage = Histogram(
             "vilem_stage_seconds",
-            "Time of one request in a stage: tokenize, decode, encode (queue included), search, total.",
+            "Time of one request in a stage: tokenize, decode, encode (queue included), search, proofread, total.",
             ["stage"],
             buckets=_MILLISECONDS,
             registry=self.registry,
@@ -33,6 +33,9 @@ class Metrics:
             ["queue"],
             buckets=_MILLISECONDS,
             registry=self.registry,
+        )
+        self.proofs = Counter(
+            "vilem_proofs", "Pairs of a text and a picture that were proofread.", registry=self.registry
         )
         self.cache = Counter(
             "vilem_cache",

@@ -9,7 +9,9 @@ import numpy as np
 from models.bundle import Bundle
 from models.text import TokenBatch
 from service.batching import MicroBatcher
+from service.errors import CannotProofread
 from service.metrics import Metrics
+from service.proofs import Proofs
 from service.settings import Settings
 
 T = TypeVar("T")
@@ -39,6 +41,7 @@ class Model:
     def __init__(self, bundle: Bundle, settings: Settings, metrics: Metrics) -> None:
         self.bundle = bundle
         self.key = f"{bundle.digest[:32]}:{settings.variant}"
+        self._proofs = Proofs(bundle, settings, metrics) if bundle.manifest.proofreader is not None else None
         causal = bundle.manifest.text.causal
         limits = (settings.max_batch, settings.max_queue, metrics)
         self._tokens: MicroBatcher[str, Tokens] = _batcher(self._tokenize, "tokenize", *limits)
@@ -66,8 +69,27 @@ class Model:
         """Unit vector (d,) float32 of a prepared image (S, S, 3); raises as `MicroBatcher.submit`."""
         return await self._images.submit(pixels, deadline_s)
 
+    @property
+    def cannot_proofread(self) -> str | None:
+        """Why it cannot proofread, and what to do; None when it can."""
+        if self._proofs is not None:
+            return None
+        return f"model {self.bundle.manifest.name!r} has no proofreader: use a bundle that has one (docs/api.md)"
+
+    def proofreading(self) -> Proofs:
+        """Its proofreader.
+
+        Raises:
+            CannotProofread: it has none.
+        """
+        if self._proofs is None:
+            raise CannotProofread(self.cannot_proofread)
+        return self._proofs
+
     def close(self) -> None:
         """End the worker threads."""
+        if self._proofs is not None:
+            self._proofs.close()
         self._tokens.close()
         self._texts.close()
         self._images.close()

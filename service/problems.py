@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from index.errors import PatchesMissing
 from models import errors as model_errors
 from service import errors
 from service.metrics import Metrics
@@ -25,6 +26,9 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (errors.CollectionUnknown, 404, "collection-unknown", "No such collection"),
     (errors.ItemUnknown, 404, "item-unknown", "No such item"),
     (errors.ModelUnknown, 404, "model-unknown", "No such model"),
+    (errors.CannotProofread, 409, "proofreader-missing", "The model cannot proofread"),
+    (PatchesMissing, 409, "patches-missing", "Nothing is stored to proofread"),
+    (model_errors.StoredImageInvalid, 409, "patches-invalid", "What is stored to proofread is damaged"),
     (errors.PictureMissing, 404, "image-missing", "The picture is not where it was indexed"),
     (errors.PictureUnreachable, 502, "image-unreachable", "The picture's storage does not answer"),
     (errors.QueryInvalid, 422, "query-invalid", "The query cannot be answered"),
@@ -96,7 +100,7 @@ def install(app: FastAPI, metrics: Metrics) -> None:
         title = "Internal error"
         return answer(Problem(type="/problems/internal", title=title, status=500, detail=detail))
 
-    for exception in (errors.ServiceError, model_errors.InputError):
+    for exception in (errors.ServiceError, PatchesMissing, model_errors.InputError, model_errors.StoredImageInvalid):
         app.add_exception_handler(exception, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)

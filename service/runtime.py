@@ -75,6 +75,11 @@ class Runtime:
         return [served for _, served in sorted(self._catalogue.served.items())]
 
     @property
+    def models(self) -> list[Model]:
+        """What is loaded, by name, then by digest."""
+        return sorted(self._catalogue.models.values(), key=lambda each: (each.bundle.manifest.name, each.bundle.digest))
+
+    @property
     def unavailable(self) -> Mapping[str, str]:
         """Collections and models that cannot be served, or not as last published: the reason by name."""
         return self._catalogue.unavailable

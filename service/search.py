@@ -6,23 +6,27 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from index.rerank import Reread
 from index.schema import Record
 from index.searcher import Hit
 from service.cache import Cache
 from service.embedding import Embedded, Timings
 from service.errors import ItemUnknown, QueryInvalid
+from service.proofreading import rerank, word_views
 from service.runtime import Runtime
-from service.schemas.hits import HitView, Item, SearchAnswer
-from service.schemas.query import Query, SearchOptions
+from service.schemas.hits import HitProof, HitView, Item, SearchAnswer
+from service.schemas.query import Query, Reranking, SearchOptions
 from service.served import Served
 
 _PAGE = TypeAdapter(list[HitView])
+_REREAD = TypeAdapter(tuple[str | None, list[HitView]])
+_Made = TypeVar("_Made")
 _MIN_NORM = 1e-6
 
 
@@ -33,8 +37,17 @@ class ImageFile:
     data: bytes
 
 
-async def search(runtime: Runtime, name: str, query: Query | ImageFile, options: SearchOptions) -> SearchAnswer:
+async def search(
+    runtime: Runtime, name: str, query: Query | ImageFile, options: SearchOptions, reranking: Reranking | None = None
+) -> SearchAnswer:
     """Answer one query.
+
+    Args:
+        runtime: the app's.
+        name: of the collection.
+        query: what to search with; a text where it is re-ranked.
+        options: which hits, and what of them.
+        reranking: how the best of them are ordered anew.
 
     Raises:
         ServiceError, InputError: as `service.problems` lists them.
@@ -43,8 +56,13 @@ async def search(runtime: Runtime, name: str, query: Query | ImageFile, options:
     timings = Timings(runtime.metrics)
     with timings.stage("total"):
         embedded = await _embed(runtime, served, query, timings)
-        excluded = query.id if isinstance(query, Query) and options.target == "images" else None
-        page, cached = await _page(runtime.cache, served, embedded.vector, options, excluded, timings)
+        text, read = query.text if isinstance(query, Query) else None, None
+        if reranking is None or text is None:
+            excluded = query.id if isinstance(query, Query) and options.target == "images" else None
+            page, cached = await _page(runtime.cache, served, embedded.vector, options, excluded, timings)
+        else:
+            asked = _Reranked(runtime, served, text, embedded.vector, reranking)
+            read, page, cached = await asked.page(options, timings)
     manifest = served.searcher.manifest
     return SearchAnswer(
         hits=[_only(hit, options.include) for hit in page],
@@ -54,6 +72,7 @@ async def search(runtime: Runtime, name: str, query: Query | ImageFile, options:
         model=manifest.bundle_name,
         cached=cached,
         truncated=embedded.truncated,
+        text=read,
         took_ms=timings.ms,
     )
 
@@ -131,14 +150,10 @@ async def _page(
     cache: Cache, served: Served, vector: np.ndarray, options: SearchOptions, excluded: str | None, timings: Timings
 ) -> tuple[list[HitView], bool]:
     """The hits that were asked for, and whether the cache had them."""
-    key = _page_key(served, vector, options, excluded)
-    stored = await cache.get(key)
+    key = _key("p", served, [options.target, options.limit, options.offset, excluded], vector)
+    stored = await _cached(cache, key, _PAGE)
     if stored is not None:
-        try:
-            return _PAGE.validate_json(stored), True
-        except ValidationError:
-            # not written by us: as good as absent
-            pass
+        return stored, True
     with timings.stage("search"):
         hits = await _hits(served, vector, options, excluded)
     page = [_hit_view(served.searcher.name, hit) for hit in hits]
@@ -156,12 +171,71 @@ async def _hits(served: Served, vector: np.ndarray, options: SearchOptions, excl
     return [hit for hit in hits if hit.id != excluded][options.offset : end]
 
 
-def _page_key(served: Served, vector: np.ndarray, options: SearchOptions, excluded: str | None) -> str:
+@dataclass(frozen=True)
+class _Reranked:
+    """A text whose best hits are ordered anew; behind them the others follow by vector, so pages are slices of one order."""
+
+    runtime: Runtime
+    served: Served
+    text: str
+    vector: np.ndarray
+    how: Reranking
+
+    async def page(self, options: SearchOptions, timings: Timings) -> tuple[str | None, list[HitView], bool]:
+        """The text as it was read, the hits that were asked for, and whether the cache had them."""
+        end, best = options.offset + options.limit, self.how.candidates
+        text, page, all_cached = None, [], True
+        if options.offset < best:
+            text, ordered, all_cached = await self._best(timings)
+            page = ordered[options.offset : end]
+        if end > best:
+            start = max(options.offset, best)
+            rest = options.model_copy(update={"offset": start, "limit": end - start})
+            others, cached = await _page(self.runtime.cache, self.served, self.vector, rest, None, timings)
+            page, all_cached = page + others, all_cached and cached
+        return text, page, all_cached
+
+    async def _best(self, timings: Timings) -> tuple[str | None, list[HitView], bool]:
+        """All candidates in their new order: the pages of one question are cut from one reading."""
+        cache, asked = self.runtime.cache, [self.how.candidates, self.how.explain, self.text]
+        key = _key("r", self.served, asked, self.vector)
+        stored = await _cached(cache, key, _REREAD)
+        if stored is not None:
+            return *stored, True
+        ordered = await rerank(
+            self.runtime, self.served, self.text, self.vector, self.how.candidates, timings, words=self.how.explain
+        )
+        name = self.served.searcher.name
+        views = [self._view(name, each) for each in ordered]
+        text = next((each.proof.text for each in ordered if each.proof), None) if self.how.explain else None
+        cache.put(key, _REREAD.dump_json((text, views)))
+        return text, views, False
+
+    def _view(self, collection: str, each: Reread) -> HitView:
+        view = _hit_view(collection, each.hit)
+        if each.proof is None or each.mixed is None:
+            return view
+        words = word_views(each.proof) if self.how.explain else None
+        proof = HitProof(score=round(each.proof.score, 4), mixed=round(each.mixed, 6), words=words)
+        return view.model_copy(update={"proof": proof})
+
+
+async def _cached(cache: Cache, key: str, form: TypeAdapter[_Made]) -> _Made | None:
+    stored = await cache.get(key)
+    if stored is None:
+        return None
+    try:
+        return form.validate_json(stored)
+    except ValidationError:
+        # not written by us: as good as absent
+        return None
+
+
+def _key(kind: str, served: Served, question: Sequence[object], vector: np.ndarray) -> str:
     # the vector stands for the query, the snapshot for the collection's state
-    asked = json.dumps([options.target, options.limit, options.offset, excluded]).encode()
-    digest = hashlib.sha256(asked + b"\0" + vector.tobytes()).hexdigest()
+    digest = hashlib.sha256(json.dumps(question).encode() + b"\0" + vector.tobytes()).hexdigest()
     manifest = served.searcher.manifest
-    return f"vilem:p:{manifest.collection}:{manifest.id}:{digest}"
+    return f"vilem:{kind}:{manifest.collection}:{manifest.id}:{digest}"
 
 
 def _hit_view(collection: str, hit: Hit) -> HitView:

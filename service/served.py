@@ -16,12 +16,13 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Lookup:
-    """One vector to search with: its hits from the skipped ones to the k-th."""
+    """One vector to search with: its hits from the skipped ones to the k-th, with their patches if they are wanted."""
 
     vector: np.ndarray
     k: int
     target: Target
     skip: int = 0
+    patches: bool = False
 
 
 class Served:
@@ -41,9 +42,23 @@ class Served:
             self._search, name="search", max_batch=settings.max_batch, max_queue=settings.max_queue, metrics=metrics
         )
 
-    async def find(self, vector: np.ndarray, k: int, target: Target, *, skip: int = 0) -> list[Hit]:
+    async def find(
+        self, vector: np.ndarray, k: int, target: Target, *, skip: int = 0, patches: bool = False
+    ) -> list[Hit]:
         """The hits of one vector from the skipped ones to the k-th, best first; raises as `MicroBatcher.submit`."""
-        return await self._lookups.submit(Lookup(vector, k, target, skip), self._deadline_s)
+        return await self._lookups.submit(Lookup(vector, k, target, skip, patches), self._deadline_s)
+
+    @property
+    def cannot_proofread(self) -> str | None:
+        """Why words cannot be checked against its items, and what to do; None when they can."""
+        if self.model.cannot_proofread is not None:
+            return self.model.cannot_proofread
+        if self.searcher.has_patches:
+            return None
+        return (
+            f"collection {self.searcher.name!r} has no stored patches: run `vilem index build {self.searcher.name}` "
+            "with its source again; it adds them and publishes"
+        )
 
     async def probe(self) -> None:
         """Encode a text and search with it, past every cache.
@@ -64,14 +79,13 @@ class Served:
         # here, because it holds for the thread that calls it: the batcher's worker
         use_threads(self._threads)
         found: list[list[Hit]] = [[] for _ in batch]
-        targets: tuple[Target, ...] = ("images", "texts")
-        for target in targets:
-            places = [place for place, lookup in enumerate(batch) if lookup.target == target]
-            if places:
-                asked = [batch[place] for place in places]
-                queries = np.stack([each.vector for each in asked])
-                skips = [each.skip for each in asked]
-                hits = self.searcher.search(queries, [each.k for each in asked], target, skips=skips)
-                for place, each in zip(places, hits, strict=True):
-                    found[place] = each
+        kinds: dict[tuple[Target, bool], None] = {(lookup.target, lookup.patches): None for lookup in batch}
+        for target, patches in kinds:
+            places = [place for place, each in enumerate(batch) if (each.target, each.patches) == (target, patches)]
+            asked = [batch[place] for place in places]
+            queries = np.stack([each.vector for each in asked])
+            ks, skips = [each.k for each in asked], [each.skip for each in asked]
+            hits = self.searcher.search(queries, ks, target, skips=skips, patches=patches)
+            for place, each in zip(places, hits, strict=True):
+                found[place] = each
         return found

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from service.attended import AttendedRoute
 from service.dependencies import CollectionName, RuntimeDep, problems
+from service.schemas.ability import Ability
 from service.schemas.collections import CollectionDetail, CollectionList, CollectionView
 from service.search import item_view
 from service.served import Served
@@ -42,4 +43,5 @@ def _fields(served: Served) -> dict:
         "published_at": manifest.created_at,
         "model": manifest.bundle_name,
         "bundle_digest": manifest.bundle_digest,
+        "proofread": Ability.unless(served.cannot_proofread),
     }

@@ -15,7 +15,7 @@ router = APIRouter(
     route_class=AttendedRoute,
     prefix="/v1/collections/{name}",
     tags=["search"],
-    responses=problems(400, 404, 408, 413, 422, 429, 503),
+    responses=problems(400, 404, 408, 409, 413, 422, 429, 503),
 )
 
 
@@ -26,8 +26,11 @@ _FIELDS = frozenset(("file", "target", "limit", "offset", "include"))
 async def search_collection(
     name: CollectionName, request: Annotated[SearchRequest, Body(openapi_examples=EXAMPLES)], runtime: RuntimeDep
 ) -> Response:
-    """Search by text, image (base64), item or vector; find items or captions."""
-    return _answer(await search(runtime, name, request.query, request))
+    """Search by text, image (base64), item or vector; find items or captions.
+
+    With `rerank` the best pictures of a text are read beside its words, and ordered by what they contradict.
+    """
+    return _answer(await search(runtime, name, request.query, request, request.reranking()))
 
 
 @router.post("/search/image", response_model=SearchAnswer)

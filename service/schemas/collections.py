@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.schemas.ability import Ability
 from service.schemas.hits import Item
 
 
@@ -19,6 +20,7 @@ class CollectionView(BaseModel):
     published_at: str = Field(examples=["2026-11-20T12:00:00+00:00"])
     model: str = Field(examples=["scenes-s"])
     bundle_digest: str = Field(description="SHA-256 of the model's manifest.")
+    proofread: Ability = Field(description="Whether words of a text can be checked against its items.")
 
 
 class CollectionDetail(CollectionView):

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from service.schemas.proofread import WordView
+
 
 class Item(BaseModel):
     """One item of a collection."""
@@ -17,11 +19,31 @@ class Item(BaseModel):
     metadata: dict[str, JsonValue] | None = Field(default=None, description="If included.")
 
 
+class HitProof(BaseModel):
+    """What the proofreader says of the query beside a hit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    score: float = Field(
+        description="Sum of the logarithms of the words' support: 0 when nothing is contradicted, else below.",
+        examples=[-0.4],
+    )
+    mixed: float = Field(
+        description="The cosine plus a share of that, fitted on held-out data: re-ranked hits are in its order.",
+        examples=[0.27],
+    )
+    words: list[WordView] | None = Field(default=None, description="Every word of the query (explain).")
+
+
 class HitView(Item):
     """One result: an item, and the caption that was found when captions were searched."""
 
     score: float = Field(description="Cosine of query and hit.", examples=[0.31])
     caption: str | None = Field(default=None, description="The caption that was found (target: texts).")
+    proof: HitProof | None = Field(
+        default=None,
+        description="Of a re-ranked hit (rerank); null behind the candidates, and where nothing is stored.",
+    )
 
 
 class SearchAnswer(BaseModel):
@@ -36,6 +58,9 @@ class SearchAnswer(BaseModel):
     model: str = Field(examples=["scenes-s"])
     cached: bool = Field(description="Whether the page came from the cache.")
     truncated: bool = Field(description="Whether the text was longer than the model reads, and lost its end.")
+    text: str | None = Field(
+        default=None, description="The query as the proofreader reads it: words are counted in it (explain)."
+    )
     took_ms: dict[str, float] = Field(
         description="Milliseconds by stage.", examples=[{"tokenize": 0.2, "encode": 3.1, "search": 0.9, "total": 4.4}]
     )

@@ -1,11 +1,13 @@
 """A search request."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from fastapi.openapi.models import Example
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Include = Literal["metadata", "captions"]
+Rerank = Literal["proofread"]
 FiniteFloat = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 EXAMPLES: dict[str, Example] = {
@@ -14,6 +16,16 @@ EXAMPLES: dict[str, Example] = {
     "captions": {
         "summary": "captions of a picture",
         "value": {"query": {"id": "test-0-000001"}, "target": "texts", "limit": 5},
+    },
+    "proofread": {
+        "summary": "a sentence, word by word",
+        "value": {
+            "query": {"text": "a red circle left of a blue star"},
+            "limit": 5,
+            "rerank": "proofread",
+            "candidates": 20,
+            "explain": True,
+        },
     },
 }
 
@@ -51,7 +63,40 @@ class SearchOptions(BaseModel):
     )
 
 
+@dataclass(frozen=True)
+class Reranking:
+    """How the best hits of a text are ordered anew: how many, and whether each tells of the text's words."""
+
+    candidates: int
+    explain: bool
+
+
 class SearchRequest(SearchOptions):
     """The body of a search."""
 
     query: Query
+    rerank: Rerank | None = Field(
+        default=None,
+        description="Order the best pictures of a text anew by what they say of its words; `proofread` of a collection "
+        "tells whether it can.",
+    )
+    candidates: int = Field(
+        default=20,
+        ge=1,
+        le=100,
+        description="How many of the best by vector are ordered anew; what is asked for behind them comes by vector.",
+    )
+    explain: bool = Field(default=False, description="Tell of each re-ranked hit which words it contradicts.")
+
+    @model_validator(mode="after")
+    def _rerank_makes_sense(self) -> Self:
+        if self.rerank is None:
+            if idle := sorted(self.model_fields_set & {"candidates", "explain"}):
+                raise ValueError(f"{' and '.join(idle)} belong to a rerank: add rerank, or leave them out")
+        elif self.query.text is None or self.target != "images":
+            raise ValueError("only pictures found by a text can be re-ranked: ask with query.text and target images")
+        return self
+
+    def reranking(self) -> Reranking | None:
+        """How to re-rank, if that was asked for."""
+        return None if self.rerank is None else Reranking(self.candidates, self.explain)

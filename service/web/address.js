@@ -1,4 +1,4 @@
-// The page's address: ?q= a text, ?like= an item, ?target=texts, ?in= a collection, ?item= the one that is open.
+// The page's address: ?q= a text, ?like= an item, ?target=texts, ?proofread=1, ?in= a collection, ?item= the open one.
 // Back, forward and sharing follow. What an address cannot hold stands in the state of its entry in the history.
 
 // longer addresses are refused by servers and mail programs; such a text stays in the history, but is not shared
@@ -21,6 +21,7 @@ export function read() {
   return {
     collection: asked.get("in"),
     target: asked.get("target") === "texts" ? "texts" : "images",
+    proofread: asked.get("proofread") === "1",
     query: file ? { file } : asked.get("like") ? { id: asked.get("like") } : text ? { text } : null,
     item: asked.get("item"),
     lost: Boolean(entry.picture && !file),
@@ -30,18 +31,19 @@ export function read() {
 
 /** Whether two states ask for the same hits. */
 export const same = (one, other) =>
-  one.collection === other.collection && one.target === other.target
+  one.collection === other.collection && one.target === other.target && one.proofread === other.proofread
   && ["text", "id", "file"].every((part) => one.query?.[part] === other.query?.[part]);
 
 /** Whether an address can hold the query. */
 export const holds = (query) => !query?.file && !(query?.text?.length > MAX_TEXT);
 
 /** Write the state to the address. While a text is typed, its entry in the history is overwritten, not multiplied. */
-export function write({ collection, target, query }, { typing = false, only = false } = {}) {
+export function write({ collection, target, proofread, query }, { typing = false, only = false } = {}) {
   const asked = new URLSearchParams();
   if (query?.text && holds(query)) asked.set("q", query.text);
   if (query?.id) asked.set("like", query.id);
   if (target !== "images") asked.set("target", target);
+  if (proofread) asked.set("proofread", "1");
   if (collection && !only) asked.set("in", collection);
   const path = pathOf(asked);
   const text = holds(query) || !query.text || query.text.length > MAX_KEPT ? null : query.text;

@@ -33,8 +33,8 @@ export const collection = (name, signal) => call(address(name), { signal });
 /** One item, whole; an id is one segment, whatever slashes and dots it holds. */
 export const item = (name, id, signal) => call(`${address(name)}/items/${encodeURIComponent(id)}`, { signal });
 
-/** Search with `query`, one of {text}, {file} and {id}. */
-export function search(name, query, { target, limit, offset }, signal) {
+/** Search with `query`, one of {text}, {file} and {id}; a text's best `candidates`, if given, are proofread. */
+export function search(name, query, { target, limit, offset, candidates }, signal) {
   if (query.file) {
     const form = new FormData();
     form.append("file", query.file);
@@ -42,7 +42,8 @@ export function search(name, query, { target, limit, offset }, signal) {
     return call(`${address(name)}/search/image`, { method: "POST", body: form, signal });
   }
   const asked = query.id ? { id: query.id } : { text: query.text };
-  const body = JSON.stringify({ query: asked, target, limit, offset });
+  const reread = candidates ? { rerank: "proofread", candidates, explain: true } : {};
+  const body = JSON.stringify({ query: asked, target, limit, offset, ...reread });
   return call(`${address(name)}/search`, {
     method: "POST", body, headers: { "content-type": "application/json" }, signal,
   });

@@ -11,6 +11,7 @@ import { PAGE, fetchHits, fetchPage } from "./paging.js";
 import { showCollections, showFacts, showTarget } from "./picker.js";
 import { takePictures } from "./pictures.js";
 import { passes } from "./problem.js";
+import { CANDIDATES, hindrance, showSwitch } from "./proof.js";
 import { Results } from "./results.js";
 import { Screen } from "./screen.js";
 import { rememberScroll } from "./scroll.js";
@@ -20,7 +21,7 @@ import { Viewer } from "./viewer.js";
 
 const LOST = "The picture is gone after a reload: drop it again.";
 
-const state = { collection: null, target: "images", query: null };
+const state = { collection: null, target: "images", query: null, proofread: false };
 // all that is known of the collection in use
 let collection = null;
 
@@ -63,10 +64,21 @@ function go(change, { typing = false } = {}) {
 /** Change the state to something that there is; returns what is to be said about it. */
 function settle(change) {
   Object.assign(state, change);
-  if (state.target !== "texts" || served.hasCaptions(state.collection)) return [];
-  state.target = "images";
-  return [`“${state.collection}” has no captions: these are its images.`];
+  const notes = [];
+  if (state.target === "texts" && !served.hasCaptions(state.collection)) {
+    state.target = "images";
+    notes.push(`“${state.collection}” has no captions: these are its images.`);
+  }
+  const { available, reason } = served.canProofread(state.collection);
+  if (state.proofread && !available) {
+    state.proofread = false;
+    notes.push(`“${state.collection}” is not proofread: ${reason}.`);
+  }
+  return notes;
 }
+
+/** Why what is asked for cannot be proofread; null when it can. */
+const hindered = () => hindrance(state, served.canProofread(state.collection));
 
 /** Show what the state asks for; with an `entry` of the history as many hits as it had, scrolled as it was. */
 function show({ typing = false, entry = null, notes = [] } = {}) {
@@ -74,12 +86,14 @@ function show({ typing = false, entry = null, notes = [] } = {}) {
   if (!entry && !typing) scrollTo({ top: 0 });
   composer.show(state.query, state.collection, { typing });
   showTarget(state.target);
+  showSwitch(state.proofread, hindered());
   showTitle(state.query?.text);
   attempts.run((signal) => fetchAll(entry?.shown ?? PAGE, signal), ([known, answer]) => {
     // a newly published snapshot: what is known of the collection is asked for again next time
     collection = { ...known, stale: Boolean(answer && answer.snapshot !== known.snapshot) };
     served.update(known);
     showFacts(known);
+    showSwitch(state.proofread, hindered());
     if (answer) screen.answer(answer, { ...state, collection }, notes);
     else screen.start(known, notes, (example) => go({ query: { text: example }, target: "images" }));
     if (entry) scrollTo({ top: entry.scroll ?? 0 });
@@ -94,7 +108,10 @@ async function fetchAll(count, signal) {
   return [known, state.query ? await fetchHits(ask, count, signal) : null];
 }
 
-const ask = (page, signal) => api.search(state.collection, state.query, { target: state.target, ...page }, signal);
+const ask = (page, signal) => {
+  const candidates = state.proofread && !hindered() ? CANDIDATES : null;
+  return api.search(state.collection, state.query, { target: state.target, candidates, ...page }, signal);
+};
 
 function more() {
   const below = (error, retry) => screen.failure(error, retry, { below: true });
@@ -106,9 +123,10 @@ function more() {
 
 /** Show what the address asks for, of the collections that there are. */
 function recall() {
-  const { collection: asked, target, query, lost, entry } = address.read();
+  const { collection: asked, target, query, proofread, lost, entry } = address.read();
   const before = { ...state };
-  const notes = settle({ collection: served.choose(asked, entry.collection, state.collection), target, query });
+  const chosen = served.choose(asked, entry.collection, state.collection);
+  const notes = settle({ collection: chosen, target, query, proofread });
   address.keep({ collection: state.collection });
   // an item was opened or closed above the same hits
   if (address.same(before, state) && !lost) return viewer.follow();
@@ -126,6 +144,7 @@ takePictures({ onPicture: (file) => go({ query: { file } }), onRefused: (why) =>
 takeKeys({ onFocus: () => composer.focus(), onClear: clear, onEnter: () => results.focus() });
 rememberScroll();
 $("target").addEventListener("change", (event) => go({ target: event.target.value }));
+$("proofread").addEventListener("change", (event) => go({ proofread: event.target.checked }));
 $("collection").addEventListener("change", (event) => {
   remember(event.target.value);
   // an item belongs to its collection; words and pictures can be asked of another

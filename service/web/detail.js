@@ -1,6 +1,7 @@
 // One item, whole: the picture, its captions and metadata. Arrows lead to its neighbours.
 
 import { $, element, number } from "./dom.js";
+import { remarks, sentence } from "./proof.js";
 
 export class Detail {
   #items = [];
@@ -84,10 +85,19 @@ export class Detail {
     for (const id of ["detail-previous", "detail-next"]) $(id).hidden = this.#items.length < 2;
     $("detail-previous").disabled = place === 0;
     $("detail-next").disabled = place === this.#items.length - 1;
-    $("detail-facts").replaceChildren(...captions(item, title), facts(item), ...nested(item.metadata ?? {}));
+    $("detail-facts").replaceChildren(...proofread(item), ...captions(item, title), facts(item), ...nested(item.metadata ?? {}));
     $("detail").scrollTop = 0;
     this.#onShow(item, place);
   }
+}
+
+/** What was searched for beside this picture, word by word. */
+function proofread(item) {
+  const words = sentence(item.text, item.proof);
+  if (!words) return [];
+  const found = remarks(item.proof);
+  const verdict = found.length ? element("ul", {}, ...found) : element("p", { class: "quiet" }, "No word is contradicted.");
+  return [element("h3", {}, "Proofread"), element("p", {}, words), verdict];
 }
 
 function captions(item, title) {
@@ -102,6 +112,7 @@ function facts(item) {
     ["id", item.id],
     ["size", `${number(item.width)} × ${number(item.height)}`],
     ...(item.score == null ? [] : [["score", item.score.toFixed(4)]]),
+    ...(item.proof ? [["proofread score", item.proof.score.toFixed(3)]] : []),
     ...scalar.map(([name, value]) => [name.replaceAll("_", " "), String(value)]),
   ];
   return element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));

@@ -2,7 +2,7 @@
 
 import { $ } from "./dom.js";
 
-const typing = (element) => element.matches("input:not([type=radio]), textarea, select");
+const typing = (element) => element.matches("input:not([type=radio], [type=checkbox]), textarea, select");
 
 /** `onFocus()` for "/", `onClear()` for Escape, `onEnter()` for the way down from the field into the hits. */
 export function takeKeys({ onFocus, onClear, onEnter }) {

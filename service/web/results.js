@@ -1,6 +1,7 @@
 // The hits: a grid of pictures, or a list of captions with the picture each belongs to.
 
 import { element, icon } from "./dom.js";
+import { sentence } from "./proof.js";
 import { rove } from "./rove.js";
 
 const score = (hit) => (hit.score == null ? null : element("span", { class: "score", title: "cosine similarity" }, hit.score.toFixed(3)));
@@ -32,14 +33,17 @@ export class Results {
     });
   }
 
-  /** Show hits or sample items; with `append`, below what is there. Returns how many were new. */
-  show(hits, target, { append = false } = {}) {
+  /**
+   * Show hits or sample items; with `append`, below what is there. `text` is what their words, if they are proofread,
+   * stand in. Returns how many were new.
+   */
+  show(hits, target, { append = false, text = null } = {}) {
     if (!append) this.clear();
     this.#list.classList.toggle("texts", target === "texts");
     // a collection that was published between two pages may repeat a hit
     const key = (hit) => `${hit.id}\n${hit.caption ?? ""}`;
     const known = new Set(this.items.map(key));
-    const fresh = hits.filter((hit) => !known.has(key(hit)));
+    const fresh = hits.filter((hit) => !known.has(key(hit))).map((hit) => ({ ...hit, text }));
     const first = this.items.length;
     this.items.push(...fresh);
     this.#list.append(...fresh.map((hit, place) => this.#row(hit, first + place, target)));
@@ -74,7 +78,9 @@ export class Results {
   #row(hit, place, target) {
     const caption = element("span", { class: "caption" }, hit.caption ?? hit.captions?.[0] ?? hit.id);
     const rank = target === "texts" ? element("span", { class: "rank" }, String(place + 1)) : null;
-    const parts = target === "texts" ? [rank, picture(hit), caption, score(hit)] : [picture(hit), caption, score(hit)];
+    const parts = target === "texts"
+      ? [rank, picture(hit), caption, score(hit)]
+      : [picture(hit), sentence(hit.text, hit.proof), caption, score(hit)];
     return element(
       "li",
       { class: "hit" },

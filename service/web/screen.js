@@ -64,7 +64,7 @@ export class Screen {
   }
 
   #hits(answer, { query, target, collection }, append) {
-    const fresh = this.#results.show(answer.hits, target, { append });
+    const fresh = this.#results.show(answer.hits, target, { append, text: answer.text });
     const count = this.#results.items.length;
     const total = totalOf(collection, query, target);
     const text = found(count, total, target);

@@ -30,6 +30,11 @@ export class Served {
     return Boolean(this.#collections.get(name)?.captions);
   }
 
+  /** Whether words can be checked against a collection's images, and if not, why. */
+  canProofread(name) {
+    return this.#collections.get(name)?.proofread ?? { available: false, reason: null };
+  }
+
   /** The first of some names that is served, else the one that was chosen last, else the first there is. */
   choose(...wanted) {
     return [...wanted, remembered(), ...this.names].find((name) => this.#collections.has(name));

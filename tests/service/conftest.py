@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.support.collections import make_colours
+from tests.support.collections import make_colours, make_painted
 
 PATIENCE_S = 30.0
 # one of the names that a service bound to loopback answers to
@@ -30,6 +30,24 @@ def home(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
     folder = tmp_path_factory.mktemp("home")
     make_colours(folder, tiny_bundle)
     return folder
+
+
+@pytest.fixture(scope="package")
+def painted(tmp_path_factory: pytest.TempPathFactory, proof_bundle: Path, tiny_bundle: Path) -> Path:
+    """A home with "painted", 12 pictures with patches; "bare", the same without; "colours", of a model that cannot."""
+    folder = tmp_path_factory.mktemp("painted")
+    make_painted(folder, proof_bundle)
+    make_painted(folder, proof_bundle, "bare", patches=False)
+    make_colours(folder, tiny_bundle)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def reader(painted: Path) -> Iterator[TestClient]:
+    """The app over `painted`, ready."""
+    with TestClient(create_app(Settings(home=painted)), base_url=ADDRESS, raise_server_exceptions=False) as made:
+        wait_until_ready(made)
+        yield made
 
 
 @pytest.fixture(scope="package")

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from index.collection import Collection
+from index.embed import embed
+from index.options import EmbedOptions
 from index.publish import publish
 from index.rows import Entry
 from index.schema import Record
+from index.sources import open_source
 from models.bundle import Bundle
 from models.manifest import BundleManifest
 from tests.support.images import encoded
@@ -54,6 +57,39 @@ def make_colours(
         entries.append(Entry(record, vector, bundle.embed_texts(captions).vectors))
     add_published(home, bundle.manifest, name, entries)
     return [entry.record.id for entry in entries]
+
+
+def make_painted(
+    home: Path, bundle_path: Path, name: str = "painted", *, repeats: int = 3, patches: bool | None = None
+) -> list[str]:
+    """A collection of noisy pictures in the four colours of `tests.support.proof_bundle`, embedded by the job, published.
+
+    Item `red-0.png` is a red picture, `home/painted/red-0.png`, with no captions. *patches*: see `EmbedOptions`.
+    """
+    from PIL import Image
+
+    # only here: it needs torch
+    from tests.support.proof_bundle import PAINT, picture
+
+    link_bundle(home, bundle_path)
+    bundle = Bundle.open(bundle_path)
+    folder = home / "painted"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, colour in enumerate(PAINT):
+        for shade in range(repeats):
+            pixels = picture(colour, 100 * number + shade)
+            (folder / f"{colour}-{shade}.png").write_bytes(encoded(Image.fromarray(pixels)))
+    root = home / "collections"
+    if (root / name).exists():
+        collection = Collection.open(root, name)
+    else:
+        collection = Collection.create(
+            root, name, dim=bundle.manifest.dim, bundle_digest=bundle.digest, bundle_name=bundle.manifest.name
+        )
+    with embed(collection, open_source(str(folder)), bundle, EmbedOptions(patches=patches)) as job:
+        list(job)
+    publish(collection.latest())
+    return sorted(path.name for path in folder.iterdir())
 
 
 def add_published(home: Path, manifest: BundleManifest, name: str, entries: Sequence[Entry]) -> None:

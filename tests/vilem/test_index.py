@@ -14,6 +14,9 @@ from index.build import build_parts
 from index.collection import Collection
 from index.errors import SelfCheckFailed, SourceError
 from index.snapshot import IndexPart
+from models.bundle import Bundle
+from models.errors import ProofreaderMissing
+from models.proofreader import Proofreader
 from models.scenes.corpus import write_jsonl
 from tests.support.tiny_bundle import make_tiny_bundle
 from vilem.cli.index import EXIT_WITH_REJECTS
@@ -58,6 +61,24 @@ def test_a_second_build_skips_what_is_there(home: Path) -> None:
 
     assert "│ unchanged │ 6 " in output
     assert "│ embedded │ 0 " in output
+
+
+def test_patches_are_stored_and_told(home: Path, proof_bundle: Path) -> None:
+    """With a proofreader in the bundle patches are stored unless refused, later by the same command; how many bytes is said."""
+    arguments = ["build", "scenes", str(home / "source" / "test.jsonl"), "--model", str(proof_bundle)]
+    # where the service will look for it
+    (home / "bundles" / "colours").symlink_to(proof_bundle)
+
+    without = " ".join(run(home, *arguments, "--no-patches").output.split())
+    assert "no patches are stored" in run(home, "show", "scenes").output
+    completed = " ".join(run(home, *arguments).output.split())
+
+    size = Proofreader.open(Bundle.open(proof_bundle)).stored_bytes
+    assert "│ patches │ 0 bytes" in without
+    assert f"│ patches │ {6 * size:,} bytes" in completed
+    assert "patches are stored" in run(home, "show", "scenes").output.replace("no patches", "none")
+    refused = run(home, "build", "x", str(home / "source" / "test.jsonl"), "--model", "tiny", "--patches")
+    assert isinstance(refused.exception, ProofreaderMissing)
 
 
 def test_rejects_have_their_own_status(home: Path) -> None:

@@ -1,5 +1,6 @@
 """`vilem search`: hits as a table."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from index.publish import publish
 from index.sources import open_source
 from models.bundle import Bundle
 from models.scenes.corpus import write_jsonl
+from tests.support.collections import make_painted
 from tests.support.tiny_bundle import make_tiny_bundle
 from vilem.cli.main import app
 
@@ -78,3 +80,59 @@ def test_what_is_missing_is_named(home: Path, arguments: list[str], said: str) -
 
     assert result.exit_code != 0
     assert said in str(result.exception)
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory: pytest.TempPathFactory, proof_bundle: Path) -> Path:
+    """A home with "painted", pictures that can be proofread, and "bare", the same without patches."""
+    folder = tmp_path_factory.mktemp("painted")
+    make_painted(folder, proof_bundle, repeats=2)
+    make_painted(folder, proof_bundle, "bare", repeats=2, patches=False)
+    return folder
+
+
+def reranked(home: Path, *arguments: str) -> list[dict[str, object]]:
+    """Hits of a re-ranked search, as programs get them."""
+    options = ["--rerank", "proofread", "--json", "--home", str(home)]
+    result = CliRunner().invoke(app, ["search", "painted", "a red picture", *arguments, *options], env=WIDE)
+    assert 0 == result.exit_code, result.output
+    return [json.loads(line) for line in result.output.splitlines()]
+
+
+def test_hits_are_reranked(painted: Path) -> None:
+    """With --rerank hits come in the order of cosine and proof; the proof's words are told."""
+    hits = reranked(painted, "--limit", "8")
+
+    mixed = [hit["mixed"] for hit in hits]
+    assert sorted(mixed, reverse=True) == mixed  # pyright: ignore[reportArgumentType]
+    assert all(["a", "red", "picture"] == [word["text"] for word in hit["proof"]["words"]] for hit in hits)  # type: ignore[index]
+
+
+def test_behind_the_candidates_hits_come_by_vector(painted: Path) -> None:
+    """A limit beyond --candidates goes on without proofs; nothing twice, nothing missing; a lower one cuts."""
+    hits = reranked(painted, "--limit", "8", "--candidates", "3")
+
+    assert 8 == len({hit["id"] for hit in hits})
+    assert [True] * 3 + [False] * 5 == ["proof" in hit for hit in hits]
+    assert 2 == len(reranked(painted, "--limit", "2", "--candidates", "3"))
+
+
+def test_the_table_shows_the_words(painted: Path) -> None:
+    """Persons see the sentence beside each hit, with what the picture contradicts."""
+    arguments = ["search", "painted", "a red picture", "--rerank", "proofread", "--home", str(painted)]
+
+    output = CliRunner().invoke(app, arguments, env=WIDE).output
+
+    assert "a ✗red→green picture" in output
+    assert "a ✗red→blue picture" in output
+
+
+def test_what_cannot_be_reranked_is_told(painted: Path) -> None:
+    """Pictures and captions as a query or target are refused; a collection without patches says how to get them."""
+    asked = ["search", "bare", "red", "--rerank", "proofread", "--home", str(painted)]
+
+    missing = CliRunner().invoke(app, asked)
+    senseless = [CliRunner().invoke(app, [*asked, each]) for each in ("--texts", "--image")]
+
+    assert "vilem index build" in str(missing.exception)
+    assert [2, 2] == [result.exit_code for result in senseless]

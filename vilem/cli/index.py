@@ -39,6 +39,15 @@ def build(
     root: Annotated[str | None, typer.Option(help="Folder that a table's relative paths start from.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images in one inference.")] = 16,
     max_pixels: Annotated[int, typer.Option(min=1, help="Larger pictures are rejected.")] = 100_000_000,
+    patches: Annotated[
+        bool | None,
+        typer.Option(
+            "--patches/--no-patches",
+            help="Store what the bundle's proofreader reads of each picture (at most 10 KB): words can then be checked, "
+            "and hits re-ranked, without decoding it again. Made for rows that lack it too.",
+            show_default="on if the bundle has a proofreader",
+        ),
+    ] = None,
     recall: Recall = 0.95,
 ) -> None:
     """Embed a source into a collection and publish it. Run it again to resume or to add what is new.
@@ -63,7 +72,7 @@ def build(
     items = open_source(source, root=root)
     bundle = Bundle.open(find_bundle(model, folder))
     collections = folder / "collections"
-    options = EmbedOptions(image_batch=batch, limits=DecodeLimits(max_pixels=max_pixels))
+    options = EmbedOptions(image_batch=batch, limits=DecodeLimits(max_pixels=max_pixels), patches=patches)
     # what a supervisor sends means what Ctrl-C means: commit, then stop
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -140,6 +149,7 @@ def show(name: Name, home: Home = None) -> None:
         ("published", f"{manifest.id}: {manifest.images.rows:,} items, {manifest.created_at}"),
         ("images", _part(manifest, "images")),
         ("texts", _part(manifest, "texts")),
+        ("proofreading", _proofreading(collection.at(manifest.items_version, manifest.captions_version))),
         ("rejects", f"{len(collection.rejects()):,}"),
     ]
     _print_table(("collection", name), rows)
@@ -227,10 +237,17 @@ def _print_summary(name: str, summary: "Summary", manifest: "SnapshotManifest") 
         ("unchanged", f"{summary.unchanged:,}"),
         ("rejected", ", ".join(f"{reason}: {count}" for reason, count in summary.rejected.items()) or "0"),
         ("captions", f"{summary.captions:,} embedded, {summary.captions_truncated:,} of them cut"),
+        ("patches", f"{summary.patch_bytes:,} bytes stored for proofreading"),
         ("seconds", f"{summary.seconds:.1f}"),
         ("published", f"{manifest.id}: {manifest.images.rows:,} items, {manifest.images.factory}"),
     ]
     _print_table(("collection", name), rows)
+
+
+def _proofreading(served: "Collection") -> str:
+    from index.patches import has_patches
+
+    return "patches are stored" if has_patches(served.items) else "no patches are stored"
 
 
 def _part(manifest: "SnapshotManifest", name: str) -> str:

@@ -7,7 +7,7 @@ import typer
 
 from models.errors import ModelError
 from vilem import __version__
-from vilem.cli import demo, index, model, scenes, search, serve, train, train_mlm
+from vilem.cli import demo, edit_captions, index, model, proofread, scenes, search, serve, train, train_mlm
 from vilem.cli import eval as evaluation
 
 # what `.[train]` brings; serving and searching need none of it
@@ -24,9 +24,11 @@ app.add_typer(model.app, name="model")
 app.add_typer(scenes.app, name="scenes")
 app.add_typer(index.app, name="index")
 app.command("search")(search.search)
+app.command("proofread")(proofread.proofread)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
+app.command("edit-captions")(edit_captions.edit_captions)
 app.command("train-mlm")(train_mlm.train_mlm)
 app.add_typer(evaluation.app, name="eval")
 
@@ -57,9 +59,11 @@ def main() -> None:
     except (ModelError, CollectionError) as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _TRAIN_EXTRA:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in (*_TRAIN_EXTRA, "av"):
             raise
-        _fail(f"this needs {error.name}, which is not installed: pip install -c constraints.txt -e '.[cpu,train]'")
+        extra = "video" if missing == "av" else "train"
+        _fail(f"this needs {error.name}, which is not installed: pip install -c constraints.txt -e '.[cpu,{extra}]'")
     except ValidationError as error:
         if error.title != "Settings":
             raise

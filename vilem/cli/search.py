@@ -1,15 +1,26 @@
 """`vilem search`: one query against a published collection, as a table."""
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vilem.cli.proofread import marked
+
 if TYPE_CHECKING:
     import numpy as np
 
+    from index.rerank import Reread
     from index.searcher import Hit, Searcher
+    from models.bundle import Bundle
+
+
+class Rerank(StrEnum):
+    """Ways to order hits anew."""
+
+    proofread = "proofread"
 
 
 def search(
@@ -18,6 +29,10 @@ def search(
     image: Annotated[bool, typer.Option("--image", help="The query is a picture's path.")] = False,
     texts: Annotated[bool, typer.Option("--texts", help="Find captions instead of pictures.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Hits to show.")] = 10,
+    rerank: Annotated[
+        Rerank | None, typer.Option(help="Order the best anew by what each picture says of the query's words.")
+    ] = None,
+    candidates: Annotated[int, typer.Option(min=1, max=100, help="How many of the best to order anew.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a hit, for programs.")] = False,
     home: Annotated[Path | None, typer.Option(help="Folder with bundles/ and collections/ [VILEM_HOME].")] = None,
 ) -> None:
@@ -27,30 +42,59 @@ def search(
     Examples:
       vilem search photos "two dogs on a beach"
       vilem search photos holiday.jpg --image --limit 5
+      vilem search photos "two dogs on a beach" --rerank proofread
     """
+    from index.rerank import Reread
     from index.searcher import Searcher
+    from models.bundle import Bundle, bundle_of
     from service.settings import Settings
 
     if not query.strip():
         raise typer.BadParameter("the query is empty: give a sentence, or a picture's path with --image")
+    if rerank and (image or texts):
+        raise typer.BadParameter("only pictures found by a sentence can be re-ranked: leave --image and --texts out")
     settings = Settings() if home is None else Settings(home=home)
     searcher = Searcher.open(settings.home / "collections", collection)
-    vector, truncated = _embed(searcher, query, settings.home, image=image)
-    hits = searcher.search(vector[None], [limit], "texts" if texts else "images")[0]
+    bundle = Bundle.open(bundle_of(searcher.manifest.bundle_digest, searcher.manifest.bundle_name, settings.home))
+    vector, truncated = _embed(bundle, query, image=image)
+    if rerank is None:
+        hits = searcher.search(vector[None], [limit], "texts" if texts else "images")[0]
+        found = [Reread(hit) for hit in hits]
+    else:
+        found = _proofread(searcher, bundle, query, vector, candidates, limit)
     if as_json:
-        for hit in hits:
-            typer.echo(json.dumps({"id": hit.id, "score": hit.score, "uri": hit.record.uri, "caption": _caption(hit)}))
+        for each in found:
+            typer.echo(json.dumps(_fields(each)))
         return
-    _print(hits, f"{collection} version {searcher.version}", truncated=truncated)
+    _print(found, f"{collection} version {searcher.version}", truncated=truncated)
 
 
-def _embed(searcher: "Searcher", query: str, home: Path, *, image: bool) -> tuple["np.ndarray", bool]:
+def _proofread(
+    searcher: "Searcher", bundle: "Bundle", query: str, vector: "np.ndarray", candidates: int, limit: int
+) -> "list[Reread]":
+    """The best *limit* hits: the candidates in their new order, behind them the others by vector."""
+    from index.rerank import Reread, rerank
+    from models.proofreader import Proofreader
+
+    best = searcher.search(vector[None], [candidates], "images", patches=True)[0]
+    found = rerank(Proofreader.open(bundle), query, best, words=True)
+    if limit > candidates:
+        found += [Reread(hit) for hit in searcher.search(vector[None], [limit], "images", skips=[candidates])[0]]
+    return found[:limit]
+
+
+def _fields(found: "Reread") -> dict[str, object]:
+    from dataclasses import asdict
+
+    hit = found.hit
+    fields: dict[str, object] = {"id": hit.id, "score": hit.score, "uri": hit.record.uri, "caption": _caption(hit)}
+    return fields if found.proof is None else {**fields, "mixed": found.mixed, "proof": asdict(found.proof)}
+
+
+def _embed(bundle: "Bundle", query: str, *, image: bool) -> tuple["np.ndarray", bool]:
     """The query's vector (d,), and whether a text was cut."""
-    from models.bundle import Bundle, bundle_of
     from models.errors import ImageUnreadable
 
-    manifest = searcher.manifest
-    bundle = Bundle.open(bundle_of(manifest.bundle_digest, manifest.bundle_name, home))
     if not image:
         embedded = bundle.embed_texts([query])
         return embedded.vectors[0], bool(embedded.truncated[0])
@@ -61,7 +105,7 @@ def _embed(searcher: "Searcher", query: str, home: Path, *, image: bool) -> tupl
     return bundle.embed_images(bundle.prepare(data)[None])[0], False
 
 
-def _print(hits: list["Hit"], title: str, *, truncated: bool) -> None:
+def _print(found: "list[Reread]", title: str, *, truncated: bool) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -70,9 +114,14 @@ def _print(hits: list["Hit"], title: str, *, truncated: bool) -> None:
     # whole, if need be on several lines: an id that is cut names nothing
     table.add_column("id", overflow="fold")
     table.add_column("caption", overflow="fold")
-    for hit in hits:
+    reread = any(each.proof for each in found)
+    if reread:
+        table.add_column("proofread", overflow="fold")
+    for each in found:
+        hit = each.hit
         # Text: what stands in brackets in a caption is no markup
-        table.add_row(f"{hit.score:.3f}", Text(hit.id), Text(_caption(hit)))
+        row = [f"{hit.score:.3f}", Text(hit.id), Text(_caption(hit))]
+        table.add_row(*row, *([marked(each.proof) if each.proof else ""] if reread else []))
     console = Console()
     console.print(table)
     if truncated:

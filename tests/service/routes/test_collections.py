@@ -10,7 +10,7 @@ from service.settings import Settings
 from tests.service.conftest import ADDRESS, wait_until_ready
 
 FIELDS = {
-    "name", "count", "captions", "dim", "version", "snapshot", "published_at", "model", "bundle_digest",
+    "name", "count", "captions", "dim", "version", "snapshot", "published_at", "model", "bundle_digest", "proofread",
 }  # fmt: skip
 
 
@@ -24,6 +24,16 @@ def test_the_list_names_what_is_served(client: TestClient) -> None:
     assert ("colours", 24, 48, 16, "tiny") == tuple(
         found[name] for name in ("name", "count", "captions", "dim", "model")
     )
+
+
+def test_a_collection_says_whether_it_can_be_proofread(reader: TestClient) -> None:
+    """Each collection says so; one that cannot says why, and what to do: the model has no proofreader, or no patches are stored."""
+    found = {each["name"]: each["proofread"] for each in reader.get("/v1/collections").json()["collections"]}
+
+    assert {"available": True, "reason": None} == found["painted"]
+    assert "vilem index build bare" in found["bare"]["reason"]
+    assert "has no proofreader" in found["colours"]["reason"]
+    assert [False, False] == [found[name]["available"] for name in ("bare", "colours")]
 
 
 def test_one_collection_has_a_sample(client: TestClient) -> None:

@@ -24,11 +24,23 @@ def test_the_answer_has_all_its_parts(client: TestClient) -> None:
     """A search answers hits with ids, scores, sizes and URLs, and the collection, version, snapshot, model and times."""
     answer = client.post(SEARCH, json={"query": {"text": "yellow"}, "limit": 2}).json()
 
-    assert {"hits", "collection", "version", "snapshot", "model", "cached", "truncated", "took_ms"} == set(answer)
-    hit = answer["hits"][0]
-    assert {"id", "score", "width", "height", "image_url", "thumbnail_url", "captions", "metadata", "caption"} == set(
-        hit
+    assert {"hits", "collection", "version", "snapshot", "model", "cached", "truncated", "text", "took_ms"} == set(
+        answer
     )
+    hit = answer["hits"][0]
+    assert {
+        "id",
+        "score",
+        "width",
+        "height",
+        "image_url",
+        "thumbnail_url",
+        "captions",
+        "metadata",
+        "caption",
+        "proof",
+    } == set(hit)
+    assert (None, None) == (answer["text"], hit["proof"]), "nothing was asked of the words"
     assert (48, 40) == (hit["width"], hit["height"])
     assert answer["took_ms"]["total"] >= answer["took_ms"]["search"] > 0
 

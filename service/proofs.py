@@ -1,0 +1,91 @@
+"""A bundle's proofreader behind its queues: a text beside pictures, and what it reads of a picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from index.rerank import Reread, in_order, read_beside
+from index.searcher import Hit
+from models.bundle import Bundle
+from models.ort import Runtime
+from models.proof import Proof
+from models.proofreader import Proofreader
+from service.batching import MicroBatcher
+from service.metrics import Metrics
+from service.settings import Settings
+
+# Each text that waits holds up to a hundred pictures of 10 KB: 64 MB in all. At 40 ms a text that is a wait of 2.5 s.
+_MAX_TEXTS_WAITING = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A text, the stored images, in bytes, that it is to be read beside, and whether its words are wanted."""
+
+    text: str
+    images: tuple[bytes, ...]
+    words: bool
+
+
+class Proofs:
+    """One proofreader that many requests share.
+
+    Args:
+        bundle: that has one.
+        settings: bounds.
+        metrics: where pairs, batches and waits are counted.
+    """
+
+    def __init__(self, bundle: Bundle, settings: Settings, metrics: Metrics) -> None:
+        self._proofreader = Proofreader.open(bundle, Runtime(threads=settings.threads))
+        self._count = metrics.proofs
+        # the pictures of one text are a batch already
+        self._texts: MicroBatcher[Asked, list[Proof]] = MicroBatcher(
+            self._check,
+            name="proofread",
+            max_batch=1,
+            max_queue=min(settings.max_queue, _MAX_TEXTS_WAITING),
+            metrics=metrics,
+        )
+        self._images: MicroBatcher[np.ndarray, bytes] = MicroBatcher(
+            self._encode,
+            name="proof-image",
+            max_batch=settings.max_batch,
+            max_queue=settings.max_queue,
+            metrics=metrics,
+        )
+
+    async def check(self, text: str, images: Sequence[bytes], deadline_s: float, *, words: bool = True) -> list[Proof]:
+        """One proof for each stored image; without *words* there are only their scores, which takes half as long.
+
+        Raises:
+            TextInvalid: *text* is not Unicode.
+            StoredImageInvalid: an image is damaged, or another bundle's.
+            ServiceError: as `MicroBatcher.submit`.
+        """
+        return await self._texts.submit(Asked(text, tuple(images), words), deadline_s)
+
+    async def encode_image(self, pixels: np.ndarray, deadline_s: float) -> bytes:
+        """What the proofreader reads of a prepared image (S, S, 3), in bytes; raises as `MicroBatcher.submit`."""
+        return await self._images.submit(pixels, deadline_s)
+
+    def in_order(self, hits: Sequence[Hit], proofs: Sequence[Proof]) -> list[Reread]:
+        """The hits by cosine and proof together; see `index.rerank`."""
+        return in_order(self._proofreader, hits, proofs)
+
+    def is_whole(self, image: bytes) -> bool:
+        """Whether *image* may be a stored one, by its size."""
+        return len(image) == self._proofreader.stored_bytes
+
+    def close(self) -> None:
+        """End the worker threads."""
+        self._texts.close()
+        self._images.close()
+
+    def _check(self, batch: list[Asked]) -> list[list[Proof]]:
+        self._count.inc(sum(len(asked.images) for asked in batch))
+        return [read_beside(self._proofreader, asked.text, asked.images, words=asked.words) for asked in batch]
+
+    def _encode(self, batch: list[np.ndarray]) -> list[bytes]:
+        return [image.to_bytes() for image in self._proofreader.encode_images(np.stack(batch))]
