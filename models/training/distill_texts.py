@@ -20,8 +20,8 @@ from models.errors import ModelError
 from models.sealed import write_atomically
 from models.training.distill import away
 from models.training.features import text_features
-from models.training.loop import learning_rate
 from models.training.recipe import OptimPart
+from models.training.schedules import learning_rate
 from models.training.teachers import Memory, Teacher
 
 # a stop costs at most this many steps of a text tower, seconds to a minute

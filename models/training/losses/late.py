@@ -8,8 +8,8 @@ from models.training.losses.reduction import full
 # below any cosine, and finite: a maximum never falls on what is not there, and never is no number
 _NOWHERE = -2.0
 
-# cosines held at once: 128 MB in single precision
-_AT_ONCE = 2**25
+# cosines of a chunk: 32 MB in single precision, and with what is made of them on the way about four times that
+_AT_ONCE = 2**23
 
 
 def late_interaction(
@@ -31,7 +31,7 @@ def late_interaction(
         scale: factor on the similarity.
         seen: [b, p] bool, False for patches that are padding; each image has a patch. All by default.
         weights: [b] of the pairs, as in `contrastive`.
-        chunk: texts that are compared at once; by default as many as 128 MB hold.
+        chunk: texts that are compared at once; by default so many that about 128 MB are held.
 
     Returns:
         The mean of both directions, a scalar.
@@ -65,8 +65,6 @@ def late_similarities(
         to_texts [n, b]: mean over an image's patches of the most similar token's cosine; and to_images [b, n]: mean over a
         text's tokens of the most similar patch's.
     """
-    if seen is None:
-        seen = torch.ones(patches.shape[:2], dtype=torch.bool, device=patches.device)
     step = chunk or max(1, _AT_ONCE // (tokens.shape[1] * len(patches) * patches.shape[1]))
     parts = [
         _compare(some, patches, real, seen)
@@ -76,12 +74,15 @@ def late_similarities(
 
 
 def _compare(
-    tokens: torch.Tensor, patches: torch.Tensor, there: torch.Tensor, seen: torch.Tensor
+    tokens: torch.Tensor, patches: torch.Tensor, there: torch.Tensor, seen: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`late_similarities` of one chunk of texts: [n, c] and [c, n]."""
     cosines = torch.einsum("ctd,npd->cntp", tokens, patches)
     # max by place, not amax: amax would keep all cosines for the backward pass
     of_patches = cosines.masked_fill(~there[:, None, :, None], _NOWHERE).max(dim=2).values  # [c, n, p]
+    if seen is None:
+        # images rarely have padding: no copy of the cosines for nothing
+        return full(of_patches).mean(dim=-1).T, _mean(cosines.max(dim=3).values, there[:, None])
     of_tokens = cosines.masked_fill(~seen[None, :, None, :], _NOWHERE).max(dim=3).values  # [c, n, t]
     return _mean(of_patches, seen[None]).T, _mean(of_tokens, there[:, None])
 

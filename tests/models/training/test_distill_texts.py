@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from models.bundle import BUILT_IN, Bundle
 from models.open_clip_import import import_open_clip
+from models.ort import Runtime
 from models.scenes.captions import describe
 from models.scenes.corpus import example
 from models.scenes.grammar import sample_scene
@@ -87,7 +88,7 @@ def test_a_new_text_tower_finds_in_an_old_index_what_the_teacher_finds() -> None
 
     Pictures and queries are of scenes that it never saw, with combinations that training never shows.
     """
-    teacher = BundleTeacher(Bundle.open(BUILT_IN / "scenes-s"))
+    teacher = BundleTeacher(Bundle.open(BUILT_IN / "scenes-s", runtime=Runtime(threads=1)))
     held_out = [example("test", number, 5) for number in range(40)]
     index = teacher.images(np.stack([each.image for each in held_out]))
     queries = [each.captions[BRIEF] for each in held_out]

@@ -60,6 +60,18 @@ def test_chunks_change_nothing(seed: int, pairs: int, chunk: int) -> None:
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
+def test_all_patches_are_seen_unless_said_otherwise() -> None:
+    """Without a mask of patches the similarities are those of a mask that hides none."""
+    tokens, patches, there, seen = _batch(2, 4)
+
+    for one, other in zip(
+        late_similarities(tokens, patches, there, seen=torch.ones_like(seen)),
+        late_similarities(tokens, patches, there),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
 def test_all_cosines_are_never_kept() -> None:
     """For the backward pass no table of all tokens by all patches is kept, nor one of a chunk's."""
     tokens, patches = units(0, 6, 10, 3).requires_grad_(), units(1, 6, 20, 3).requires_grad_()
