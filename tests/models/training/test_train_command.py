@@ -4,18 +4,21 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
 from models.bundle import Bundle
 from models.manifest import read_manifest
+from models.proofreader import Proofreader
 from models.scenes.corpus import write_jsonl
 from tests.models.training.small import recipe_file
 from vilem.cli.eval import evaluate
 from vilem.cli.train import train
 
 SHORT = ("steps = 20", "steps = 2")
+PROOFREADING = ('precision = "fp32"', 'precision = "fp32"\n[proofreading]\nwidth = 8\nheads = 2\nlevels = 2\nside = 2')
 
 
 def _app() -> typer.Typer:
@@ -33,7 +36,7 @@ def _vilem(*arguments: str | Path) -> Result:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home where `vilem train` has made the bundle `small`."""
     folder = tmp_path_factory.mktemp("home")
-    done = _vilem("train", recipe_file(folder, SHORT), "--home", folder)
+    done = _vilem("train", recipe_file(folder, SHORT, PROOFREADING), "--home", folder)
     assert 0 == done.exit_code, done.output
     yield folder
 
@@ -44,6 +47,16 @@ def test_one_command_makes_a_bundle(home: Path) -> None:
 
     assert ("small", 16) == (bundle.manifest.name, bundle.manifest.dim)
     assert (1, 16) == bundle.embed_texts(["a red circle"]).vectors.shape
+
+
+def test_what_it_learnt_to_proofread_is_kept(home: Path) -> None:
+    """A recipe with proofreading leaves a proofreader, calibrated on the validation scenes, that reads any picture."""
+    reader = Proofreader.open(Bundle.open(home / "bundles" / "small"))
+    images = reader.encode_images(np.zeros((2, 64, 64, 3), np.uint8))
+
+    assert reader.spec.calibration.words > 0
+    assert "circle" in reader.vocabulary
+    assert [3, 3] == [len(proof.words) for proof in reader.check("a red circle", images)]
 
 
 def test_the_manifest_tells_how_it_was_made(home: Path) -> None:
