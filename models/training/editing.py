@@ -20,7 +20,7 @@ class EditedBatch:
     Attributes:
         ids: [m, t] token ids, 0 after the end.
         word_of: [m, t] each token's word, -1 for none.
-        there: [m, w] bool, False for padding.
+        there: [m, w] bool, False for padding and for words that the context cuts off.
         wrong: [m, w] bool.
         places: [n, 2] text and word of each correction.
         words: [n] index of the right word in the vocabulary.
@@ -133,19 +133,22 @@ class EditMaker:
         there, wrong = torch.zeros(2, len(edits), words, dtype=torch.bool)
         for row, (edit, encoding) in enumerate(zip(edits, encodings, strict=True)):
             ids[row, : len(encoding.ids)] = torch.tensor(encoding.ids)
-            word_of[row, : len(encoding.ids)] = torch.tensor(token_words(encoding.offsets, edit.words))
-            there[row, : len(edit.words)] = True
+            of = token_words(encoding.offsets, edit.words)
+            word_of[row, : len(encoding.ids)] = torch.tensor(of)
+            # a word that the context cuts off has no token
+            there[row, sorted({place for place in of if place >= 0})] = True
             wrong[row, : len(edit.words)] = torch.tensor(edit.wrong, dtype=torch.bool)
-        places, targets = self._corrections(edits)
+        wrong &= there
+        places, targets = self._corrections(edits, there)
         owners = torch.arange(len(edits)) if owner is None else torch.tensor(owner, dtype=torch.long)
         return EditedBatch(ids, word_of, there, wrong, places, targets, owners)
 
-    def _corrections(self, edits: Sequence[Edited]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _corrections(self, edits: Sequence[Edited], there: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         found = [
             (row, place, self.vocabulary.index(word))
             for row, edit in enumerate(edits)
             for place, word in enumerate(edit.should_be)
-            if self.vocabulary.index(word) >= 0
+            if self.vocabulary.index(word) >= 0 and there[row, place]
         ]
         table = torch.tensor(found, dtype=torch.long).reshape(-1, 3)
         return table[:, :2], table[:, 2]

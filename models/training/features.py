@@ -78,12 +78,19 @@ def text_features(model: nn.Module, ids: torch.Tensor) -> TextFeatures:
 
 def _inside(model: nn.Module, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """CLIP's own tower; open_clip adds all of its positions, a causal tower does not need those after the longest text."""
+    from open_clip.transformer import text_global_pool
+
     length = ids.shape[1]
     hidden = model.token_embedding(ids) + model.positional_embedding[:length]  # [b, l, w]
-    hidden = model.transformer(hidden, attn_mask=model.attn_mask[:length, :length])
-    tokens = model.ln_final(hidden)
-    pooled = tokens[torch.arange(len(ids), device=ids.device), ids.argmax(dim=-1)]  # [b, w]
-    return pooled @ model.text_projection, tokens
+    # not causal: CLIPA's
+    whole = getattr(model, "attn_mask", None)
+    mask = None if whole is None else whole[:length, :length]
+    tokens = model.ln_final(model.transformer(hidden, attn_mask=mask))
+    pooled = text_global_pool(tokens, ids, model.text_pool_type, eos_token_id=getattr(model, "text_eos_id", None))
+    projection = getattr(model, "text_projection", None)
+    if isinstance(projection, nn.Linear):
+        return projection(pooled), tokens
+    return (pooled if projection is None else pooled @ projection), tokens
 
 
 def _own(tower: nn.Module, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -40,6 +40,13 @@ def make_convnext(_: Path) -> nn.Module:
     return CLIP(24, {**TIMM, "timm_model_name": "convnext_atto"}, TEXT)  # pyright: ignore[reportArgumentType]
 
 
+def make_inside_whole(_: Path) -> nn.Module:
+    """A text tower inside the model that sees the whole text and is pooled at its last place, as CLIPA's."""
+    from open_clip.model import CLIP
+
+    return CLIP(24, TRANSFORMER, {**TEXT, "no_causal_mask": True, "pool_type": "last"})  # pyright: ignore[reportArgumentType]
+
+
 def make_own_text(_: Path) -> nn.Module:
     """A text tower of its own that is not causal, as SigLIP's."""
     from open_clip.model import CustomTextCLIP
@@ -58,7 +65,7 @@ def make_coca(_: Path) -> nn.Module:
     return CoCa(24, decoder, text, vision)  # pyright: ignore[reportArgumentType]
 
 
-MAKERS = [make_resnet, make_transformer, make_convnext, make_own_text, make_coca]
+MAKERS = [make_resnet, make_transformer, make_convnext, make_inside_whole, make_own_text, make_coca]
 
 
 @pytest.fixture(scope="module", params=MAKERS, ids=lambda maker: maker.__name__.removeprefix("make_"))

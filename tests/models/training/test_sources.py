@@ -10,11 +10,12 @@ import pytest
 from models.manifest import Preprocess
 from models.training.data import SceneArrays
 from models.training.parts import PicturesPart, ScenesPart
-from models.training.recipe import RecipeError
+from models.training.recipe import RecipeError, read_recipe
 from models.training.sources import Split, entries, open_pairs
 from tests.models.evaluation.made import picture, sample
 from tests.support.data import write_tar
 
+RECIPES = Path(__file__).parents[3] / "models" / "recipes"
 SPEC = Preprocess(size=16, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 PICTURES: dict[str, tuple[str, list[str]]] = {
     "one": ("train", ["A Red  square", "red"]),
@@ -62,7 +63,9 @@ def write_shards(folder: Path) -> PicturesPart:
     """A shard for each split."""
     for number, (name, (split, texts)) in enumerate(PICTURES.items()):
         _, text = sample(name, *texts)
-        write_tar(folder / f"{split}-{number:03}.tar", [(f"{name}.jpg", picture((50 * number, 9, 9), form="JPEG")), text])
+        write_tar(
+            folder / f"{split}-{number:03}.tar", [(f"{name}.jpg", picture((50 * number, 9, 9), form="JPEG")), text]
+        )
     return PicturesPart(source="webdataset", path=folder, train=("train", "restval"))
 
 
@@ -122,3 +125,18 @@ def test_captions_can_be_limited(tmp_path: Path) -> None:
     part = write_jsonl(tmp_path).model_copy(update={"captions": 1})
 
     assert [("a red square",), ("fifth",), ("a & b",)] == [each.captions for each in entries(part, "train", "lower")]
+
+
+@pytest.mark.parametrize("name", ["coco-vit-b-16", "flickr30k-vit-b-16"])
+def test_shipped_recipes_read_karpathys_folder(tmp_path: Path, name: str) -> None:
+    """The fine-tuning recipes open a folder of Karpathy's layout, all of their splits, at ViT-B/16's side."""
+    part = read_recipe(RECIPES / f"{name}.toml").data
+    assert isinstance(part, PicturesPart)
+    here = write_karpathy(tmp_path)
+    part = part.model_copy(update={"path": here.path, "images": here.images})
+    spec = SPEC.model_copy(update={"size": 224})
+
+    found = {split: open_pairs(part, split, spec, tmp_path / "work", "lower") for split in ("train", "val", "test")}
+
+    assert [3 if name.startswith("coco") else 2, 1, 1] == [len(pairs) for pairs in found.values()]
+    assert (1, 224, 224, 3) == found["test"].pixels(np.arange(1)).shape

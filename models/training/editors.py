@@ -1,0 +1,96 @@
+"""The source of edited captions that a recipe asks for: rules, a masked language model, or both by weight."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from models.negatives.cache import CachedEditor
+from models.negatives.editor import Editor, Mixture
+from models.negatives.filters import Filters, Refuted, Scorer, default_filters, learn_exchanges
+from models.negatives.hugging_face import load_hugging_face
+from models.negatives.lexicon import Lexicon
+from models.negatives.masked import MaskedEditor, MaskedSettings
+from models.negatives.masked_lm import load_masked_lm
+from models.negatives.rules import RuleEditor
+from models.training.pairs import caption_of
+from models.training.parts import EditsPart
+
+# pictures whose captions are compared for words that they exchange: more teach little, and their pairs fill the memory
+_EXCHANGING = 20_000
+
+
+def make_editor(
+    part: EditsPart | None, captions: Sequence[tuple[str, ...]], scorer: Scorer | None = None, margin: float = 0.0
+) -> Editor:
+    """Make the editor of a recipe.
+
+    Args:
+        part: what it asks for; None for rules alone, all kinds alike.
+        captions: of the training pictures: parts of speech and exchanged words are learnt from them.
+        scorer: of the model in training; edits that it finds as good as the original are dropped.
+        margin: see `models.negatives.filters.Refuted`.
+
+    Raises:
+        MaskedLmInvalid: the language model cannot be loaded.
+        EditsInvalid: the cache was altered.
+    """
+    lexicon = Lexicon.learn(text for texts in captions for text in texts)
+    editor = RuleEditor(lexicon) if part is None else _mixture(part, lexicon, captions)
+    return editor if scorer is None else Refuted(editor, scorer, margin)
+
+
+def fill_cache(part: EditsPart | None, captions: Sequence[tuple[str, ...]], seed: int) -> Iterator[tuple[int, int]]:
+    """Make the language model's edits of all captions that the recipe's cache lacks.
+
+    So that training finds them there: what a step draws then depends on its own lots alone, and not on who came first.
+
+    Yields:
+        After each batch, how many captions are done, and of how many; nothing when the recipe has no cache.
+    """
+    if part is None or part.cache is None:
+        return
+    lexicon = Lexicon.learn(text for texts in captions for text in texts)
+    editor = _cached(part, lexicon, _filters(part, captions))
+    wanted = [caption_of(texts, choice) for texts in captions for choice in range(len(texts))]
+    for done in editor.fill(wanted, np.random.default_rng(seed)):
+        yield done, len(wanted)
+
+
+def _mixture(part: EditsPart, lexicon: Lexicon, captions: Sequence[tuple[str, ...]]) -> Editor:
+    filters = _filters(part, captions)
+    editors: dict[str, tuple[Editor, float]] = {}
+    if part.rules:
+        editors["rules"] = _rules(part, lexicon, filters), part.rules
+    if part.masked:
+        masked = _masked(part, lexicon, filters) if part.cache is None else _cached(part, lexicon, filters)
+        editors["masked"] = masked, part.masked
+    (only, _), *others = editors.values()
+    return Mixture(editors) if others else only
+
+
+def _rules(part: EditsPart, lexicon: Lexicon, filters: Filters) -> Editor:
+    if not part.kinds:
+        return RuleEditor(lexicon, filters=filters)
+    return Mixture(
+        {kind: (RuleEditor(lexicon, (kind,), filters), weight) for kind, weight in sorted(part.kinds.items())}
+    )
+
+
+def _masked(part: EditsPart, lexicon: Lexicon, filters: Filters) -> MaskedEditor:
+    if part.masked_lm is not None:
+        model = load_masked_lm(part.masked_lm.expanduser())
+    else:
+        model = load_hugging_face(part.hugging_face or "")
+    settings = MaskedSettings(part.least, part.most, part.top, part.temperature)
+    return MaskedEditor(model, lexicon, filters, settings)
+
+
+def _cached(part: EditsPart, lexicon: Lexicon, filters: Filters) -> CachedEditor:
+    if part.cache is None:
+        raise ValueError("the recipe's edits have no cache")
+    return CachedEditor(_masked(part, lexicon, filters), part.cache.expanduser(), part.cached)
+
+
+def _filters(part: EditsPart, captions: Sequence[tuple[str, ...]]) -> Filters:
+    exchanges = learn_exchanges(captions[:_EXCHANGING]) if part.exchanges else None
+    return default_filters(exchanges, likelihood=part.likelihood)

@@ -1,0 +1,93 @@
+"""All that goes into a run, gathered from a recipe."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.training.backbones import Backbone
+from models.training.data import SceneArrays
+from models.training.materials import CaptionsCut, Materials, gather
+from models.training.recipe import RecipeError
+from tests.models.training.small import small_recipe
+from tests.models.training.test_sources import write_jsonl
+
+PROOFREADING = ('precision = "fp32"', 'precision = "fp32"\n\n[proofreading]\nwidth = 16\nvocabulary = 50')
+SCENES = "train = 8\nval = 4\ntest = 6\nseed = 2"
+
+
+def from_jsonl(folder: Path, *changes: tuple[str, str], data: str = "") -> Materials:
+    """The small recipe on three pictures in JSON lines."""
+    part = write_jsonl(folder / "data")
+    text = f'source = "jsonl"\npath = "{part.path}"\ntrain = ["train", "restval"]\n{data}'
+    return gather(small_recipe(folder, (SCENES, text), ("batch = 8", "batch = 2"), *changes), folder / "work")
+
+
+def test_scenes_go_in_as_before(tmp_path: Path) -> None:
+    """Without more in the recipe: scenes, no views, no edits, and towers that its seed decides."""
+    recipe = small_recipe(tmp_path)
+    first, again = gather(recipe, tmp_path / "cache"), gather(recipe, tmp_path / "cache")
+
+    assert isinstance(first.batches.pairs, SceneArrays)
+    assert (None, None, None) == (first.batches.view, first.batches.edits, first.vocabulary)
+    for name, value in first.backbone.towers.state_dict().items():
+        torch.testing.assert_close(value, again.backbone.towers.state_dict()[name], rtol=0, atol=0)
+
+
+def test_splits_are_opened_once(tmp_path: Path) -> None:
+    """Training pairs are those of the batches; another split is at the input's side, and the same the next time."""
+    made = gather(small_recipe(tmp_path), tmp_path / "cache")
+
+    assert made.batches.pairs is made.pairs("train")
+    assert (4, 64, 64, 3) == made.pairs("val").pixels(np.arange(4)).shape
+    assert made.pairs("val") is made.pairs("val")
+
+
+def test_pictures_are_trained_on_with_views_and_edits(tmp_path: Path) -> None:
+    """The recipe's pictures, clean captions, views and several edits of each caption come in one batch."""
+    edits = ("[optim]", "[augment]\ncrop = 0.9\n\n[edits]\nper_caption = 2\nexchanges = false\n\n[optim]")
+
+    made = from_jsonl(tmp_path, PROOFREADING, edits)
+    batch = made.batches.batch(0)
+
+    assert (2, 64, 64, 3) == tuple(batch.pixels.shape)
+    assert batch.edited is not None
+    assert [0, 0, 1, 1] == batch.edited.owner.tolist()
+    assert made.vocabulary is not None
+    assert "red" in made.vocabulary.words
+
+
+def test_long_captions_of_pictures_are_cut_and_counted(tmp_path: Path) -> None:
+    """People write long captions: the end is lost, the end marker is kept, and how many is told once."""
+    with pytest.warns(CaptionsCut, match=r"4 of 4 captions \(100\.0%\) are longer than the context"):
+        made = from_jsonl(
+            tmp_path, ("context_length = 64", "context_length = 3"), ("vocabulary = 512", "vocabulary = 259")
+        )
+
+    ids = made.backbone.tokenizer.encode("a red square").ids
+    assert 3 == len(ids)
+    assert made.backbone.text.eot_id == ids[-1]
+
+
+def test_long_captions_of_scenes_are_refused(tmp_path: Path) -> None:
+    """A scene's caption that does not fit is a fault of the recipe, told with both lengths."""
+    recipe = small_recipe(tmp_path, ("context_length = 64", "context_length = 20"))
+
+    with pytest.raises(RecipeError, match=r"text\.context_length 20 is less than the longest caption's \d\d tokens"):
+        gather(recipe, tmp_path / "cache")
+
+
+def test_a_batch_needs_as_many_pictures(tmp_path: Path) -> None:
+    """Fewer pictures than a batch is an error that names the field."""
+    with pytest.raises(RecipeError, match=r"optim\.batch: a batch of 5 needs"):
+        from_jsonl(tmp_path, ("batch = 2", "batch = 5"))
+
+
+def test_the_backbone_is_told_for_the_record(tmp_path: Path) -> None:
+    """What a bundle's manifest says of the towers is what was built."""
+    made: Backbone = gather(small_recipe(tmp_path), tmp_path / "cache").backbone
+
+    assert made.architecture.startswith("open_clip ModifiedResNet (1, 1, 1, 1) x 4 at 64 px, causal text transformer 1")
+    assert "none" == made.source
+    assert b'"truncation":null' in made.tokenizer_json.replace(b" ", b"")
