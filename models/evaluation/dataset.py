@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from models.errors import ModelError
+
+Unit = Literal["image", "video"]
 
 
 class DatasetInvalid(ModelError):
@@ -61,6 +64,7 @@ class Dataset:
         split: which part; empty when there is only one.
         entries: the pictures; ids are unique.
         skipped: how many pictures were left out because their files are missing.
+        unit: what its pictures are; of a video, `read` gives the video file's bytes.
     """
 
     source: str
@@ -68,6 +72,7 @@ class Dataset:
     split: str
     entries: tuple[Entry, ...]
     skipped: int = 0
+    unit: Unit = "image"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured.

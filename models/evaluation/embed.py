@@ -2,18 +2,38 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 import numpy as np
 
-from models.bundle import Bundle
+from models.bundle import TextEmbeddings
 from models.errors import BundleInvalid, InputError
 from models.evaluation.dataset import DatasetInvalid, Entry
+from models.manifest import BundleManifest
 
 # images prepared before they are embedded: bounds memory, and is past where a larger batch is faster on a CPU
-_BATCH = 64
+BATCH = 64
+
+
+class Embedder(Protocol):
+    """What files and texts are embedded with: a `models.bundle.Bundle`, or one that takes videos for pictures."""
+
+    manifest: BundleManifest
+
+    def prepare(self, data: bytes) -> np.ndarray:
+        """Decode and scale one file to uint8; raises InputError where it is damaged or too large."""
+        ...
+
+    def embed_images(self, pixels: np.ndarray) -> np.ndarray:
+        """Embed what `prepare` gave of N files, stacked: (N, d) float32."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> TextEmbeddings:
+        """Embed M texts."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,13 +78,14 @@ class Embedded:
     digest: str
 
 
-def embed(bundle: Bundle, entries: Iterable[Entry], *, edits: bool = False) -> Embedded:
+def embed(bundle: Embedder, entries: Iterable[Entry], *, edits: bool = False, batch: int = BATCH) -> Embedded:
     """Embed every image and caption; memory holds one batch of images and all vectors.
 
     Args:
         bundle: the model.
         entries: the pictures.
         edits: embed the false texts too.
+        batch: files read and embedded at a time.
 
     Raises:
         ValueError: there is no entry.
@@ -73,15 +94,15 @@ def embed(bundle: Bundle, entries: Iterable[Entry], *, edits: bool = False) -> E
     """
     work = _Work(bundle, edits=edits)
     remaining = iter(entries)
-    while batch := list(islice(remaining, _BATCH)):
-        work.add(batch)
+    while some := list(islice(remaining, batch)):
+        work.add(some)
     return work.done()
 
 
 class _Work:
     """What has been embedded so far."""
 
-    def __init__(self, bundle: Bundle, *, edits: bool) -> None:
+    def __init__(self, bundle: Embedder, *, edits: bool) -> None:
         self._bundle = bundle
         self._with_edits = edits
         self._digest = hashlib.sha256()

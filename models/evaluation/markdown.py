@@ -40,11 +40,12 @@ def facts(report: Report) -> list[str]:
 def warnings(report: Report) -> list[str]:
     """What makes the figures other than they seem."""
     found: list[str] = []
+    units = "videos" if report.unit == "video" else "pictures"
     if report.data and report.data.skipped:
-        found.append(f"pictures missing and left out: {report.data.skipped:,}; these are figures of a smaller pool")
+        found.append(f"{units} missing and left out: {report.data.skipped:,}; these are figures of a smaller pool")
     only_pool = report.images - report.pool.images
     if only_pool:
-        found.append(f"{only_pool:,} of {report.images:,} pictures have no captions: searched among, never asked for")
+        found.append(f"{only_pool:,} of {report.images:,} {units} have no captions: searched among, never asked for")
     if report.truncated:
         found.append(f"texts longer than the model's context, which lost their end: {report.truncated:,}")
     return found

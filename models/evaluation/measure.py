@@ -40,15 +40,28 @@ def measure(
     if edits and not any(entry.edits for entry in data.entries):
         raise DatasetInvalid(f"{data.source} has no false captions to compare with: expected `negatives` beside them")
     found = embed(bundle, progress if progress is not None else data.entries, edits=edits)
+    model = ModelTag(name=bundle.manifest.name, digest=bundle.digest, variant=variant)
+    return reported(found, data, model, retrieval=retrieval, edits=edits, folds=folds)
+
+
+def reported(
+    found: Embedded, data: Dataset, model: ModelTag, *, retrieval: bool = True, edits: bool = False, folds: int = 1
+) -> Report:
+    """Rank what is embedded, and say so; arguments and errors as of `measure`."""
     pool = _pool(found, retrieval=retrieval, edits=edits)
     try:
         parts = tuple(folded(found, folds)) if folds > 1 else ()
     except ValueError as error:
         raise DatasetInvalid(f"{data.source}: {error}") from error
     return Report(
-        model=ModelTag(name=bundle.manifest.name, digest=bundle.digest, variant=variant),
+        model=model,
         data=DataTag(
-            source=data.source, layout=data.layout, split=data.split, digest=found.digest, skipped=data.skipped
+            source=data.source,
+            layout=data.layout,
+            split=data.split,
+            digest=found.digest,
+            skipped=data.skipped,
+            unit=data.unit,
         ),
         images=len(found.images),
         captions=len(found.texts),

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from models.errors import ModelError
+from models.evaluation.dataset import Unit
 from models.evaluation.figures import KS, figures
 from models.evaluation.outcomes import Pool, retrieval_pool
 from models.sealed import write_atomically
@@ -40,6 +41,7 @@ class DataTag(_Part):
         split: which part.
         digest: SHA-256 over every picture's bytes and every text: reports of equal digest saw the same queries.
         skipped: pictures left out because their files were missing.
+        unit: whether its pictures are images or videos.
     """
 
     source: str
@@ -47,6 +49,7 @@ class DataTag(_Part):
     split: str
     digest: str
     skipped: int = 0
+    unit: Unit = "image"
 
 
 class Rival(_Part):
@@ -111,6 +114,11 @@ class Report(_Part):
     folds: tuple[Pool, ...] = ()
     figures: dict[str, float]
     rivals: tuple[Rival, ...] = ()
+
+    @property
+    def unit(self) -> Unit:
+        """What was searched for."""
+        return self.data.unit if self.data else "image"
 
     @property
     def groups(self) -> dict[str, Group]:

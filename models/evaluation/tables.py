@@ -39,14 +39,14 @@ def retrieval_table(report: Report) -> Table:
     rows = _directions(report, "")
     if report.folds:
         rows += _directions(report, f"folds{len(report.folds)}.")
-    title = f"{report.images:,} images, {report.captions:,} captions"
+    title = f"{report.images:,} {report.unit}s, {report.captions:,} captions"
     return Table(title, ("", "queries", *(f"R@{k}" for k in KS), "median rank", "RSUM"), tuple(rows))
 
 
 def _directions(report: Report, prefix: str) -> list[tuple[str, ...]]:
     where = f", mean of {len(report.folds)} folds" if prefix else ""
     rows: list[tuple[str, ...]] = []
-    directions: tuple[tuple[Task, str], ...] = (("t2i", "text→image"), ("i2t", "image→text"))
+    directions: tuple[tuple[Task, str], ...] = (("t2i", f"text→{report.unit}"), ("i2t", f"{report.unit}→text"))
     for task, name in directions:
         queries = len(report.pool.tasks[task].ranks)
         recalls = (percent(report.figures[f"{prefix}{task}_r{k}"]) for k in KS)
@@ -61,7 +61,7 @@ def _groups_table(report: Report) -> Table:
         (name, f"{each.captions:,}", *(percent(each.text_to_image[k]) for k in KS))
         for name, each in report.groups.items()
     )
-    return Table("Text→image by group of captions", ("", "captions", *(f"R@{k}" for k in KS)), rows)
+    return Table(f"Text→{report.unit} by group of captions", ("", "captions", *(f"R@{k}" for k in KS)), rows)
 
 
 def edits_table(report: Report) -> Table:

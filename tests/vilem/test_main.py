@@ -66,6 +66,7 @@ def test_an_expected_error_is_one_line() -> None:
     ("error", "said"),
     [
         (ModuleNotFoundError("No module named 'torch'", name="torch"), "cpu,train"),
+        (ModuleNotFoundError("No module named 'av'", name="av"), "cpu,video"),
         (ModuleNotFoundError("No module named 'open_clip.model'", name="open_clip.model"), "open_clip.model"),
     ],
 )

@@ -9,10 +9,12 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console
 
     from models.bundle import Bundle
-    from models.evaluation.dataset import Dataset
+    from models.evaluation.dataset import Dataset, Entry
     from models.evaluation.report import Report
     from models.evaluation.tables import Table
 
@@ -37,6 +39,13 @@ app = typer.Typer(
       vilem eval scenes-s photos.tar --out report
     """,
 )
+
+
+class Pooling(StrEnum):
+    """From the frames of a clip to one score (docs/video.md)."""
+
+    mean = "mean"
+    attention = "attention"
 
 
 class Layout(StrEnum):
@@ -162,6 +171,62 @@ def sugarcrepe(
 
 
 @app.command()
+def video(
+    bundle: BundleName,
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SOURCE]", help="MSR-VTT's folder, CSV or annotations; left out: rendered clips."),
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, max=128, help="Frames of each clip, evenly spread.")] = 8,
+    pool: Annotated[Pooling, typer.Option(help="Mean of the frames, or weighted by each text.")] = Pooling.mean,
+    temperature: Annotated[
+        float, typer.Option(min=1e-4, help="attention: high is the mean, low is the best frame alone.")
+    ] = 0.1,
+    clips: Annotated[int, typer.Option("--clips", min=1, help="How many held-out clips to render.")] = 500,
+    shots: Annotated[
+        int,
+        typer.Option(min=1, max=20, help="Rendered clips: so many still scenes in turn, captions of one [1: moving]."),
+    ] = 1,
+    seed: Seed = 0,
+    split: Annotated[
+        str | None, typer.Option(help="1k-A, or one of the annotations' [1k-A if there, else test].")
+    ] = None,
+    videos: Annotated[
+        list[Path] | None, typer.Option(help="Folder with the videos; give it again for another.")
+    ] = None,
+    captions: Annotated[int, typer.Option(min=0, help="First captions of each video; 0 = all.")] = 0,
+    skip_missing: Annotated[
+        bool, typer.Option("--skip-missing", help="Leave out videos whose files are missing.")
+    ] = False,
+    variant: Variant = "fp32",
+    home: Home = HOME,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> None:
+    """Measure text-to-video and video-to-text retrieval, by the frames of each video.
+
+    \b
+    Example:
+      vilem eval video scenes-s --frames 8
+      vilem eval video clip MSRVTT --videos MSRVTT/videos/all --pool attention --out report
+    """
+    from models.evaluation.layouts import clips as rendered
+    from models.evaluation.layouts import msrvtt
+    from models.evaluation.layouts.files import Options
+    from models.evaluation.video import FramePooling, measure_clips, posters
+
+    opened = _open(bundle, home, variant)
+    options = Options(split, tuple(videos or ()), captions=captions, skip_missing=skip_missing)
+    if data:
+        found = msrvtt.load(data, options)
+    else:
+        found = rendered.load(clips, seed) if shots == 1 else rendered.load_cuts(clips, seed, shots)
+    how = FramePooling(frames, pool.value, temperature)
+    measured = measure_clips(opened, found, how, variant=variant, progress=_progress(found))
+    _tell(measured, posters(found), out, as_json=as_json)
+
+
+@app.command()
 def compare(
     a: Annotated[Path, typer.Argument(help="Report of model A: report.json or its folder.")],
     b: Annotated[Path, typer.Argument(help="Report of model B, on the same data.")],
@@ -232,15 +297,27 @@ def _measure(
     folds: int = 1,
 ) -> None:
     """Measure, print, and write the report where one is wanted."""
+    from models.evaluation.measure import measure
+
+    progress = _progress(data)
+    measured = measure(bundle, data, variant=variant, retrieval=retrieval, edits=edits, folds=folds, progress=progress)
+    _tell(measured, data, out, as_json=as_json)
+
+
+def _progress(data: "Dataset") -> "Iterable[Entry]":
     from rich.console import Console
     from rich.progress import track
 
-    from models.evaluation.files import write_report
-    from models.evaluation.measure import measure
+    # for people: standard output carries the figures alone
+    return track(data.entries, "embedding", console=Console(stderr=True), transient=True)
 
-    # progress is for people: standard output carries the figures alone
-    progress = track(data.entries, "embedding", console=Console(stderr=True), transient=True)
-    measured = measure(bundle, data, variant=variant, retrieval=retrieval, edits=edits, folds=folds, progress=progress)
+
+def _tell(measured: "Report", data: "Dataset", out: Path | None, *, as_json: bool) -> None:
+    """Print a report, and write it where that is wanted; *data* has its pictures."""
+    from rich.console import Console
+
+    from models.evaluation.files import write_report
+
     written = write_report(measured, data, out) if out else []
     if as_json:
         typer.echo(json.dumps({**measured.metrics(), "truncated": measured.truncated}))

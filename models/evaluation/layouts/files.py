@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from models.evaluation.dataset import Dataset, DatasetInvalid, Entry
+from models.evaluation.dataset import Dataset, DatasetInvalid, Entry, Unit
 
 T = TypeVar("T")
 
@@ -99,7 +99,9 @@ def entry_of(path: Path, entry_id: str, captions: tuple[str, ...]) -> OnDisk:
     return OnDisk(Entry(entry_id, path.read_bytes, captions), path)
 
 
-def dataset_of(found: Sequence[OnDisk], source: Path, layout: str, options: Options, limit: int = 0) -> Dataset:
+def dataset_of(
+    found: Sequence[OnDisk], source: Path, layout: str, options: Options, limit: int = 0, unit: Unit = "image"
+) -> Dataset:
     """A data set of the pictures whose files are there.
 
     Args:
@@ -108,16 +110,17 @@ def dataset_of(found: Sequence[OnDisk], source: Path, layout: str, options: Opti
         layout: its layout.
         options: how it is read.
         limit: the layout's convention of captions for each picture; 0 for all.
+        unit: what the pictures are.
 
     Raises:
         DatasetInvalid: pictures are missing and are not to be skipped, or nothing is left.
     """
     missing = [each.path for each in found if not each.path.is_file()]
     if missing and not options.skip_missing:
-        raise DatasetInvalid(missing_images(missing, len(found)))
+        raise DatasetInvalid(missing_images(missing, len(found), unit))
     gone = set(missing)
     kept = limited([each.entry for each in found if each.path not in gone], options, limit)
-    return Dataset(str(source), layout, options.split or "", kept, len(missing))
+    return Dataset(str(source), layout, options.split or "", kept, len(missing), unit)
 
 
 def limited(entries: Sequence[Entry], options: Options, limit: int = 0) -> tuple[Entry, ...]:
@@ -126,13 +129,14 @@ def limited(entries: Sequence[Entry], options: Options, limit: int = 0) -> tuple
     return tuple(each.first_captions(wanted) if wanted else each for each in entries)
 
 
-def missing_images(missing: Sequence[Path], total: int) -> str:
+def missing_images(missing: Sequence[Path], total: int, unit: Unit = "image") -> str:
     """One sentence: how many pictures are missing, which, and what can be done."""
     names = ", ".join(path.name for path in missing[:_NAMED])
+    what, option = ("videos", "--videos") if unit == "video" else ("pictures", "--images")
     more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
     return (
-        f"{len(missing):,} of {total:,} pictures are missing: expected {missing[0].parent} to hold {names}{more}; "
-        "name their folder with --images, or leave them out with --skip-missing"
+        f"{len(missing):,} of {total:,} {what} are missing: expected {missing[0].parent} to hold {names}{more}; "
+        f"name their folder with {option}, or leave them out with --skip-missing"
     )
 
 
