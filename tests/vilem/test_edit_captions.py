@@ -45,4 +45,4 @@ def test_a_recipe_without_a_cache_is_refused(tmp_path: Path) -> None:
     result = edit_captions(recipe_file(tmp_path), "--work", tmp_path / "work")
 
     assert 2 == result.exit_code
-    assert "give its part edits a cache" in " ".join(result.output.split())
+    assert "give its part edits a cache" in " ".join(result.output.replace("│", " ").split())
