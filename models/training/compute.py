@@ -1,8 +1,12 @@
 """Where and how a run computes: device, precision, and what trades time for memory. None of it changes what is computed."""
 
+import copy
+from typing import cast
+
 import torch
 from torch import nn
 
+from models.training.lora import merged
 from models.training.objective import Objective
 from models.training.ranks import Ranks, local_rank
 from models.training.recipe import OptimPart, RecipeError
@@ -68,6 +72,16 @@ def caveats(objective: Objective, optim: OptimPart, ranks: Ranks) -> tuple[str, 
         "at a time: gradients are exact for towers that normalise so, and differ from those of one large batch"
     )
     return (said,)
+
+
+def plain(objective: Objective) -> Objective:
+    """As others take it, the exporter for one: on the CPU, low-rank changes merged, not compiled, not checkpointed."""
+    # a copy leaves behind what was compiled
+    alone = cast(Objective, copy.deepcopy(merged(objective))).cpu()
+    for module in alone.modules():
+        if getattr(module, "grad_checkpointing", False):
+            module.grad_checkpointing = False
+    return alone
 
 
 def _checkpoint(towers: nn.Module) -> None:

@@ -6,6 +6,7 @@ projections of `nn.MultiheadAttention`, which have no module of their own, go on
 
 import copy
 import math
+from typing import cast
 
 import torch
 from torch import nn
@@ -82,6 +83,15 @@ def merged(model: nn.Module) -> nn.Module:
     whole = copy.deepcopy(model)
     # listed first: taking a parametrization away changes the tree
     for module in [each for each in whole.modules() if parametrize.is_parametrized(each)]:
-        for name in list(module.parametrizations):
-            parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+        _merge(module)
     return whole
+
+
+def _merge(module: nn.Module) -> None:
+    """What `remove_parametrizations` does, but for the class that the module shares with what it was copied from."""
+    names = list(cast(nn.ModuleDict, module.parametrizations))
+    weights = {name: getattr(module, name).detach() for name in names}
+    module.__class__ = parametrize.type_before_parametrizations(module)
+    del module.parametrizations
+    for name, weight in weights.items():
+        module.register_parameter(name, nn.Parameter(weight))

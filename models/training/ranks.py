@@ -6,7 +6,8 @@ sum of their gradients is the gradient of one process with all pairs (GradCache,
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -97,6 +98,15 @@ class Ranks:
         if self.world > 1:
             for each in [*module.parameters(), *module.buffers()]:
                 distributed.broadcast(each.data, 0)
+
+    @contextmanager
+    def in_turn(self) -> Generator[None]:
+        """The first process does it, the others after it: they find what it made."""
+        if not self.first:
+            self.wait()
+        yield
+        if self.first:
+            self.wait()
 
     def wait(self) -> None:
         """Go on when all are here."""

@@ -1,6 +1,7 @@
 """One run from a recipe to trained, measured towers; writing the bundle is the caller's, who knows the exporter."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,22 +12,18 @@ from torch import nn
 from models.evaluation.report import Report, report
 from models.evaluation.retrieval import evaluate
 from models.manifest import Calibration, Preprocess, TextSpec
-from models.negatives.lexicon import Lexicon
-from models.negatives.rules import RuleEditor
 from models.scenes.captions import KINDS
-from models.scenes.grammar import Split
-from models.training.batches import Batches
-from models.training.calibration import calibrate
 from models.training.calibration import calibrate
 from models.training.checkpoint import checkpoint_path, resume, save_checkpoint
-from models.training.data import SceneArrays, load_scenes
-from models.training.editing import EditMaker, Vocabulary
+from models.training.compute import plain
+from models.training.data import SceneArrays
+from models.training.logs import StepLog
 from models.training.loop import Step, Trainer, embed
+from models.training.materials import Materials, gather
 from models.training.objective import Objective, with_proofreading
 from models.training.proofs import proofread
-from models.training.recipe import Recipe, RecipeError
-from models.training.tokenizer import END, train_tokenizer
-from models.training.towers import build_towers, preprocess_of
+from models.training.ranks import ALONE, Ranks
+from models.training.recipe import Recipe
 
 # a stop costs at most this many steps, a minute or two of a small model
 CHECKPOINT_STEPS = 100
@@ -39,100 +36,111 @@ class Session:
     Attributes:
         recipe: what decides the run.
         trainer: towers and optimiser, at the step of the checkpoint when there was one.
-        tokenizer: learnt from the training captions.
+        materials: data, towers as they came, tokenizer and edits.
         checkpoint: where the run keeps its state.
-        cache: folder of rendered scenes.
+        every: steps between two checkpoints: what a stop costs at most.
     """
 
     recipe: Recipe
     trainer: Trainer
-    tokenizer: Tokenizer
+    materials: Materials
     checkpoint: Path
-    cache: Path
+    every: int = CHECKPOINT_STEPS
 
     def run(self) -> Iterator[Step]:
-        """Train to the recipe's last step, writing a checkpoint every `CHECKPOINT_STEPS` and at the end."""
-        for step in self.trainer.run():
-            if is_checkpoint(step):
-                save_checkpoint(self.checkpoint, self.trainer)
-            yield step
+        """Train to the recipe's last step, writing the log, and a checkpoint now and then and at the end.
+
+        Raises:
+            Diverged: a loss is no number any more; the checkpoint is of before.
+        """
+        with self._log() as log:
+            for step in self.trainer.run():
+                log.write(step)
+                if self.is_checkpoint(step):
+                    save_checkpoint(self.checkpoint, self.trainer)
+                yield step
+
+    def is_checkpoint(self, step: Step) -> bool:
+        """Whether the run's state is written after this step."""
+        return step.number % self.every == 0 or step.number == self.recipe.optim.steps
 
     def validate(self) -> float:
-        """Text→image R@1 on the validation scenes: to watch a run by; figures to publish come from `measure`."""
-        scenes = self.scenes("val", self.recipe.data.val)
-        images, texts, owners = embed(self.trainer.model, scenes, self.tokenizer)
+        """Text→image R@1 on the validation split: to watch a run by; figures to publish come from `measure`."""
+        pairs = self.materials.pairs("val")
+        images, texts, owners = embed(self.trainer.trained.towers, pairs, self.tokenizer)
         return evaluate(images, texts, owners, ks=(1,)).text_to_image[1]
 
     def measure(self) -> Report:
-        """Retrieval on the held-out test scenes, with the torch towers; with a module, how well it proofreads them."""
-        scenes = self.scenes("test", self.recipe.data.test)
-        images, texts, owners = embed(self.trainer.model, scenes, self.tokenizer)
-        found = report(images, texts, owners, scene_labels(scenes))
+        """Retrieval on the held-out test split, with the torch towers; with a module, how well it proofreads them."""
+        pairs = self.materials.pairs("test")
+        images, texts, owners = embed(self.trainer.trained.towers, pairs, self.tokenizer)
+        found = report(images, texts, owners, scene_labels(pairs) if isinstance(pairs, SceneArrays) else None)
         if self.trainer.edits is None:
             return found
-        words = proofread(self.trainer.objective, scenes, self.trainer.edits).figures()
+        words = proofread(self.finished(), pairs, self.trainer.edits).figures()
         return found.model_copy(update={"figures": {**found.figures, **words}})
 
     def calibrate(self) -> Calibration | None:
-        """What the module needs to be kept as a proofreader, fitted on the validation scenes; None without a module."""
+        """What the module needs to be kept as a proofreader, fitted on the validation split; None without a module."""
         if self.trainer.edits is None:
             return None
-        return calibrate(self.trainer.objective, self.scenes("val", self.recipe.data.val), self.trainer.edits)
+        return calibrate(self.finished(), self.materials.pairs("val"), self.trainer.edits)
 
-    def calibrate(self) -> Calibration | None:
-        """What the module needs to be kept as a proofreader, fitted on the validation scenes; None without a module."""
-        if self.trainer.edits is None:
-            return None
-        return calibrate(self.trainer.objective, self.scenes("val", self.recipe.data.val), self.trainer.edits)
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Of the text tower; it cuts and pads."""
+        return self.materials.backbone.tokenizer
 
-    def scenes(self, split: Split, count: int) -> SceneArrays:
-        """A split at the size of the model's input."""
-        return _scenes(self.cache, self.recipe, split, count)
+    def finished(self) -> Objective:
+        """What the run made, on the CPU and as plain modules: averaged and merged, neither compiled nor checkpointed."""
+        return plain(self.trainer.trained)
 
     @property
     def model(self) -> nn.Module:
-        """The towers."""
+        """The towers as they are trained."""
         return self.trainer.model
+
+    def _log(self) -> AbstractContextManager[StepLog]:
+        log = StepLog(self.checkpoint.with_suffix(".jsonl"), self.trainer.step, on=self.trainer.ranks.first)
+        for caveat in self.trainer.caveats:
+            log.note(caveat)
+        return log
 
     def preprocess(self) -> Preprocess:
         """How an image becomes the towers' input."""
-        return preprocess_of(self.model, self.recipe.image.size)
+        return self.materials.backbone.preprocess
 
     def text_spec(self) -> TextSpec:
         """How a string becomes token ids."""
-        return TextSpec(
-            context_length=self.recipe.text.context_length, causal=True, eot_id=self.tokenizer.token_to_id(END)
-        )
+        return self.materials.backbone.text
+
+    def tokenizer_json(self) -> bytes:
+        """The tokenizer for a bundle, which cuts and pads by itself."""
+        return self.materials.backbone.tokenizer_json
 
 
-def is_checkpoint(step: Step) -> bool:
-    """Whether a run's state is written after this step."""
-    return step.number % CHECKPOINT_STEPS == 0 or step.number == step.of
-
-
-def open_session(recipe: Recipe, work: Path) -> Session:
-    """Render what is missing, learn the tokenizer, build the towers, and go on from a checkpoint when there is one.
+def open_session(recipe: Recipe, work: Path, *, ranks: Ranks = ALONE, every: int = CHECKPOINT_STEPS) -> Session:
+    """Open the data, learn or load tokenizer and towers, and go on from a checkpoint when there is one.
 
     Args:
         recipe: the run.
-        work: folder for rendered scenes and checkpoints; made when missing, can be deleted afterwards.
+        work: folder for rendered scenes or decoded pictures, checkpoints and logs; made when missing, can be deleted afterwards.
+        ranks: the processes that train together, which see the same folder.
+        every: steps between two checkpoints.
 
     Raises:
-        RecipeError: a training caption is longer than the context, so that its end would never be learnt.
+        RecipeError: data or a model are missing, or a scene's caption is longer than the context.
         CheckpointUnreadable: the checkpoint in *work* is damaged.
     """
     work.mkdir(parents=True, exist_ok=True)
-    cache = work / "scenes"
-    scenes = _scenes(cache, recipe, "train", recipe.data.train)
-    torch.manual_seed(recipe.seed)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    tokenizer = train_tokenizer((text for texts in scenes.captions for text in texts), recipe.text.vocabulary)
-    _check_lengths(recipe, tokenizer, scenes)
-    trainer = _trainer(recipe, tokenizer, scenes)
+    with ranks.in_turn():
+        materials = gather(recipe, work / "scenes")
+    trainer = Trainer(recipe, _objective(recipe, materials), materials.batches, ranks)
     checkpoint = checkpoint_path(work, recipe)
     resume(trainer, checkpoint)
-    return Session(recipe, trainer, tokenizer, checkpoint, cache)
+    return Session(recipe, trainer, materials, checkpoint, every)
 
 
 def scene_labels(scenes: SceneArrays) -> list[tuple[str, ...]]:
@@ -144,27 +152,8 @@ def scene_labels(scenes: SceneArrays) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
-def _trainer(recipe: Recipe, tokenizer: Tokenizer, scenes: SceneArrays) -> Trainer:
-    towers = build_towers(recipe, tokenizer.get_vocab_size())
-    part = recipe.proofreading
-    if part is None:
-        return Trainer(recipe, Objective(towers), Batches(scenes, tokenizer, recipe.optim.batch, recipe.seed))
-    texts = [text for captions in scenes.captions for text in captions]
-    vocabulary = Vocabulary.of(texts, part.vocabulary)
-    objective = with_proofreading(towers, part, recipe.image.size, len(vocabulary))
-    edits = EditMaker(RuleEditor(Lexicon.learn(texts)), tokenizer, vocabulary, part.unedited)
-    return Trainer(recipe, objective, Batches(scenes, tokenizer, recipe.optim.batch, recipe.seed, edits))
-
-
-def _scenes(cache: Path, recipe: Recipe, split: Split, count: int) -> SceneArrays:
-    return load_scenes(cache, split, count, recipe.data.seed, recipe.image.size)
-
-
-def _check_lengths(recipe: Recipe, tokenizer: Tokenizer, scenes: SceneArrays) -> None:
-    texts = [text for captions in scenes.captions for text in captions]
-    longest = max(len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts))
-    if longest > recipe.text.context_length:
-        raise RecipeError(
-            f"text.context_length {recipe.text.context_length} is less than the longest caption's {longest} tokens: "
-            "raise it, or raise text.vocabulary so that words have fewer tokens"
-        )
+def _objective(recipe: Recipe, materials: Materials) -> Objective:
+    towers, part = materials.backbone.towers, recipe.proofreading
+    if part is None or materials.vocabulary is None:
+        return Objective(towers)
+    return with_proofreading(towers, part, materials.backbone.preprocess.size, len(materials.vocabulary))

@@ -27,6 +27,9 @@ def train(
         Path | None, typer.Option(help="Folder for rendered scenes and checkpoints [HOME/training/NAME].")
     ] = None,
     fp16: Annotated[bool, typer.Option("--fp16", help="Write half precision too, for GPUs.")] = False,
+    checkpoint_steps: Annotated[
+        int, typer.Option(min=1, help="Steps between two checkpoints: what a stop costs at most.")
+    ] = 100,
     int8: Annotated[bool, typer.Option("--int8", help="Write int8 too, for CPUs.")] = False,
     home: Annotated[Path, typer.Option(envvar="VILEM_HOME", help="Folder with bundles/.")] = Path(
         "~/.local/share/vilem"
@@ -34,16 +37,19 @@ def train(
 ) -> None:
     """Train a dual encoder, measure it on held-out scenes and write it as a bundle.
 
-    A run that was stopped goes on from its last checkpoint when the same command is given again.
+    A run that was stopped goes on from its last checkpoint when the same command is given again. torchrun trains with
+    several processes, one for each GPU.
 
     \b
     Example:
       vilem train models/recipes/scenes-s.toml
       vilem train my.toml -o ./my-bundle --work /scratch/my --int8
+      torchrun --nproc-per-node 8 -m vilem train my.toml
     """
     from rich.console import Console
 
-    from models.export.seal import export_bundle
+    from models.training.compute import device_of
+    from models.training.ranks import join, leave
     from models.training.recipe import read_recipe
     from models.training.session import open_session
 
@@ -51,24 +57,39 @@ def train(
     target = output or home.expanduser() / "bundles" / plan.name
     if target.exists():
         raise typer.BadParameter(f"{target} exists: a bundle is never overwritten; remove it or give --output")
-    console = Console()
+    ranks = join(device_of(plan.optim))
+    console = Console(quiet=not ranks.first)
     began = time.monotonic()
-    with console.status("rendering scenes"):
-        session = open_session(plan, work or home.expanduser() / "training" / plan.name)
+    with console.status("reading the data"):
+        folder = work or home.expanduser() / "training" / plan.name
+        session = open_session(plan, folder, ranks=ranks, every=checkpoint_steps)
     first = session.trainer.step
     _run(session, console)
+    if ranks.first:
+        _finish(session, target, console, began, first, _precisions(fp16=fp16, int8=int8))
+    # torchrun ends all processes when one fails: the others stay until the first is through
+    ranks.wait()
+    leave()
+
+
+def _finish(
+    session: "Session", target: Path, console: "Console", began: float, first: int, variants: "list[Precision]"
+) -> None:
+    """Measure what was trained, and write it as a bundle."""
+    from models.export.seal import export_bundle
+
     with console.status("measuring"):
         measured = session.measure()
     with console.status("exporting"):
         export_bundle(
-            session.model,
-            session.tokenizer.to_str().encode(),
-            name=plan.name,
+            session.finished().towers,
+            session.tokenizer_json(),
+            name=session.recipe.name,
             output=target,
             preprocess=session.preprocess(),
             text=session.text_spec(),
             provenance=_provenance(session, measured, {"seconds": time.monotonic() - began, "first_step": first}),
-            variants=_precisions(fp16=fp16, int8=int8),
+            variants=variants,
             proofreader=_proofreader(session),
         )
     _announce(measured, target, console)
@@ -83,25 +104,20 @@ def _proofreader(session: "Session") -> "TrainedProofreader | None":
     """What a recipe with a [proofreading] part leaves beside the towers."""
     from models.export.proofreader import TrainedProofreader
 
-    objective, edits, calibration = session.trainer.objective, session.trainer.edits, session.calibrate()
+    objective, edits, calibration = session.finished(), session.trainer.edits, session.calibrate()
     if objective.module is None or edits is None or calibration is None:
         return None
     return TrainedProofreader(objective.module, objective.levels, edits.vocabulary.words, calibration)
 
 
 def _run(session: "Session", console: "Console") -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from vilem.cli.watch import watch
 
-    from models.training.session import is_checkpoint
-
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("starting", total=session.recipe.optim.steps, completed=session.trainer.step)
-        for step in session.run():
-            said = f"loss {step.loss:.3f}  {step.examples_per_s:.0f} pairs/s  {step.seconds_left / 60:.0f} min left"
-            progress.update(task, completed=step.number, description=said)
-            if is_checkpoint(step):
-                console.print(f"step {step.number}: text→image R@1 {session.validate():.1%} on the validation scenes")
+    for caveat in session.trainer.caveats:
+        console.print(f"[yellow]note[/]: {caveat}")
+    for step in watch(session.run(), session.trainer.step, session.recipe.optim.steps, console):
+        if session.is_checkpoint(step) and session.trainer.ranks.first:
+            console.print(f"step {step.number}: text→image R@1 {session.validate():.1%} on the validation scenes")
 
 
 def _provenance(session: "Session", measured: "Report", cost: dict[str, float]) -> "Provenance":
@@ -114,9 +130,8 @@ def _provenance(session: "Session", measured: "Report", cost: dict[str, float]) 
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cost = {**cost, "cpu_seconds": sum(each.ru_utime + each.ru_stime for each in used)}
     return Provenance(
-        architecture=f"open_clip ModifiedResNet {plan.image.layers} x {plan.image.width} at {plan.image.size} px, "
-        f"causal text transformer {plan.text.layers} x {plan.text.width}",
-        pretrained="none",
+        architecture=session.materials.backbone.architecture,
+        pretrained=session.materials.backbone.source,
         recipe=recipe_digest(plan),
         data_digest=hashlib.sha256(plan.data.model_dump_json().encode()).hexdigest(),
         metrics=measured.metrics(),

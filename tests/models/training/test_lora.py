@@ -66,7 +66,9 @@ def test_merged_weights_compute_the_same() -> None:
 
     assert set(names) == set(whole.state_dict())
     torch.testing.assert_close(expected, whole.encode_image(PIXELS))
+    # the towers that it was made from are as they were
     assert set(names) != set(towers.state_dict())
+    torch.testing.assert_close(expected, towers.encode_image(PIXELS))
 
 
 def test_unchanged_towers_are_not_copied() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.scenes.captions import KINDS
-from models.training import session
+from models.training.data import SceneArrays
 from models.training.recipe import RecipeError
 from models.training.session import Session, open_session, scene_labels
 from tests.models.training.small import small_recipe
@@ -25,19 +25,16 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Session:
 
 def test_a_finished_run_has_nothing_left_to_do(done: Session) -> None:
     """Opened again, the run stands at its last step with its weights, and yields no step."""
-    again = open_session(done.recipe, done.cache.parent)
+    again = open_session(done.recipe, done.checkpoint.parent)
 
     assert [] == list(again.run())
     for name, value in done.model.state_dict().items():
         torch.testing.assert_close(value, again.model.state_dict()[name], rtol=0, atol=0)
 
 
-def test_a_killed_run_loses_the_steps_since_its_checkpoint_only(
-    tmp_path: Path, done: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_run_loses_the_steps_since_its_checkpoint_only(tmp_path: Path, done: Session) -> None:
     """A run that stops goes on from the last multiple of the checkpoint's interval, to the very same weights."""
-    monkeypatch.setattr(session, "CHECKPOINT_STEPS", 2)
-    killed = open_session(done.recipe, tmp_path)
+    killed = open_session(done.recipe, tmp_path, every=2)
     for step in killed.run():
         if step.number == 2:
             break
@@ -71,7 +68,8 @@ def test_validating_is_repeatable_and_harmless(done: Session) -> None:
 
 def test_labels_follow_the_scenes(done: Session) -> None:
     """Each caption has its kind and its scene's novelty, five by five."""
-    scenes = done.scenes("test", 6)
+    scenes = done.materials.pairs("test")
+    assert isinstance(scenes, SceneArrays)
 
     labels = scene_labels(scenes)
 
