@@ -112,16 +112,17 @@ def noun_replacements(parsed: Parsed, lexicon: Lexicon, rng: np.random.Generator
     return found
 
 
-def in_batch_replacements(parsed: Parsed, batch: InBatch) -> list[Replacements]:
-    """Each content word, replaced by each word of its class that the batch's captions use."""
+def in_batch_replacements(parsed: Parsed, batch: InBatch, rng: np.random.Generator) -> list[Replacements]:
+    """Each content word, replaced by some words of its class that the batch's captions use."""
     heads = {phrase.head for phrase in parsed.phrases}
-    return [
-        (Replacement(place, place + 1, other),)
-        for place, (word, tag) in enumerate(zip(parsed.lower, parsed.tags, strict=True))
-        if _is_content(word, tag) and not parsed.denied(place) and (tag != "noun" or place in heads)
-        for other in batch.words.get(word_class(word, tag), ())
-        if other != word
-    ]
+    found: list[Replacements] = []
+    for place, (word, tag) in enumerate(zip(parsed.lower, parsed.tags, strict=True)):
+        if not _is_content(word, tag) or parsed.denied(place) or (tag == "noun" and place not in heads):
+            continue
+        words = batch.words.get(word_class(word, tag), ())
+        drawn = [words[int(each)] for each in rng.permutation(len(words))[: _DRAWN + 1]]
+        found += _one_word(place, [other for other in drawn if other != word][:_DRAWN])
+    return found
 
 
 def _drawn(words: Sequence[str], counts: Mapping[str, int], rng: np.random.Generator) -> list[str]:
@@ -168,4 +169,4 @@ def _count(parsed: Parsed, place: int, head: int, now: int) -> Replacements:
     number = Replacement(place, place + 1, NUMBERS[now])
     noun = parsed.lower[head]
     form = singular(noun) if now == 0 else noun if is_plural(noun) else plural(noun)
-    return (number,) if form == noun else (number, Replacement(head, head + 1, form))
+    return (number,) if form == noun else (number, Replacement(head, head + 1, form, follows=True))

@@ -16,9 +16,10 @@ class Edited:
     Attributes:
         text: the edited caption.
         words: (W) its words, `split_words(text)`.
-        wrong: (W) True where a word was changed. An article that only follows its noun ("a cup", "an apple") is right.
+        wrong: (W) True where a word was changed. What only follows a change is right: the article of another noun ("a
+            cup", "an apple"), the noun of another number ("one cup", "two cups").
         should_be: (W) for a wrong word the word, in lower case, that belongs there when there is exactly one; else None.
-        kind: "mlm", "swap", "relation", "count", "attribute", "object", "in-batch" or "none".
+        kind: "mlm", "swap", "relation", "count", "attribute", "object", "in-batch", "several" (kinds) or "none".
     """
 
     text: str
@@ -30,11 +31,19 @@ class Edited:
 
 @dataclass(frozen=True)
 class Replacement:
-    """Words *start* to *stop* (exclusive) of a text give way to *text*."""
+    """Words *start* to *stop* (exclusive) of a text give way to *text*.
+
+    Attributes:
+        start: first word.
+        stop: the word after the last.
+        text: what is put there.
+        follows: it is only the grammar of another replacement ("two circles" for "one circle"), and no error in itself.
+    """
 
     start: int
     stop: int
     text: str
+    follows: bool = False
 
 
 def unedited(text: str) -> Edited:
@@ -60,10 +69,31 @@ def replaced(text: str, replacements: Sequence[Replacement], kind: str) -> Edite
         new = _cased(each.text, first.text)
         kept = _with_article(text[done : first.start], new)
         parts += [kept, new]
-        truth.append((length + len(kept), length + len(kept) + len(new), _lower(words[each.start : each.stop])))
+        if not each.follows:
+            truth.append((length + len(kept), length + len(kept) + len(new), _lower(words[each.start : each.stop])))
         length += len(kept) + len(new)
         done = last.end
     return _labelled("".join([*parts, text[done:]]), truth, kind)
+
+
+def edited_again(first: Edited, second: Edited) -> Edited | None:
+    """What two edits, one after the other, make of a caption.
+
+    Args:
+        first: an edit of the caption.
+        second: an edit of *first*'s text.
+
+    Returns:
+        The text of *second*, labelled beside the caption that *first* was made from; None where that cannot be said word
+        by word: *second* has other words than *first* in number, or changes again what *first* changed.
+    """
+    if len(first.words) != len(second.words):
+        return None
+    if any(before and after for before, after in zip(first.wrong, second.wrong, strict=True)):
+        return None
+    wrong = tuple(before or after for before, after in zip(first.wrong, second.wrong, strict=True))
+    should_be = tuple(before or after for before, after in zip(first.should_be, second.should_be, strict=True))
+    return Edited(second.text, second.words, wrong, should_be, first.kind if first.kind == second.kind else "several")
 
 
 def aligned(original: str, edited: str, kind: str) -> Edited:

@@ -11,6 +11,7 @@ from models.negatives.hugging_face import load_hugging_face
 from models.negatives.lexicon import Lexicon
 from models.negatives.masked import MaskedEditor, MaskedSettings
 from models.negatives.masked_lm import load_masked_lm
+from models.negatives.repeated import Repeated
 from models.negatives.rules import RuleEditor
 from models.training.pairs import caption_of
 from models.training.parts import EditsPart
@@ -60,7 +61,8 @@ def _mixture(part: EditsPart, lexicon: Lexicon, captions: Sequence[tuple[str, ..
     filters = _filters(part, captions)
     editors: dict[str, tuple[Editor, float]] = {}
     if part.rules:
-        editors["rules"] = _rules(part, lexicon, filters), part.rules
+        rules = _rules(part, lexicon, filters)
+        editors["rules"] = Repeated(rules, part.again) if part.again else rules, part.rules
     if part.masked:
         masked = _masked(part, lexicon, filters) if part.cache is None else _cached(part, lexicon, filters)
         editors["masked"] = masked, part.masked

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from models.training.lengths import by_length, restored, together
+
 
 @dataclass(frozen=True)
 class ImageFeatures:
@@ -71,9 +73,33 @@ def image_features(model: nn.Module, pixels: torch.Tensor, levels: Sequence[int]
 
 
 def text_features(model: nn.Module, ids: torch.Tensor) -> TextFeatures:
-    """Encode token ids [b, l]; a tower that is part of the model is causal, and takes any l up to its context."""
-    pooled, tokens = _inside(model, ids) if hasattr(model, "token_embedding") else _own(model.text, ids)
+    """Encode token ids [b, l]; a causal tower that is part of the model takes any l up to its context.
+
+    It does not see what follows a text, so texts of near length are encoded together, without the others' padding; the
+    features of tokens after a text's end mean nothing, and may be zeros.
+    """
+    if not hasattr(model, "token_embedding"):
+        pooled, tokens = _own(model.text, ids)
+    elif not is_cuttable(model):
+        pooled, tokens = _inside(model, ids)
+    else:
+        pooled, tokens = _by_length(model, ids)
     return TextFeatures(functional.normalize(pooled.float(), dim=-1), tokens)
+
+
+def is_cuttable(model: nn.Module) -> bool:
+    """Whether a tower inside the model looks at nothing after the end of a text, which is its greatest token id."""
+    return getattr(model, "attn_mask", None) is not None and model.text_pool_type == "argmax"
+
+
+def _by_length(model: nn.Module, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    groups = by_length(ids.argmax(dim=-1) + 1)
+    if len(groups) == 1:
+        return _inside(model, ids)
+    found = [_inside(model, ids[rows, :longest]) for rows, longest in groups]
+    rows = [each for each, _ in groups]
+    pooled, tokens = ([pair[place] for pair in found] for place in (0, 1))
+    return restored(rows, pooled), together(rows, tokens, ids.shape[1])
 
 
 def _inside(model: nn.Module, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -85,7 +85,8 @@ class Interaction(nn.Module):
         for place, block in enumerate(self.blocks):
             hidden = block(hidden, there, patches[place] if self.shape.local else None)
         if self.whole is not None and self.mixed is not None:
-            seen = self.whole(embedding)[:, None].expand_as(first)
+            # a unit vector's entries are small beside the words': brought to their size, or it would be learnt from last
+            seen = self.whole(embedding * embedding.shape[-1] ** 0.5)[:, None].expand_as(first)
             hidden = torch.cat([hidden, self.mixed(torch.cat([first, seen, first * seen], dim=-1))], dim=-1)
         return self.norm(hidden)
 

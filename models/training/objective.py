@@ -24,7 +24,8 @@ from models.training.features import (
     text_features,
 )
 from models.training.interaction import Interaction, Shape, pool_words
-from models.training.losses import Keys, Targets, contrastive, correction, detection, word_counts
+from models.training.lengths import by_length, together
+from models.training.losses import Keys, Targets, contrastive, correction, detection, preference, word_counts
 from models.training.recipe import ProofreadingPart
 
 
@@ -70,11 +71,13 @@ class Encoded:
             texts are negatives, "wrong" [c, d] of those with a wrong word. Unit vectors.
         image: features of the b images.
         tokens: [m, t, w] features of the edited texts' tokens; None without them.
+        wrong: [c, d] unit vectors of the edited texts with a wrong word; None without them.
     """
 
     vectors: dict[str, torch.Tensor]
     image: ImageFeatures
     tokens: torch.Tensor | None = None
+    wrong: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -94,15 +97,15 @@ class Beside:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many words a joint batch has, which its parts divide their sums by: [3] wrong, right, to be corrected."""
+    """What a joint batch has, which its parts divide their sums by: [4] words wrong, right, to be corrected; wrong texts."""
 
     numbers: torch.Tensor
 
     @classmethod
     def of(cls, edited: EditedBatch) -> "Counts":
         """Of one process's edited texts."""
-        corrections = torch.tensor([len(edited.words)], device=edited.wrong.device)
-        return cls(torch.cat([word_counts(edited.wrong, edited.there), corrections]))
+        others = torch.stack([torch.tensor(len(edited.words), device=edited.wrong.device), edited.changed.sum()])
+        return cls(torch.cat([word_counts(edited.wrong, edited.there), others]))
 
 
 class Objective(nn.Module):
@@ -161,7 +164,7 @@ class Objective(nn.Module):
         own = texts.tokens if _one_each(edited.owner, len(batch.ids)) else texts.tokens[edited.owner]
         if self._weights is not None and self._weights.negatives:
             vectors["wrong"] = again.embedding
-        return Encoded(vectors, image, _put(own, changed, again.tokens, edited.ids.shape[1]))
+        return Encoded(vectors, image, _put(own, changed, again.tokens, edited.ids.shape[1]), again.embedding)
 
     def between(
         self,
@@ -222,7 +225,14 @@ class Objective(nn.Module):
             "detection": detection(self.module.detection(features), edited.wrong, edited.there, numbers[:2]),
             "correction": correction(self.module.correction(features[*edited.places.T]), edited.words, int(numbers[2])),
         }
+        if weights.preference and encoded.wrong is not None:
+            parts["preference"] = self._preference(encoded, encoded.wrong, edited, int(numbers[3]))
         return {"total": _weighted(parts, {name: getattr(weights, name) for name in parts}, factors), **parts}
+
+    def _preference(self, encoded: Encoded, wrong: torch.Tensor, edited: EditedBatch, count: int) -> torch.Tensor:
+        pairs = edited.owner[edited.changed]
+        images, texts = (encoded.vectors[name][pairs] for name in ("images", "texts"))
+        return preference(images, texts, wrong, self.towers.logit_scale.exp(), count)
 
     @torch.no_grad()
     def judge(self, encoded: Encoded, edited: EditedBatch) -> Judged | None:
@@ -245,7 +255,13 @@ class Objective(nn.Module):
 
 def read(module: Interaction, tokens: torch.Tensor, edited: EditedBatch, image: ImageFeatures) -> torch.Tensor:
     """Features [b, w, out] of the words of edited texts, whose tokens' are [b, t, width], beside b images."""
-    return module(pool_words(tokens, edited.word_of, edited.there.shape[1]), edited.there, image)
+    length = edited.there.shape[1]
+    words = pool_words(tokens, edited.word_of, length)
+    groups = by_length(edited.there.sum(dim=1))
+    if len(groups) == 1:
+        return module(words, edited.there, image)
+    found = [module(words[rows, :most], edited.there[rows, :most], _of(image, rows)) for rows, most in groups]
+    return together([rows for rows, _ in groups], found, length)
 
 
 def with_proofreading(towers: nn.Module, part: ProofreadingPart, size: int, vocabulary: int) -> Objective:

@@ -75,6 +75,7 @@ class ProofreadingPart(Part):
     negatives: bool = Field(
         default=True, description="edited texts are negatives of their images in the contrastive loss"
     )
+    preference: float = Field(default=0.0, ge=0, description="weight of: an image prefers its caption to the edited one")
     local: bool = Field(default=True, description="words meet patches")
     whole: bool = Field(default=True, description="words meet the image's embedding")
     warmup: float = Field(
@@ -100,7 +101,7 @@ class Recipe(Part):
     proofreading: ProofreadingPart | None = None
     edits: EditsPart | None = None
     lora: LoraPart | None = None
-    schedules: dict[Literal["contrastive", "detection", "correction"], SchedulePart] = Field(
+    schedules: dict[Literal["contrastive", "detection", "correction", "preference"], SchedulePart] = Field(
         default_factory=dict, description="by name of the loss"
     )
 

@@ -2,6 +2,7 @@
 
 from models.training.losses.contrastive import Keys, Targets, contrastive, momentum_targets, pair_losses, sigmoid
 from models.training.losses.late import late_interaction
+from models.training.losses.preference import preference
 from models.training.losses.words import correction, detection, word_counts
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "late_interaction",
     "momentum_targets",
     "pair_losses",
+    "preference",
     "sigmoid",
     "word_counts",
 ]

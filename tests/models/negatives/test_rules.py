@@ -2,6 +2,8 @@
 
 from functools import cache
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -88,6 +90,21 @@ def test_each_kind_applies_somewhere() -> None:
     made = {kind: RuleEditor(lexicon(), [kind]).edit(captions, rng()) for kind in RULE_KINDS}
 
     assert [] == [kind for kind, edits in made.items() if not any(edits)]
+
+
+def test_words_are_wrong_about_equally_often() -> None:
+    """A caption's only number is not wrong much more often than any of its attributes: the word alone tells little."""
+    text = "two red boxes, a blue circle, a green star and a yellow cross"
+    editor = RuleEditor(Lexicon())
+    rng = np.random.default_rng(0)
+    wrong: Counter[str] = Counter()
+    for _ in range(600):
+        (edit,) = editor.edit([Caption(text)], rng)
+        assert edit is not None
+        wrong.update(word for word in edit.should_be if word)
+
+    assert {"two", "red", "blue", "green", "yellow"} <= wrong.keys()
+    assert wrong["two"] < 2 * min(wrong[word] for word in ("red", "blue", "green", "yellow"))
 
 
 def test_edits_are_decided_by_their_lots() -> None:
