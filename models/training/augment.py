@@ -49,7 +49,9 @@ def draw_view(part: AugmentPart, caption: str, rng: np.random.Generator) -> View
     mirrored = bool(rng.random() < part.mirror)
     light = (float(factor) for factor in rng.uniform(1 - part.jitter, 1 + part.jitter, 3))
     brightness, contrast, saturation = light if may_change_light(caption) else (1.0, 1.0, 1.0)
-    return View(box, mirrored and may_be_mirrored(caption), brightness, contrast, saturation)
+    # drawn last: what pictures have does not depend on what clips need
+    moment = float(rng.random())
+    return View(box, mirrored and may_be_mirrored(caption), brightness, contrast, saturation, moment)
 
 
 def _box(least: float, rng: np.random.Generator) -> tuple[float, float, float, float]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -12,6 +13,10 @@ from models.scenes.corpus import example
 from models.scenes.grammar import Split
 from models.sealed import write_atomically
 from models.training.arrays import PixelArrays
+
+# split, number, seed and size; the picture or clip, its captions, and whether it shows a held-back combination
+Task = tuple[Split, int, int, int]
+Example = tuple[np.ndarray, tuple[str, ...], bool]
 
 
 @dataclass(frozen=True)
@@ -27,28 +32,43 @@ class SceneArrays(PixelArrays):
 
 def load_scenes(cache: Path, split: Split, count: int, seed: int, size: int) -> SceneArrays:
     """Read a split from *cache*, after rendering it there if it is missing."""
-    name = f"{split}-{seed}-{count}-{size}"
+    tasks = [(split, number, seed, size) for number in range(count)]
+    return SceneArrays(*load_rendered(cache, f"{split}-{seed}-{count}-{size}", (size, size, 3), _one, tasks))
+
+
+def load_rendered(
+    cache: Path, name: str, shape: tuple[int, ...], draw: Callable[[Task], Example], tasks: Sequence[Task]
+) -> tuple[np.ndarray, list[tuple[str, ...]], np.ndarray]:
+    """Read what is drawn from *cache*, after drawing it there if it is missing.
+
+    Args:
+        cache: a folder.
+        name: of the two files in it, which says all that decides what is drawn.
+        shape: of one picture or clip.
+        draw: makes an example; called in other processes.
+        tasks: what it is called with, N of them.
+
+    Returns:
+        (N, *shape) uint8 memory-mapped, N tuples of captions, and (N,) bool: what shows a held-back combination.
+    """
     texts = cache / f"{name}.json"
     pixels = cache / f"{name}.npy"
     if not texts.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        _render(pixels, texts, (split, count, seed, size))
+        _render(pixels, texts, shape, draw, tasks)
     rows = json.loads(texts.read_bytes())
-    return SceneArrays(
-        np.load(pixels, mmap_mode="r"),
-        [tuple(row["captions"]) for row in rows],
-        np.array([row["held_back"] for row in rows], bool),
-    )
+    captions = [tuple(row["captions"]) for row in rows]
+    return np.load(pixels, mmap_mode="r"), captions, np.array([row["held_back"] for row in rows], bool)
 
 
-def _render(pixels: Path, texts: Path, corpus: tuple[Split, int, int, int]) -> None:
-    split, count, seed, size = corpus
-    images = np.lib.format.open_memmap(pixels, "w+", np.uint8, (count, size, size, 3))
+def _render(
+    pixels: Path, texts: Path, shape: tuple[int, ...], draw: Callable[[Task], Example], tasks: Sequence[Task]
+) -> None:
+    images = np.lib.format.open_memmap(pixels, "w+", np.uint8, (len(tasks), *shape))
     rows: list[dict[str, object]] = []
-    tasks = ((split, number, seed, size) for number in range(count))
     # spawn: torch's threads do not survive a fork
     with get_context("spawn").Pool(os.cpu_count()) as pool:
-        for number, (image, captions, held_back) in enumerate(pool.imap(_one, tasks, chunksize=64)):
+        for number, (image, captions, held_back) in enumerate(pool.imap(draw, tasks, chunksize=64)):
             images[number] = image
             rows.append({"captions": captions, "held_back": held_back})
     images.flush()
@@ -56,6 +76,6 @@ def _render(pixels: Path, texts: Path, corpus: tuple[Split, int, int, int]) -> N
     write_atomically(texts, json.dumps(rows).encode())
 
 
-def _one(task: tuple[Split, int, int, int]) -> tuple[np.ndarray, tuple[str, ...], bool]:
+def _one(task: Task) -> Example:
     made = example(*task)
     return made.image, made.captions, made.scene.held_back

@@ -31,7 +31,7 @@ _NAMED = 5
 # a task of one picture costs more to send than to do
 _CHUNK = 32
 # of this grey is a picture that was readable before training and no longer is
-_GREY = 128
+GREY = 128
 
 
 class PicturesDamaged(UserWarning):
@@ -80,7 +80,7 @@ class Pictures:
                 PicturesDamaged,
                 stacklevel=2,
             )
-            return np.full((side, side, 3), _GREY, np.uint8)
+            return np.full((side, side, 3), GREY, np.uint8)
 
 
 def read(entry: Entry, preprocess: Preprocess) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How a picture is looked at in training: a crop, a mirror, other light. Drawn first, applied where it is decoded."""
+"""How a picture is looked at in training: a crop, a mirror, other light; of a clip, which frames. Drawn first, applied where it is decoded."""
 
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ class View:
         box: left, top, right, bottom of the crop, in shares of the width and height.
         mirrored: left and right change places.
         brightness, contrast, saturation: factors; 1 leaves the picture as it is.
+        moment: lot in [0, 1) that draws the frames of a clip; None for the middle of each of its segments.
     """
 
     box: tuple[float, float, float, float] = WHOLE
@@ -23,6 +24,7 @@ class View:
     brightness: float = 1.0
     contrast: float = 1.0
     saturation: float = 1.0
+    moment: float | None = None
 
 
 def look(image: Image.Image, view: View, side: int) -> np.ndarray:

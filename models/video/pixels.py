@@ -1,8 +1,10 @@
 """A video file becomes the pixels of the image tower: n frames of `(S, S, 3)` uint8, through the one image path."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from models.image import prepare
 from models.manifest import Preprocess
@@ -33,7 +35,13 @@ def clip_pixels(
         VideoTooLarge: beyond *limits*.
         VideoUnreadable: not a video, or damaged.
     """
+    return np.stack([prepare(image, spec) for image in clip_frames(source, frames, rng, limits)])
+
+
+def clip_frames(
+    source: bytes | Path, frames: int, rng: np.random.Generator | None = None, limits: VideoLimits = VideoLimits()
+) -> Iterator[Image.Image]:
+    """The same frames as they are decoded, upright RGB images, one at a time; errors as of `clip_pixels`."""
     with open_clip(source, limits) as clip:
         count = clip.count
-        positions = central_positions(count, frames) if rng is None else random_positions(count, frames, rng)
-        return np.stack([prepare(image, spec) for image in clip.read(positions)])
+        yield from clip.read(central_positions(count, frames) if rng is None else random_positions(count, frames, rng))

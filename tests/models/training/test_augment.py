@@ -89,8 +89,10 @@ def test_views_differ() -> None:
 
 
 def test_what_is_switched_off_does_nothing() -> None:
-    """No crop, no chance of a mirror and no jitter leave the picture as it is."""
-    assert View() == draw(AugmentPart(crop=1, mirror=0, jitter=0), FREE, 3)
+    """No crop, no chance of a mirror and no jitter leave the picture as it is; the moment is for clips alone."""
+    drawn = draw(AugmentPart(crop=1, mirror=0, jitter=0), FREE, 3)
+
+    assert View(moment=drawn.moment) == drawn
     assert WHOLE == draw(AugmentPart(crop=1), FREE, 3).box
 
 

@@ -1,0 +1,33 @@
+"""Clips through the image tower: frames are images of one large batch, and what is said of them is averaged.
+
+The mean of unit vectors, scaled to unit norm again, is what `vilem eval video` and `models.video.pooling.mean_pool` make of
+the exported graph's vectors: what is trained is what is used. It is blind to the order of frames.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.training.features import ImageFeatures, image_features
+
+
+def clip_features(model: nn.Module, pixels: torch.Tensor, levels: Sequence[int]) -> ImageFeatures:
+    """Encode normalised clips, or images, once; in place of `models.training.features.image_features`.
+
+    Args:
+        model: an open_clip model.
+        pixels: clips [b, f, 3, s, s], or images [b, 3, s, s], which have the features that they always had.
+        levels: numbers of blocks, the last one among them; or none.
+
+    Returns:
+        Of b clips: unit vectors [b, d], and each level's map averaged over the frames, [b, c, h, w].
+    """
+    if pixels.ndim == 4:
+        return image_features(model, pixels, levels)
+    clips, frames = pixels.shape[:2]
+    found = image_features(model, pixels.flatten(0, 1), levels)  # [b x f, d], [b x f, c, h, w]
+    mean = found.embedding.unflatten(0, (clips, frames)).mean(dim=1)  # [b, d]
+    maps = tuple(level.unflatten(0, (clips, frames)).mean(dim=1) for level in found.levels)
+    return ImageFeatures(functional.normalize(mean, dim=-1), maps)
