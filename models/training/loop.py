@@ -17,14 +17,15 @@ from models.training.compute import apply, caveats, device_of, how_of
 from models.training.editing import EditMaker
 from models.training.ema import Average
 from models.training.features import image_features, normalised, text_features
-from models.training.objective import Batch, Objective
+from models.training.memory import Memory, prepare_sigmoid
+from models.training.objective import Batch, Beside, Objective
 from models.training.optimizer import Trainable
 from models.training.pairs import Pairs
 from models.training.randomness import random_state, restore
 from models.training.ranks import ALONE, Ranks
 from models.training.recipe import Recipe, RecipeError
 from models.training.schedules import factors, learning_rate
-from models.training.step import Outcome, accumulate, batch_norms
+from models.training.step import Outcome, Vectors, accumulate, batch_norms
 from models.training.tokenizer import token_ids
 
 # CLIP's bound: beyond it the softmax is a maximum and gradients vanish (Radford et al. 2021, section 2.5)
@@ -101,9 +102,13 @@ class Trainer:
         self.objective = objective.to(device)
         self._recipe = recipe
         self._how = how_of(recipe.optim, device)
+        if recipe.contrastive.loss == "sigmoid":
+            prepare_sigmoid(objective)
         self._trainable = Trainable(objective, recipe)
         ranks.share(objective)
         self.average = Average(objective, recipe.optim.ema) if recipe.optim.ema else None
+        captions = [len(texts) for texts in batches.pairs.captions]
+        self._memory = Memory(recipe.contrastive, captions, self.average, ranks=ranks, how=self._how)
         apply(objective, recipe.optim)
         self.caveats = caveats(objective, recipe.optim, ranks)
         self._scaler = torch.amp.GradScaler(device.type, enabled=recipe.optim.precision == "fp16")
@@ -172,6 +177,7 @@ class Trainer:
             "optimizer": self._trainable.optimizer.state_dict(),
             "scaler": self._scaler.state_dict(),
             "average": None if self.average is None else self.average.state(),
+            "memory": self._memory.state(),
             "random": self.ranks.collect(random_state()),
         }
 
@@ -188,6 +194,7 @@ class Trainer:
         self._scaler.load_state_dict(state["scaler"])
         if self.average is not None:
             self.average.load_state(state["average"])
+        self._memory.load_state(state["memory"])
         restore(state["random"][self.ranks.rank])
         self.step = state["step"]
 
@@ -208,7 +215,10 @@ class Trainer:
         self._trainable.set_rate(rate)
         optimizer.zero_grad(set_to_none=True)
         now = factors(self.step, self._recipe)
-        outcome = accumulate(self.objective, batch, now, ranks=self.ranks, how=self._how, scaler=self._scaler)
+        self._memory.meet(batch)
+        outcome = accumulate(
+            self.objective, batch, now, ranks=self.ranks, how=self._how, scaler=self._scaler, beside=self._beside
+        )
         self.ranks.sum_gradients(parameters)
         if self.ranks.world > 1 and batch_norms(self.objective):
             self.ranks.average_buffers(self.objective)
@@ -220,7 +230,11 @@ class Trainer:
             self.model.logit_scale.clamp_(0, MAX_LOG_SCALE)
         if self.average is not None:
             self.average.update(self.objective)
+        self._memory.after(epoch_ends=(self.step + 1) % self.batches.per_epoch == 0)
         return outcome, norm
+
+    def _beside(self, vectors: Vectors) -> Beside:
+        return self._memory.beside(vectors, self.model.logit_scale.detach().exp())
 
     def _look(self, outcome: Outcome) -> tuple[dict[str, float], tuple[str, ...]]:
         steps = self._recipe.optim.steps
@@ -230,7 +244,8 @@ class Trainer:
         edited = outcome.chunk.edited
         with self._how.autocast():
             words = None if edited is None else self.objective.judge(outcome.encoded, edited)
-        return self._watch.look(self.step, self.model.logit_scale.item(), outcome.vectors, words)
+        figures, alarms = self._watch.look(self.step, self.model.logit_scale.item(), outcome.vectors, words)
+        return figures | self._memory.figures(), alarms
 
 
 def embed(model: nn.Module, pairs: Pairs, tokenizer: Tokenizer, batch: int = 128) -> tuple[np.ndarray, ...]:

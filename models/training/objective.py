@@ -25,7 +25,7 @@ from models.training.features import (
 )
 from models.training.interaction import Interaction, Shape, pool_words
 from models.training.lengths import by_length, together
-from models.training.losses import Keys, Targets, contrastive, correction, detection, preference, word_counts
+from models.training.losses import Keys, Targets, contrastive, correction, detection, preference, sigmoid, word_counts
 from models.training.recipe import ProofreadingPart
 
 
@@ -124,6 +124,7 @@ class Objective(nn.Module):
         towers: as given.
         module: as given.
         levels: as given.
+        sigmoid: whether the contrastive loss is SigLIP's; the towers need a `logit_bias` then.
     """
 
     def __init__(
@@ -138,6 +139,7 @@ class Objective(nn.Module):
         self.module = module
         self._weights = weights
         self.levels = levels
+        self.sigmoid = False
 
     def forward(self, batch: Batch, strength: float = 1.0) -> dict[str, torch.Tensor]:
         """Every part of the loss by name; "total" is what is to be descended.
@@ -187,15 +189,13 @@ class Objective(nn.Module):
         images, texts = vectors["images"], vectors["texts"]
         # half precision tells cosines apart by steps of 0.004, which the scale multiplies by up to 100
         with torch.autocast(images.device.type, enabled=False):
-            loss = contrastive(
-                images,
-                texts,
-                _shared(self.towers.logit_scale, world).exp(),
-                vectors.get("wrong"),
-                weights=beside.weights,
-                keys=beside.keys,
-                targets=beside.targets,
-            )
+            scale, wrong, weights = _shared(self.towers.logit_scale, world).exp(), vectors.get("wrong"), beside.weights
+            if self.sigmoid:
+                loss = sigmoid(images, texts, scale, _shared(self.towers.logit_bias, world), wrong, weights=weights)
+            else:
+                loss = contrastive(
+                    images, texts, scale, wrong, weights=weights, keys=beside.keys, targets=beside.targets
+                )
         return {"total": factors.get("contrastive", 1.0) * loss, "contrastive": loss}
 
     def within(

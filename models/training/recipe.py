@@ -33,6 +33,23 @@ class OptimPart(Part):
     ema: float = Field(default=0.0, ge=0, lt=1, description="decay of the average of the weights; 0 = none is kept")
 
 
+class ContrastivePart(Part):
+    """What the contrastive loss compares, and how."""
+
+    loss: Literal["softmax", "sigmoid"] = Field(default="softmax", description="CLIP's, or SigLIP's")
+    queue: int = Field(default=0, ge=0, description="pairs of earlier steps that are negatives too; needs optim.ema")
+    soft: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the average's choice in the targets; needs optim.ema"
+    )
+    noise: int | None = Field(default=None, ge=1, description="weigh pairs by their losses after so many epochs")
+
+    @model_validator(mode="after")
+    def _softmax(self) -> Self:
+        if self.loss == "sigmoid" and (self.queue or self.soft):
+            raise ValueError("queue and soft targets are the softmax loss's: leave them out, or take softmax")
+        return self
+
+
 class LoraPart(Part):
     """Low-rank changes of frozen towers instead of training all of their weights (LoRA, Hu et al. 2022)."""
 
@@ -75,7 +92,9 @@ class ProofreadingPart(Part):
     negatives: bool = Field(
         default=True, description="edited texts are negatives of their images in the contrastive loss"
     )
-    preference: float = Field(default=0.0, ge=0, description="weight of: an image prefers its caption to the edited one")
+    preference: float = Field(
+        default=0.0, ge=0, description="weight of: an image prefers its caption to the edited one"
+    )
     local: bool = Field(default=True, description="words meet patches")
     whole: bool = Field(default=True, description="words meet the image's embedding")
     warmup: float = Field(
@@ -98,6 +117,7 @@ class Recipe(Part):
     text: TextTower | None = None
     model: ModelPart | None = None
     optim: OptimPart
+    contrastive: ContrastivePart = ContrastivePart()
     proofreading: ProofreadingPart | None = None
     edits: EditsPart | None = None
     lora: LoraPart | None = None

@@ -14,6 +14,7 @@ from models.training.checkpoint import CheckpointUnreadable, resume
 from models.training.ranks import ALONE, Ranks, join
 from models.training.recipe import RecipeError
 from tests.models.training.tiny import distance, tiny_recipe, tiny_trainer, weights
+from tests.models.training.two_processes import MEMORY
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -45,8 +46,11 @@ def _read(met: Path, name: str, rank: int) -> dict:
 
 @pytest.mark.parametrize("chunk", [0, 3])
 def test_two_processes_train_as_one(met: Path, chunk: int) -> None:
-    """After six steps the weights of two processes are equal, and those of one process with the joint batch within 1e-5."""
-    alone = tiny_trainer(tiny_recipe(ema=0.9), per_caption=2)
+    """After six steps the weights of two processes are equal, and those of one with the joint batch within 1e-5.
+
+    With hard negatives, a queue, soft targets and weights of pairs: all of them are of the joint batch.
+    """
+    alone = tiny_trainer(tiny_recipe(ema=0.9, contrastive=MEMORY), per_caption=2)
     expected = [step.parts for step in alone.run()]
 
     first, second = (torch.load(met / f"chunk{chunk}-{rank}.pt", weights_only=True) for rank in range(2))

@@ -17,7 +17,7 @@ from models.training.loop import Trainer
 from models.training.objective import Objective, with_proofreading
 from models.training.pairs import caption_of
 from models.training.ranks import ALONE, Ranks
-from models.training.recipe import LoraPart, ProofreadingPart, Recipe, SchedulePart
+from models.training.recipe import ContrastivePart, LoraPart, ProofreadingPart, Recipe, SchedulePart
 from models.training.tokenizer import train_tokenizer
 from models.training.views import View
 from tests.models.training.edits import ColourEditor
@@ -78,6 +78,7 @@ def tiny_recipe(
     plain: bool = False,
     lora: LoraPart | None = None,
     schedules: dict[str, SchedulePart] | None = None,
+    contrastive: ContrastivePart | None = None,
     **optim: Any,  # noqa: ANN401 # fields of the part, of any type
 ) -> Recipe:
     """Six steps of eight pairs; *optim* are fields of that part."""
@@ -87,7 +88,8 @@ def tiny_recipe(
     fields["optim"] |= {"steps": 6, "learning_rate": 1e-3, "device": "cpu", **optim}
     made = Recipe.model_validate(fields)
     part = None if plain else PART
-    return made.model_copy(update={"proofreading": part, "lora": lora, "schedules": schedules or {}})
+    beside = {"lora": lora, "schedules": schedules or {}, "contrastive": contrastive or ContrastivePart()}
+    return made.model_copy(update={"proofreading": part, **beside})
 
 
 def tiny_trainer(

@@ -9,7 +9,10 @@ import torch
 
 from models.training.checkpoint import resume, save_checkpoint
 from models.training.ranks import Ranks, join, leave
+from models.training.recipe import ContrastivePart
 from tests.models.training.tiny import distance, save_weights, tiny_recipe, tiny_trainer, weights
+
+MEMORY = ContrastivePart(queue=12, soft=0.3, noise=1)
 
 
 def exchanges(ranks: Ranks) -> dict[str, object]:
@@ -44,7 +47,7 @@ def main(folder: Path) -> None:
     ranks = join(torch.device("cpu"))
     (folder / f"exchanges-{ranks.rank}.json").write_text(json.dumps(exchanges(ranks)))
     for chunk in (0, 3):
-        trainer = tiny_trainer(tiny_recipe(chunk=chunk, ema=0.9), ranks=ranks, per_caption=2)
+        trainer = tiny_trainer(tiny_recipe(chunk=chunk, ema=0.9, contrastive=MEMORY), ranks=ranks, per_caption=2)
         parts = [step.parts for step in trainer.run()]
         save_weights(trainer, folder / f"chunk{chunk}-{ranks.rank}.pt")
         (folder / f"chunk{chunk}-{ranks.rank}.json").write_text(json.dumps(parts))
