@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from models.negatives.masked_lm import save_masked_lm
+from models.negatives.masked_training import MlmSettings, train_masked_lm
+from models.scenes.corpus import example
 from models.training.backbones import Backbone
 from models.training.data import SceneArrays
 from models.training.materials import CaptionsCut, Materials, gather
@@ -91,3 +94,25 @@ def test_the_backbone_is_told_for_the_record(tmp_path: Path) -> None:
     assert made.architecture.startswith("open_clip ModifiedResNet (1, 1, 1, 1) x 4 at 64 px, causal text transformer 1")
     assert "none" == made.source
     assert b'"truncation":null' in made.tokenizer_json.replace(b" ", b"")
+
+
+def test_workers_edit_as_this_process_does(tmp_path: Path) -> None:
+    """A language model that has run here runs on in workers, and edits, views and pixels are the same there."""
+    texts = [text for number in range(8) for text in example("train", number, 2, 32).captions]
+    training = train_masked_lm(texts, MlmSettings(steps=1, batch=8, width=16, layers=1, vocabulary=100))
+    list(training.run())
+    save_masked_lm(training.model(), tmp_path / "mlm")
+    edits = f'masked = 1\nmasked_lm = "{tmp_path / "mlm"}"\nlikelihood = 100\nper_caption = 2'
+    recipe = small_recipe(tmp_path, PROOFREADING, ("[optim]", f"[augment]\n\n[edits]\n{edits}\n\n[optim]"))
+    batches = gather(recipe, tmp_path / "cache").batches
+    here = [batches.batch(step) for step in range(3)]
+
+    there = list(batches.loader(0, 3, workers=2))
+
+    for one, other in zip(here, there, strict=True):
+        assert one.edited is not None
+        assert other.edited is not None
+        assert one.edited.changed.any()
+        for name in ("ids", "wrong", "places", "words", "owner"):
+            assert torch.equal(getattr(one.edited, name), getattr(other.edited, name)), name
+        assert torch.equal(one.pixels, other.pixels)
