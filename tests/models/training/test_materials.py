@@ -13,6 +13,7 @@ from models.training.backbones import Backbone
 from models.training.data import SceneArrays
 from models.training.materials import CaptionsCut, Materials, gather
 from models.training.recipe import RecipeError
+from models.training.session import open_session
 from tests.models.training.small import small_recipe
 from tests.models.training.test_sources import write_jsonl
 
@@ -116,3 +117,26 @@ def test_workers_edit_as_this_process_does(tmp_path: Path) -> None:
         for name in ("ids", "wrong", "places", "words", "owner"):
             assert torch.equal(getattr(one.edited, name), getattr(other.edited, name)), name
         assert torch.equal(one.pixels, other.pixels)
+
+
+def test_a_run_on_pictures_ends_in_figures(tmp_path: Path) -> None:
+    """From JSON lines to a report: steps are taken with views, and the test split is measured without groups."""
+    part = write_jsonl(tmp_path / "data")
+    text = f'source = "jsonl"\npath = "{part.path}"\ntrain = ["train", "restval"]\nval = ["val", "test"]\ntest = ["val", "test"]'
+    recipe = small_recipe(
+        tmp_path,
+        (SCENES, text),
+        ("batch = 8", "batch = 2"),
+        ("steps = 20", "steps = 2"),
+        ("[optim]", "[augment]\n\n[optim]"),
+    )
+    session = open_session(recipe, tmp_path / "work")
+
+    losses = [step.loss for step in session.run()]
+    found = session.measure()
+
+    assert 2 == len(losses)
+    assert np.isfinite(losses).all()
+    assert (2, 2) == (found.images, found.captions)
+    assert not found.groups
+    assert b'"truncation":null' in session.tokenizer_json().replace(b" ", b"")

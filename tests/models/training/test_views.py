@@ -41,3 +41,21 @@ def test_saturation_zero_is_grey() -> None:
     found = look(PICTURE, View(saturation=0.0), 8)
 
     assert (found.max(axis=2) == found.min(axis=2)).all()
+
+
+@pytest.mark.parametrize("side", [3, 8, 20])
+def test_every_view_has_the_side(side: int) -> None:
+    """Pictures of any shape, and boxes of any, become squares of the side asked for."""
+    wide = PICTURE.resize((30, 8))
+
+    for box in ((0.0, 0.0, 1.0, 1.0), (0.05, 0.0, 0.95, 0.9), (0.2, 0.1, 1.0, 1.0)):
+        assert (side, side, 3) == look(wide, View(box=box), side).shape
+
+
+def test_the_picture_is_not_changed() -> None:
+    """Looking leaves the picture as it was: another view of it starts from the same pixels."""
+    before = np.array(PICTURE)
+
+    look(PICTURE, View(box=(0.1, 0.1, 0.9, 0.9), mirrored=True, brightness=0.5, contrast=2.0, saturation=0.1), 8)
+
+    np.testing.assert_array_equal(before, np.array(PICTURE))
