@@ -59,7 +59,8 @@ def test_a_step_is_the_objectives_loss() -> None:
     """One chunk on one process gives the gradients, and tells the losses, of the objective called as a whole."""
     objective = tiny_objective().train()
     batch = _batch(towers=objective.towers)
-    parts = objective(batch, 0.5)
+    with How().attention():
+        parts = objective(batch, 0.5)
     parts["total"].backward()
     expected = {name: each.grad.clone() for name, each in objective.named_parameters() if each.grad is not None}
     objective.zero_grad(set_to_none=True)
