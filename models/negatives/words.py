@@ -1,5 +1,6 @@
 """Words of a text and the words of its tokens: what is labelled, detected and corrected are words, whatever the tokenizer."""
 
+import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,8 @@ from functools import lru_cache
 # inside a word: between letters ("t-shirt", "man's", both apostrophes and both hyphens), between digits ("1,000", "2.5")
 _JOINS_LETTERS = frozenset("'’-‐‑")
 _JOINS_DIGITS = frozenset(".,")
+
+_ASCII_WORD = re.compile(r"[A-Za-z0-9]+(?:(?:['-]|(?<=[0-9])[.,](?=[0-9]))[A-Za-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,9 @@ class Word:
 
 def split_words(text: str) -> tuple[Word, ...]:
     """The words in order; punctuation and symbols are none, each ideograph is a word, marks stay with their letter."""
+    if text.isascii():
+        # the same rules, several times as fast: a training step splits thousands of captions
+        return tuple(Word(found.group(), found.start(), found.end()) for found in _ASCII_WORD.finditer(text))
     return tuple(Word(text[start:end], start, end) for start, end in _spans(text))
 
 

@@ -99,6 +99,16 @@ def test_every_word_has_tokens(kind: str) -> None:
     assert sorted(each for each in found if each >= 0) == [each for each in found if each >= 0]
 
 
+@given(st.text(st.characters(max_codepoint=127), max_size=40) | st.text("ab1'-., ", max_size=20))
+def test_plain_texts_are_split_by_the_same_rules(text: str) -> None:
+    """The fast path of ASCII texts gives what the general rules give; a word of another script brings these in."""
+    fast = split_words(text)
+    general = split_words(f"{text} é")
+
+    assert fast == general[:-1]
+
+
+
 def test_the_tokenizers_do_differ() -> None:
     """The kinds above give different numbers of tokens, else the laws above say little."""
     assert 3 <= len({len(tokenizer_of(kind).encode("a woman's red dress, running").ids) for kind in KINDS})
