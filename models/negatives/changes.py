@@ -30,7 +30,10 @@ _DRAWN = 4
 _NO_COUNT_AFTER = (DETERMINERS | NEGATIONS | PRONOUNS | ADVERBS) - {"all", "the", "exactly"}
 # without a thing after them these are part of a verb: "dressed up", "walks on"
 _NEED_A_THING = frozenset(("on", "over", "under", "up", "down", "inside", "outside", "into", "onto"))
-_FLIPS = tuple((tuple(said.split()), flipped) for said, flipped in FLIPS)
+# by their first word, in their order: the longest of what begins alike comes first
+_FLIPS: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+for _said, _flipped in FLIPS:
+    _FLIPS.setdefault(_said.split()[0], []).append((tuple(_said.split()), _flipped))
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def relation_flips(parsed: Parsed) -> list[Replacements]:
     found: list[Replacements] = []
     place = 0
     while place < len(parsed.words):
-        flip = next((each for each in _FLIPS if parsed.lower[place : place + len(each[0])] == each[0]), None)
+        known = _FLIPS.get(parsed.lower[place], ())
+        flip = next((each for each in known if parsed.lower[place : place + len(each[0])] == each[0]), None)
         if flip is None:
             place += 1
             continue
@@ -88,51 +92,68 @@ def count_changes(parsed: Parsed) -> list[Replacements]:
     return found
 
 
-def attribute_replacements(parsed: Parsed, lexicon: Lexicon, rng: np.random.Generator) -> list[Replacements]:
-    """Each attribute, replaced by others of its class; those of the corpus are drawn by how often they occur."""
-    found: list[Replacements] = []
+@dataclass(frozen=True)
+class Choice:
+    """One word that gives way to one of several, which is drawn only if this word is to be wrong.
+
+    Attributes:
+        place: of the word.
+        words: what may stand there.
+        counts: of the words in the corpus; None where all are alike.
+    """
+
+    place: int
+    words: Sequence[str]
+    counts: Mapping[str, int] | None = None
+
+    def draw(self, rng: np.random.Generator) -> list[Replacements]:
+        """A few of them: some are refused by the filters."""
+        return [(Replacement(self.place, self.place + 1, word),) for word in self._drawn(rng)]
+
+    def _drawn(self, rng: np.random.Generator) -> list[str]:
+        if self.counts is None:
+            return [self.words[int(each)] for each in rng.permutation(len(self.words))[:_DRAWN]]
+        # the root: frequent words alone would teach that they are wrong, rare ones alone that these are right
+        weights = np.sqrt([self.counts.get(word, 1) for word in self.words])
+        return [self.words[int(each)] for each in rng.choice(len(self.words), _DRAWN, p=weights / weights.sum())]
+
+
+def attribute_choices(parsed: Parsed, lexicon: Lexicon) -> list[Choice]:
+    """Each attribute, and the others of its class; those of the corpus by how often they occur, where it has any."""
+    found: list[Choice] = []
     for place, word in enumerate(parsed.lower):
         if word not in ATTRIBUTE_CLASS or parsed.tags[place] != "adjective" or parsed.denied(place):
             continue
         others = sorted(ATTRIBUTES[ATTRIBUTE_CLASS[word]] - {word})
         known = [other for other in others if other in lexicon.attributes]
-        found += _one_word(place, _drawn(known or others, lexicon.attributes, rng))
+        found.append(Choice(place, known or others, lexicon.attributes))
     return found
 
 
-def noun_replacements(parsed: Parsed, lexicon: Lexicon, rng: np.random.Generator) -> list[Replacements]:
-    """Each noun, replaced by nouns of the corpus drawn by how often they occur."""
-    found: list[Replacements] = []
+def noun_choices(parsed: Parsed, lexicon: Lexicon) -> list[Choice]:
+    """Each noun, and nouns of the corpus by how often they occur."""
+    found: list[Choice] = []
     for phrase in parsed.phrases:
         word = parsed.lower[phrase.head]
-        nouns = lexicon.nouns_like(word)
-        if word not in EMPTY_NOUNS and nouns:
-            drawn = _drawn(nouns, lexicon.nouns, rng)
-            found += _one_word(phrase.head, [noun for noun in drawn if noun not in EMPTY_NOUNS and noun != word])
+        if word in EMPTY_NOUNS:
+            continue
+        nouns = [noun for noun in lexicon.nouns_like(word) if noun != word and noun not in EMPTY_NOUNS]
+        if nouns:
+            found.append(Choice(phrase.head, nouns, lexicon.nouns))
     return found
 
 
-def in_batch_replacements(parsed: Parsed, batch: InBatch, rng: np.random.Generator) -> list[Replacements]:
-    """Each content word, replaced by some words of its class that the batch's captions use."""
+def in_batch_choices(parsed: Parsed, batch: InBatch) -> list[Choice]:
+    """Each content word, and the words of its class that the batch's captions use."""
     heads = {phrase.head for phrase in parsed.phrases}
-    found: list[Replacements] = []
+    found: list[Choice] = []
     for place, (word, tag) in enumerate(zip(parsed.lower, parsed.tags, strict=True)):
         if not _is_content(word, tag) or parsed.denied(place) or (tag == "noun" and place not in heads):
             continue
-        words = batch.words.get(word_class(word, tag), ())
-        drawn = [words[int(each)] for each in rng.permutation(len(words))[: _DRAWN + 1]]
-        found += _one_word(place, [other for other in drawn if other != word][:_DRAWN])
+        others = [other for other in batch.words.get(word_class(word, tag), ()) if other != word]
+        if others:
+            found.append(Choice(place, others))
     return found
-
-
-def _drawn(words: Sequence[str], counts: Mapping[str, int], rng: np.random.Generator) -> list[str]:
-    # the root: frequent words alone would teach that they are wrong, rare ones alone that these are right
-    weights = np.sqrt([counts.get(word, 1) for word in words])
-    return [words[int(drawn)] for drawn in rng.choice(len(words), _DRAWN, p=weights / weights.sum())]
-
-
-def _one_word(place: int, words: Sequence[str]) -> list[Replacements]:
-    return [(Replacement(place, place + 1, word),) for word in words]
 
 
 def _is_content(word: str, tag: Tag) -> bool:

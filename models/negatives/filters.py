@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import combinations, product
 from typing import Protocol
 
@@ -105,7 +106,13 @@ def synonyms(first: str, second: str) -> bool:
 
 def words_of(texts: Iterable[str]) -> frozenset[str]:
     """All words of some texts, in lower case."""
-    return frozenset(word.text.lower() for text in texts for word in split_words(text))
+    return frozenset[str]().union(*map(_words_of, texts))
+
+
+# a caption edited several times over, or in several steps close together, has the same captions beside it
+@lru_cache(maxsize=16_384)
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(word.text.lower() for word in split_words(text))
 
 
 def learn_exchanges(

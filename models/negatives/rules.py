@@ -8,12 +8,13 @@ from typing import Literal, get_args
 import numpy as np
 
 from models.negatives.changes import (
+    Choice,
     InBatch,
     Replacements,
-    attribute_replacements,
+    attribute_choices,
     count_changes,
-    in_batch_replacements,
-    noun_replacements,
+    in_batch_choices,
+    noun_choices,
     relation_flips,
 )
 from models.negatives.edited import Edited, replaced
@@ -67,35 +68,36 @@ class RuleEditor:
         ]
 
     def _one(self, request: _Request, rng: np.random.Generator) -> Edited | None:
-        found = self._by_places(request, rng)
+        found = self._by_places(request)
         for places in _order(list(found), rng):
             options = found[places]
             for option in rng.permutation(len(options)):
-                kind, replacements = options[int(option)]
-                edited = replaced(request.parsed.text, replacements, kind)
-                if self._passes(kind, request, replacements) and not repeats(request.parsed, edited, replacements):
-                    return edited
+                kind, change = options[int(option)]
+                for replacements in change.draw(rng) if isinstance(change, Choice) else (change,):
+                    edited = replaced(request.parsed.text, replacements, kind)
+                    if self._passes(kind, request, replacements) and not repeats(request.parsed, edited, replacements):
+                        return edited
         return None
 
-    def _by_places(
-        self, request: _Request, rng: np.random.Generator
-    ) -> dict[Places, list[tuple[RuleKind, Replacements]]]:
+    def _by_places(self, request: _Request) -> dict[Places, list[tuple[RuleKind, Choice | Replacements]]]:
         """Every edit of a caption, by the words that it makes wrong."""
-        found: dict[Places, list[tuple[RuleKind, Replacements]]] = {}
+        found: dict[Places, list[tuple[RuleKind, Choice | Replacements]]] = {}
         for kind in self._kinds:
-            for replacements in self._candidates(kind, request, rng):
-                places = tuple(each.start for each in replacements if not each.follows)
-                found.setdefault(places, []).append((kind, replacements))
+            if kind in _BY_TEXT:
+                for change in _BY_TEXT[kind](request.parsed):
+                    places = tuple(each.start for each in change if not each.follows)
+                    found.setdefault(places, []).append((kind, change))
+            else:
+                for choice in self._choices(kind, request):
+                    found.setdefault((choice.place,), []).append((kind, choice))
         return found
 
-    def _candidates(self, kind: RuleKind, request: _Request, rng: np.random.Generator) -> list[Replacements]:
+    def _choices(self, kind: RuleKind, request: _Request) -> list[Choice]:
         if kind == "object":
-            return noun_replacements(request.parsed, self._lexicon, rng)
+            return noun_choices(request.parsed, self._lexicon)
         if kind == "attribute":
-            return attribute_replacements(request.parsed, self._lexicon, rng)
-        if kind == "in-batch":
-            return in_batch_replacements(request.parsed, request.batch, rng)
-        return _BY_TEXT[kind](request.parsed)
+            return attribute_choices(request.parsed, self._lexicon)
+        return in_batch_choices(request.parsed, request.batch)
 
     def _passes(self, kind: RuleKind, request: _Request, replacements: Replacements) -> bool:
         """Swaps and flips use the caption's own words or closed lists: only new words need the filters."""
@@ -113,7 +115,7 @@ class RuleEditor:
 def _order(found: Sequence[Places], rng: np.random.Generator) -> list[Places]:
     """All of them in an order by lot; what many others touch too comes later."""
     touched = Counter(place for places in found for place in places)
-    rates = np.array([np.mean([1 / touched[place] for place in places]) for places in found])
+    rates = [sum(1 / touched[place] for place in places) / len(places) for places in found]
     # the order of exponential waiting times is a draw by weight without replacement
     return [found[int(number)] for number in np.argsort(rng.exponential(size=len(found)) / rates)]
 

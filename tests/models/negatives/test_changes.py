@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from models.negatives.changes import (
+    Choice,
     InBatch,
     Replacements,
-    attribute_replacements,
+    attribute_choices,
     count_changes,
-    in_batch_replacements,
-    noun_replacements,
+    in_batch_choices,
+    noun_choices,
     relation_flips,
 )
 from models.negatives.edited import replaced
@@ -25,6 +26,12 @@ def parsed(text: str) -> Parsed:
 def texts(text: str, found: list[Replacements]) -> set[str]:
     """All texts that the replacements give."""
     return {replaced(text, each, "x").text for each in found}
+
+
+def drawn(choices: list[Choice]) -> list[Replacements]:
+    """What each word's choice draws."""
+    rng = np.random.default_rng(0)
+    return [replacements for choice in choices for replacements in choice.draw(rng)]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +90,7 @@ def test_attributes_stay_in_their_class() -> None:
     """An attribute gives way to another one of its class, of the corpus where there is one."""
     lexicon = Lexicon(attributes={"red": 2, "blue": 3, "small": 1})
 
-    made = attribute_replacements(parsed("a red box"), lexicon, np.random.default_rng(0))
+    made = drawn(attribute_choices(parsed("a red box"), lexicon))
 
     assert {"a blue box"} == texts("a red box", made)
 
@@ -92,7 +99,7 @@ def test_objects_become_nouns_of_the_corpus() -> None:
     """A noun gives way to another noun of the same number, drawn from the corpus; empty nouns stay."""
     lexicon = Lexicon(nouns={"dog": 9, "dogs": 4, "cup": 1, "side": 100})
 
-    made = texts("a cup on the side", noun_replacements(parsed("a cup on the side"), lexicon, np.random.default_rng(0)))
+    made = texts("a cup on the side", drawn(noun_choices(parsed("a cup on the side"), lexicon)))
 
     assert {"a dog on the side"} == made
 
@@ -101,6 +108,6 @@ def test_in_batch_words_are_of_the_same_class() -> None:
     """A word gives way to one of the same class that another caption of the batch uses, and to no other."""
     batch = InBatch.of([parsed("a red box"), parsed("two blue cups are running"), parsed("a tall zebra")])
 
-    found = in_batch_replacements(parsed("a red box"), batch, np.random.default_rng(0))
+    found = drawn(in_batch_choices(parsed("a red box"), batch))
 
     assert {"a blue box", "a red zebra"} == texts("a red box", found)

@@ -68,7 +68,9 @@ def test_an_edit_that_cannot_be_labelled_is_not_made() -> None:
             words = ["red" if len(captions[0].text.split()) == 2 else "", "box"]
             text = " ".join(filter(None, [words[0], "box"])) if captions[0].text == "blue box" else "box"
             parts = split_words(text)
-            return [Edited(text, parts, (True,) + (False,) * (len(parts) - 1), ("blue",) + (None,) * (len(parts) - 1), "x")]
+            return [
+                Edited(text, parts, (True,) + (False,) * (len(parts) - 1), ("blue",) + (None,) * (len(parts) - 1), "x")
+            ]
 
     (edit,) = Repeated(Shortens(), 1.0).edit([Caption("blue box")], np.random.default_rng(0))
 

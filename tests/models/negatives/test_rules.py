@@ -1,8 +1,7 @@
 """Edits by rule: on scenes, where the truth is known, and on plain English."""
 
-from functools import cache
-
 from collections import Counter
+from functools import cache
 
 import numpy as np
 import pytest

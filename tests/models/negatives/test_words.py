@@ -108,7 +108,6 @@ def test_plain_texts_are_split_by_the_same_rules(text: str) -> None:
     assert fast == general[:-1]
 
 
-
 def test_the_tokenizers_do_differ() -> None:
     """The kinds above give different numbers of tokens, else the laws above say little."""
     assert 3 <= len({len(tokenizer_of(kind).encode("a woman's red dress, running").ids) for kind in KINDS})
