@@ -1,16 +1,18 @@
-"""Runs every benchmark in turn: `python -m benchmarks`."""
+"""Runs every benchmark in turn, but for those that train for hours: `python -m benchmarks`."""
 
 import importlib
 import pkgutil
 from pathlib import Path
 
 HELPERS = ("__main__", "table", "fixtures")
+# trainings of hours, or what needs a trained bundle named
+LONG = ("vilem_scenes", "proofread")
 
 
 def main() -> None:
     """Run each script's `main()`, in the order of their names."""
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if module.name not in HELPERS:
+        if module.name not in HELPERS + LONG:
             print(f"\n== {module.name}")
             importlib.import_module(f"benchmarks.{module.name}").main()
 

@@ -1,0 +1,212 @@
+"""ViLEM against plain contrastive training on rendered scenes: same towers, data, steps and seeds; and what each part brings.
+
+    python -m benchmarks.vilem_scenes [--work FOLDER] [--arms plain vilem] [--seeds 0 1 2] [--steps N]
+
+Every arm is models/recipes/scenes-vilem.toml with some fields changed. Each run is `vilem train` and then `vilem eval
+BUNDLE --edits` on what it exported, in processes of their own; what is finished in FOLDER is not run again, so the
+command may be stopped and given again, with more seeds or arms. Differences are of the mean over seeds; their intervals
+resample the test images, the same for every seed and both arms. It takes hours: `python -m benchmarks` leaves it out.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.table import machine
+from models.evaluation.figures import figures_under
+from models.evaluation.report import REPORT_NAME, Report, read_report
+from models.evaluation.statistics import RESAMPLES, Interval, draws, mean_and_sd
+from models.manifest import read_manifest
+
+RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "scenes-vilem.toml"
+PLAIN = "plain"
+
+Fields = dict[str, object]
+
+# what an arm changes; "proofreading": None takes the whole part out
+ARMS: Mapping[str, Fields] = {
+    PLAIN: {"proofreading": None, "edits": None},
+    # the steps that fit in the wall time of "vilem", by the cost of a step that benchmarks.vilem_step measures
+    "plain, equal time": {"proofreading": None, "edits": None, "times": 1.6},
+    "vilem": {},
+    "negatives alone": {"proofreading.detection": 0.0, "proofreading.correction": 0.0},
+    "- negatives": {"proofreading.negatives": 0.0},
+    "- detection": {"proofreading.detection": 0.0},
+    "- correction": {"proofreading.correction": 0.0},
+    "- global": {"proofreading.whole": False},
+    "- local": {"proofreading.local": False},
+    "- multi-level": {"proofreading.levels": 1},
+}
+
+# figures of a report, and of the bundle's manifest, in the order of the table
+RETRIEVAL = ("t2i_r1", "i2t_r1", "t2i_r1.held-back", "edits.macro", "edits.held-back")
+WORDS = ("words_auroc", "words_auroc_shuffled", "words_corrected")
+BARS = {"t2i_r1": 0.03, "i2t_r1": 0.03, "edits.macro": 0.10}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What one arm came to under every seed.
+
+    Attributes:
+        name: of the arm.
+        reports: by seed.
+        words: figures of the proofreading module by name, one for each seed; none for plain towers.
+    """
+
+    name: str
+    reports: tuple[Report, ...]
+    words: Mapping[str, tuple[float, ...]]
+
+
+def recipe_of(arm: str, seed: int, steps: int | None) -> Fields:
+    """The fields of an arm's recipe."""
+    fields: Fields = tomllib.loads(RECIPE.read_text(encoding="utf-8"))
+    changes = {"seed": seed, **ARMS[arm]}
+    times, optim = changes.pop("times", 1.0), _part(fields, "optim")
+    planned = optim["steps"] if steps is None else steps
+    assert isinstance(times, float)
+    assert isinstance(planned, int)
+    optim["steps"] = round(planned * times)
+    for path, value in changes.items():
+        *parents, name = path.split(".")
+        target = fields
+        for parent in parents:
+            target = _part(target, parent)
+        if value is None:
+            del target[name]
+        else:
+            target[name] = value
+    return fields
+
+
+def _part(fields: Fields, name: str) -> Fields:
+    part = fields[name]
+    assert isinstance(part, dict)
+    return part
+
+
+def to_toml(fields: Fields) -> str:
+    """A recipe's file: plain values first, then its parts."""
+    plain = [f"{name} = {json.dumps(value)}" for name, value in fields.items() if not isinstance(value, dict)]
+    parts = [f"[{name}]\n{to_toml(value)}" for name, value in fields.items() if isinstance(value, dict)]
+    return "\n".join([*plain, *parts])
+
+
+def run(arm: str, seed: int, steps: int | None, work: Path) -> tuple[Report, dict[str, float]]:
+    """Train, export and evaluate one arm under one seed, unless that is done."""
+    folder = work / f"{arm.replace(' ', '-').replace(',', '')}-{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    bundle, found = folder / "bundle", folder / "report"
+    recipe = to_toml(recipe_of(arm, seed, steps))
+    path = folder / "recipe.toml"
+    if path.exists() and path.read_text(encoding="utf-8") != recipe:
+        raise SystemExit(f"{path} is of another recipe than this command's: choose another --work, or remove {folder}")
+    path.write_text(recipe, encoding="utf-8")
+    if not (bundle / "bundle.json").exists():
+        # one work folder for all: scenes are rendered once, checkpoints are named by their recipe
+        _vilem("train", str(path), "--output", str(bundle), "--work", str(work / "training"))
+    if not (found / REPORT_NAME).exists():
+        _vilem("eval", "retrieval", str(bundle), "--edits", "--out", str(found))
+    return read_report(found), read_manifest(bundle).provenance.metrics
+
+
+def _vilem(*arguments: str) -> None:
+    # by this interpreter: the benchmark may run without its `vilem` on the path
+    subprocess.run([sys.executable, "-c", "from vilem.cli.main import main; main()", *arguments], check=True)
+
+
+def gather(arm: str, seeds: Sequence[int], steps: int | None, work: Path) -> Arm:
+    """An arm under every seed."""
+    runs = [run(arm, seed, steps, work) for seed in seeds]
+    words = {name: tuple(metrics[name] for _, metrics in runs) for name in WORDS if name in runs[0][1]}
+    return Arm(arm, tuple(report for report, _ in runs), words)
+
+
+def differences(first: Arm, second: Arm) -> dict[str, tuple[float, Interval]]:
+    """Second minus first, the mean over seeds, with the middle 95 % over resamples of the test images."""
+    images = first.reports[0].pool.images
+    resampled: dict[str, list[np.ndarray]] = {name: [] for name in RETRIEVAL}
+    for weights in draws(images, RESAMPLES, np.random.default_rng(0)):
+        means = [_mean_under(arm, weights) for arm in (first, second)]
+        for name in RETRIEVAL:
+            resampled[name].append(means[1][name] - means[0][name])
+    return {
+        name: (_mean(second, name) - _mean(first, name), Interval.of(np.concatenate(values)))
+        for name, values in resampled.items()
+    }
+
+
+def _mean_under(arm: Arm, weights: np.ndarray) -> dict[str, np.ndarray]:
+    found = [figures_under(report.pool, weights) for report in arm.reports]
+    return {name: np.mean([each[name] for each in found], axis=0) for name in RETRIEVAL}
+
+
+def _mean(arm: Arm, name: str) -> float:
+    return float(np.mean([report.figures[name] for report in arm.reports]))
+
+
+def show_arms(arms: Sequence[Arm], console: Console) -> None:
+    """Every arm's figures: mean ± standard deviation over seeds, in percent."""
+    table = Table(title=f"{len(arms[0].reports)} seed(s), percent, mean ± sd", title_justify="left")
+    for column in ("arm", *RETRIEVAL, *WORDS):
+        table.add_column(column)
+    for arm in arms:
+        values = [[report.figures[name] for report in arm.reports] for name in RETRIEVAL]
+        values += [list(arm.words.get(name, ())) for name in WORDS]
+        table.add_row(arm.name, *(_spread(each) for each in values))
+    console.print(table)
+
+
+def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    if len(values) == 1:
+        return f"{100 * values[0]:.1f}"
+    mean, sd = mean_and_sd(values)
+    return f"{100 * mean:.1f} ± {100 * sd:.1f}"
+
+
+def show_differences(plain: Arm, other: Arm, console: Console) -> None:
+    """One arm beside the plain one, with intervals and bars."""
+    table = Table(title=f"{other.name} - {plain.name}, points", title_justify="left")
+    for column in ("figure", "difference", "95 % interval", "bar", ""):
+        table.add_column(column)
+    for name, (value, interval) in differences(plain, other).items():
+        bar = BARS.get(name)
+        verdict = "" if bar is None else "ok" if value >= bar and interval.low > 0 else "MISSED"
+        wanted = "" if bar is None else f"≥ {100 * bar:+.0f}"
+        span = f"[{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
+        table.add_row(name, f"{100 * value:+.1f}", span, wanted, verdict)
+    console.print(table)
+
+
+def main() -> None:
+    """Run what is missing, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("~/.cache/vilem/benchmarks/vilem_scenes").expanduser())
+    parser.add_argument("--arms", nargs="+", choices=tuple(ARMS), default=[PLAIN, "plain, equal time", "vilem"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, help="in place of the recipe's")
+    given = parser.parse_args()
+    arms = [gather(name, given.seeds, given.steps, given.work) for name in given.arms]
+    console = Console(width=150)
+    show_arms(arms, console)
+    plain = next((arm for arm in arms if arm.name == PLAIN), None)
+    for arm in arms:
+        if plain is not None and arm is not plain:
+            show_differences(plain, arm, console)
+    console.print(machine(), highlight=False)
+
+
+if __name__ == "__main__":
+    main()
