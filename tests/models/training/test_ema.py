@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from models.training.ema import Average
-from tests.models.training.tiny import distance, tiny_objective, tiny_recipe, tiny_trainer, weights
+from tests.models.training.tiny import distance, tiny_batches, tiny_objective, tiny_recipe, tiny_trainer, weights
 
 
 def test_the_average_follows_slowly() -> None:
@@ -49,6 +49,20 @@ def test_memories_of_batch_normalisation_are_averaged_too() -> None:
     kept = average.objective.towers.visual.extra
     assert 0.5 < kept.running_mean.item() < 1.0
     assert 1 == kept.num_batches_tracked.item()
+
+
+def test_an_averaged_tower_reads_as_causally_as_it_did() -> None:
+    """The text tower's mask, which has minus infinity, is not averaged: texts after many updates are numbers."""
+    objective = tiny_objective()
+    average = Average(objective, 0.9)
+    for _ in range(4):
+        average.update(objective)
+
+    torch.testing.assert_close(average.objective.towers.attn_mask, objective.towers.attn_mask, rtol=0, atol=0)
+    batch = tiny_batches().batch(0).prepared(objective.towers)
+    found, expected = (each.eval().encode(batch) for each in (average.objective, objective))
+    assert found.tokens is not None and expected.tokens is not None
+    torch.testing.assert_close(found.tokens, expected.tokens)
 
 
 def test_a_run_with_an_average_measures_it() -> None:
