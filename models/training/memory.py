@@ -6,6 +6,7 @@ more, without gradients. All processes keep the same memory, of the joint batch.
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -13,12 +14,14 @@ from torch import nn
 from models.training.chunks import split
 from models.training.ema import Average
 from models.training.losses import momentum_targets, pair_losses
-from models.training.noise import Ledger
 from models.training.objective import Batch, Beside, Objective
 from models.training.queue import Queue
 from models.training.ranks import Ranks
 from models.training.recipe import ContrastivePart, RecipeError
 from models.training.step import How, Vectors
+
+if TYPE_CHECKING:
+    from models.training.noise import Ledger
 
 
 class Memory:
@@ -43,7 +46,7 @@ class Memory:
             raise RecipeError("contrastive.queue and contrastive.soft need the average of the weights: set optim.ema")
         self._part, self._average, self._ranks, self._how = part, average, ranks, how
         self._queue: Queue | None = None
-        self._ledger = None if part.noise is None else Ledger(captions, part.noise)
+        self._ledger = None if part.noise is None else _ledger(captions, part.noise)
         self._now: tuple[torch.Tensor, torch.Tensor] | None = None
         self._vectors: Vectors = {}
 
@@ -116,6 +119,13 @@ class Memory:
         with self._how.autocast():
             found = [objective.encode(chunk).vectors for chunk in chunks]
         return {name: self._ranks.gather(torch.cat([each[name] for each in found])) for name in ("images", "texts")}
+
+
+def _ledger(captions: Sequence[int], warmup: int) -> "Ledger":
+    # scikit-learn takes a second to import, and few runs ask for it
+    from models.training.noise import Ledger
+
+    return Ledger(captions, warmup)
 
 
 def prepare_sigmoid(objective: Objective) -> None:
