@@ -25,6 +25,7 @@ from index.pipeline import Preparation
 from index.prepare import reject_uri
 from index.progress import Progress, Summary, Tally
 from index.sources.item import Source
+from index.text_model import text_model
 from models.bundle import Bundle
 from models.proofreader import Proofreader
 
@@ -139,18 +140,27 @@ def embed(collection: Collection, source: Source, bundle: Bundle, options: Embed
     Iterating raises LeaseHeld when another job writes the collection, SourceError when the source breaks off, and
     StorageFull when the disk is full; what was committed before stays.
 
+    *bundle* is the collection's, or its text model (`index.text_model`): that one gives images the same vectors, and new
+    captions its own.
+
     Raises:
-        BundleMismatch: *bundle* is not the collection's.
+        BundleMismatch: *bundle* is neither, or is the text model and *options* ask for patches.
         ProofreaderMissing: *options* ask for patches, and it has no proofreader.
     """
     info = collection.info
-    if bundle.digest != info.bundle_digest:
+    own = bundle.digest == info.bundle_digest
+    if not own and bundle.digest != text_model(collection.path, info).bundle_digest:
         raise BundleMismatch(
             f"collection {info.name} was embedded by bundle {info.bundle_name} ({info.bundle_digest[:12]}…), not by "
             f"{bundle.manifest.name} ({bundle.digest[:12]}…): vectors of two models cannot be compared; "
             "use that bundle, or another collection"
         )
     options = options or EmbedOptions()
-    wanted = bundle.manifest.proofreader is not None if options.patches is None else options.patches
+    if options.patches and not own:
+        raise BundleMismatch(
+            f"collection {info.name} keeps what the proofreader of bundle {info.bundle_name} reads, and "
+            f"{bundle.manifest.name} has not that one: use {info.bundle_name}, or leave --patches out"
+        )
+    wanted = own and bundle.manifest.proofreader is not None if options.patches is None else options.patches
     proofreader = Proofreader.open(bundle) if wanted else None
     return EmbedJob(collection, source, bundle, replace(options, patches=wanted), proofreader)

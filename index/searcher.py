@@ -15,6 +15,7 @@ from index.publish import current
 from index.schema import Record
 from index.snapshot import LoadedPart, Snapshot, SnapshotManifest
 from index.sources import read_uri
+from index.text_model import TextModel, text_model
 from index.vectors import unit
 from models.decode import DecodeLimits
 
@@ -50,10 +51,12 @@ class Searcher:
     Attributes:
         manifest: of the snapshot.
         has_patches: whether at least one of its items has what a proofreader reads.
+        text_model: the bundle that embeds queries; see `index.text_model`.
     """
 
     def __init__(self, collection: Collection, snapshot: Snapshot) -> None:
         self.manifest: SnapshotManifest = snapshot.manifest
+        self.text_model: TextModel = text_model(collection.path, collection.info)
         self.has_patches = has_patches(collection.items)
         self._collection = collection
         self._snapshot = snapshot

@@ -150,7 +150,7 @@ def bundle_of(digest: str, name: str, home: Path) -> Path:
         if found == digest:
             return folder
     raise BundleMissing(
-        f"the bundle {name!r} (digest {digest[:12]}…) that embedded it is not in {home}/bundles: copy it there"
+        f"the bundle {name!r} (digest {digest[:12]}…) of the collection is not in {home}/bundles: copy it there"
     )
 
 

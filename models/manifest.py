@@ -131,12 +131,36 @@ class BundleManifest(_Part):
         """SHA-256 (hex) of `bundle.json` in that form: the bundle's identity."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
+    def space_digest(self) -> str:
+        """SHA-256 (hex) of what makes an image's vector: preparation, dimension, and the sealed fp32 image graph.
+
+        Bundles of one space give every image the same vector, so an index of one's vectors is an index of the other's.
+        Derived from the seals each time and stored nowhere: no manifest can claim a space that its files do not make.
+
+        Raises:
+            BundleInvalid: the manifest has no fp32 variant, or does not seal its image graph.
+        """
+        fp32 = self.variants.get("fp32")
+        if fp32 is None or fp32.image not in self.files:
+            raise BundleInvalid(f"bundle {self.name!r} seals no fp32 image graph: export the bundle again")
+        # a field that a newer ViLEM adds to Preprocess leaves the spaces of older bundles as they are
+        prepared = self.preprocess.model_dump(mode="json", exclude_defaults=True)
+        seals = [self.files[name].sha256 for name in image_files(self, "fp32")]
+        made_of = json.dumps([prepared, self.dim, seals], sort_keys=True)
+        return hashlib.sha256(made_of.encode()).hexdigest()
+
     @classmethod
     def from_fields(cls, fields: object) -> "BundleManifest":
         """Validate what a file holds; raises `pydantic.ValidationError`."""
         manifest = cls.model_validate(fields)
         manifest._read = True  # noqa: SLF001 # its own
         return manifest
+
+
+def image_files(manifest: BundleManifest, variant: str) -> list[str]:
+    """The image graph of a variant, and its weights where they lie beside it."""
+    graph = manifest.variants[variant].image
+    return [name for name in (graph, f"{graph}.data") if name in manifest.files]
 
 
 def read_manifest(folder: Path) -> BundleManifest:

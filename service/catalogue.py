@@ -14,6 +14,7 @@ from index.collection import list_collections
 from index.errors import CollectionError
 from index.publish import current
 from index.searcher import Searcher
+from index.text_model import TextModel, chosen
 from models.bundle import Bundle, bundle_of, list_bundles
 from models.errors import BundleError, BundleMissing, ModelError
 from models.manifest import read_manifest
@@ -60,7 +61,7 @@ class Loader:
         self._settings = settings
         self._metrics = metrics
         self._refusals: dict[str, _Refusal] = {}
-        self._aliases: dict[str, Path] = {}
+        self._states: dict[str, tuple[Path, TextModel | None]] = {}
 
     def refresh(self, old: Catalogue) -> Catalogue:
         """The catalogue of now: what is unchanged is taken over, what is new is opened beside it."""
@@ -89,26 +90,26 @@ class Loader:
                 unavailable[f"model {name}"] = str(error)
         for name in unavailable.keys() - old.unavailable.keys():
             _log.warning("%s is not served: %s", name, unavailable[name])
-        for name in self._aliases.keys() - served.keys():
-            del self._aliases[name]
+        for name in self._states.keys() - served.keys():
+            del self._states[name]
             self._metrics.rows.remove(name)
             self._metrics.version.remove(name)
         return Catalogue(served, {digest: models[digest] for digest in wanted}, unavailable)
 
     def _open(self, root: Path, name: str, old: Served | None, models: dict[str, Model]) -> Served:
-        alias = current(root / name)
-        if old is not None and self._aliases.get(name) == alias:
+        state = current(root / name), chosen(root / name)
+        if old is not None and self._states.get(name) == state:
             return old
-        searcher, model = self._patiently(name, alias, lambda: self._open_new(root, name, models))
-        self._aliases[name] = alias
+        searcher, model = self._patiently(name, state, lambda: self._open_new(root, name, models))
+        self._states[name] = state
         self._metrics.rows.labels(name).set(searcher.count)
         self._metrics.version.labels(name).set(searcher.version)
-        _log.info("%s is served at snapshot %s", name, searcher.manifest.id)
+        _log.info("%s is served at snapshot %s by %s", name, searcher.manifest.id, searcher.text_model.bundle_name)
         return Served(searcher, model, self._settings, self._metrics)
 
     def _open_new(self, root: Path, name: str, models: dict[str, Model]) -> tuple[Searcher, Model]:
         searcher = Searcher.open(root, name, contents=self._settings.verify)
-        return searcher, self._model_of(searcher.manifest.bundle_digest, searcher.manifest.bundle_name, models)
+        return searcher, self._model_of(searcher.text_model, models)
 
     def _patiently(self, name: str, state: object, attempt: Callable[[], Made]) -> Made:
         """What *attempt* makes; while what failed is in the same *state*, its error is given again without a try."""
@@ -125,10 +126,10 @@ class Loader:
         self._refusals.pop(name, None)
         return made
 
-    def _model_of(self, digest: str, name: str, models: dict[str, Model]) -> Model:
-        if digest in models:
-            return models[digest]
-        return self._load(bundle_of(digest, name, self._settings.home), models)
+    def _model_of(self, wanted: TextModel, models: dict[str, Model]) -> Model:
+        if wanted.bundle_digest in models:
+            return models[wanted.bundle_digest]
+        return self._load(bundle_of(wanted.bundle_digest, wanted.bundle_name, self._settings.home), models)
 
     def _named_model(self, name: str, models: dict[str, Model]) -> str:
         """The digest of the bundle of that name, loaded; of several the first in order of folders."""

@@ -69,7 +69,7 @@ async def search(
         collection=name,
         version=manifest.items_version,
         snapshot=manifest.id,
-        model=manifest.bundle_name,
+        model=served.model.bundle.manifest.name,
         cached=cached,
         truncated=embedded.truncated,
         text=read,
@@ -232,10 +232,10 @@ async def _cached(cache: Cache, key: str, form: TypeAdapter[_Made]) -> _Made | N
 
 
 def _key(kind: str, served: Served, question: Sequence[object], vector: np.ndarray) -> str:
-    # the vector stands for the query, the snapshot for the collection's state
+    # the vector stands for the query, the snapshot for the collection's state; what is read of words is the model's too
     digest = hashlib.sha256(json.dumps(question).encode() + b"\0" + vector.tobytes()).hexdigest()
     manifest = served.searcher.manifest
-    return f"vilem:{kind}:{manifest.collection}:{manifest.id}:{digest}"
+    return f"vilem:{kind}:{manifest.collection}:{manifest.id}:{served.model.key}:{digest}"
 
 
 def _hit_view(collection: str, hit: Hit) -> HitView:

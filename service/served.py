@@ -30,7 +30,7 @@ class Served:
 
     Attributes:
         searcher: the open snapshot.
-        model: what embeds queries.
+        model: what embeds queries: its text model.
     """
 
     def __init__(self, searcher: Searcher, model: Model, settings: Settings, metrics: Metrics) -> None:
@@ -53,6 +53,13 @@ class Served:
         """Why words cannot be checked against its items, and what to do; None when they can."""
         if self.model.cannot_proofread is not None:
             return self.model.cannot_proofread
+        manifest = self.searcher.manifest
+        if self.model.bundle.digest != manifest.bundle_digest:
+            return (
+                f"collection {self.searcher.name!r} is answered by model {self.model.bundle.manifest.name!r}, and what is "
+                f"stored of its items is for the proofreader of {manifest.bundle_name!r}: choose that one with "
+                f"`vilem index text-model {self.searcher.name} --model {manifest.bundle_name}`"
+            )
         if self.searcher.has_patches:
             return None
         return (

@@ -41,7 +41,7 @@ def _fields(served: Served) -> dict:
         "version": manifest.items_version,
         "snapshot": manifest.id,
         "published_at": manifest.created_at,
-        "model": manifest.bundle_name,
-        "bundle_digest": manifest.bundle_digest,
+        "model": served.model.bundle.manifest.name,
+        "bundle_digest": served.model.bundle.digest,
         "proofread": Ability.unless(served.cannot_proofread),
     }

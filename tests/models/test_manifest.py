@@ -9,7 +9,9 @@ from pydantic import ValidationError
 
 from models.bundle import BUILT_IN
 from models.errors import BundleAltered, BundleInvalid, BundleMissing, BundleTooNew
-from models.manifest import MANIFEST_NAME, SCHEMA_VERSION, BundleManifest, read_manifest, verify_bundle
+from models.manifest import MANIFEST_NAME, SCHEMA_VERSION, BundleManifest, image_files, read_manifest, verify_bundle
+from tests.support.german_bundle import make_german
+from tests.support.tiny_bundle import make_tiny_bundle
 
 
 @pytest.fixture
@@ -200,3 +202,40 @@ def test_a_wrong_field_of_the_proofreader_is_named(folder: Path, part: dict[str,
 
     with pytest.raises(BundleInvalid, match=where):
         read_manifest(folder)
+
+
+def test_a_space_is_what_makes_an_images_vector(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Another text side leaves the space as it is; other image weights, preparation or dimension make another one."""
+    manifest = read_manifest(tiny_bundle)
+    german = read_manifest(make_german(tiny_bundle, tmp_path / "german"))
+    stranger = read_manifest(make_tiny_bundle(tmp_path / "stranger", seed=5))
+    squash = manifest.preprocess.model_copy(update={"resize": "squash"})
+    spaces = [
+        manifest.space_digest(),
+        stranger.space_digest(),
+        manifest.model_copy(update={"preprocess": squash}).space_digest(),
+        manifest.model_copy(update={"dim": manifest.dim + 1}).space_digest(),
+    ]
+
+    assert spaces[0] == german.space_digest()
+    assert manifest.digest() != german.digest()
+    assert 4 == len(set(spaces))
+
+
+def test_weights_beside_the_graph_make_the_space() -> None:
+    """A graph whose weights lie in a file of their own has another space when that file is another."""
+    manifest = read_manifest(BUILT_IN / "scenes-s")
+    assert ["image.onnx", "image.onnx.data"] == image_files(manifest, "fp32")
+    for name in manifest.files:
+        seal = manifest.files[name].model_copy(update={"sha256": "0" * 64})
+        other = manifest.model_copy(update={"files": {**manifest.files, name: seal}})
+        assert name.startswith("image.onnx") == (manifest.space_digest() != other.space_digest())
+
+
+def test_a_bundle_that_seals_no_image_graph_has_no_space(tiny_bundle: Path) -> None:
+    """Nothing is derived from what nobody sealed."""
+    manifest = read_manifest(tiny_bundle)
+    files = {name: seal for name, seal in manifest.files.items() if not name.startswith("image")}
+
+    with pytest.raises(BundleInvalid, match="seals no fp32 image graph"):
+        manifest.model_copy(update={"files": files}).space_digest()

@@ -12,13 +12,16 @@ import pytest
 
 from index.collection import Collection
 from index.publish import current, publish
+from index.text_model import choose_text_model
 from models.bundle import Bundle
+from models.manifest import read_manifest
 from service.embedding import Timings
 from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull
 from service.metrics import Metrics
 from service.runtime import Runtime
 from service.settings import Settings
 from tests.support.collections import link_bundle, make_colours
+from tests.support.german_bundle import make_german
 from tests.support.tiny_bundle import make_tiny_bundle
 
 PATIENCE_S = 30.0
@@ -577,3 +580,49 @@ def test_no_thread_is_left(tmp_path: Path, tiny_bundle: Path) -> None:
     ]:
         assert time.monotonic() < end, ours
         time.sleep(0.01)
+
+
+def test_another_text_tower_takes_over_and_gives_back(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A chosen text model answers without a restart, with a cache of its own, and only of its own space; so does the way back."""
+    make_colours(tmp_path, tiny_bundle)
+    other = make_german(tiny_bundle, tmp_path / "bundles" / "german")
+    own, german = read_manifest(tiny_bundle), read_manifest(other)
+    collection = Collection.open(tmp_path / "collections", "colours")
+
+    async def found(runtime: Runtime, word: str) -> str:
+        served = runtime.served("colours")
+        vector = (await runtime.embedder.text(served.model, word, Timings(runtime.metrics))).vector
+        return (await served.find(vector, 1, "images"))[0].id.split("-")[0]
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        snapshot = runtime.served("colours").searcher.manifest.id
+        # the words "rot" and "red" have the same ids in both: only the model's part of a key tells their vectors apart
+        assert "red" == await found(runtime, "red") != await found(runtime, "rot")
+        for manifest, word in ((german, "rot"), (own, "red")):
+            choose_text_model(collection.path, collection.info, own, manifest)
+            await until(lambda manifest=manifest: runtime.served("colours").model.bundle.digest == manifest.digest())
+            assert "red" == await found(runtime, word)
+            assert snapshot == runtime.served("colours").searcher.manifest.id
+            assert {} == await runtime.check()
+            assert manifest.name == runtime.model(manifest.name).bundle.manifest.name
+
+    with_runtime(use, tmp_path)
+
+
+def test_a_text_model_that_is_gone_stops_nothing(tmp_path: Path, tiny_bundle: Path) -> None:
+    """When the chosen bundle cannot be opened the collection is served as before, and the reason is told."""
+    make_colours(tmp_path, tiny_bundle)
+    other = make_german(tiny_bundle, tmp_path / "bundles" / "german")
+    own, german = read_manifest(tiny_bundle), read_manifest(other)
+    collection = Collection.open(tmp_path / "collections", "colours")
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        shutil.rmtree(other)
+        choose_text_model(collection.path, collection.info, own, german)
+        await until(lambda: "colours" in runtime.unavailable)
+        assert "the bundle 'german'" in runtime.unavailable["colours"]
+        assert own.digest() == runtime.served("colours").model.bundle.digest
+
+    with_runtime(use, tmp_path)

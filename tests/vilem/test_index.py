@@ -12,12 +12,13 @@ from typer.testing import CliRunner, Result
 from index import publish as publishing
 from index.build import build_parts
 from index.collection import Collection
-from index.errors import SelfCheckFailed, SourceError
+from index.errors import BundleMismatch, SelfCheckFailed, SourceError
 from index.snapshot import IndexPart
 from models.bundle import Bundle
-from models.errors import ProofreaderMissing
+from models.errors import BundleMissing, ProofreaderMissing
 from models.proofreader import Proofreader
 from models.scenes.corpus import write_jsonl
+from tests.support.german_bundle import make_german
 from tests.support.tiny_bundle import make_tiny_bundle
 from vilem.cli.index import EXIT_WITH_REJECTS
 from vilem.cli.main import app
@@ -187,3 +188,45 @@ def test_a_stopped_build_keeps_what_is_done(tmp_path: Path, sent: signal.Signals
         assert "the same command goes on" in said
         stored = Collection.open(tmp_path / "collections", "test").count()
         assert f"{stored:,} items are safe" in said
+
+
+def test_another_text_tower_is_chosen(home: Path) -> None:
+    """A bundle of the collection's space answers from then on, is shown, searches, and may add; the own one takes it back."""
+    build(home)
+    make_german(home / "bundles" / "tiny", home / "bundles" / "german")
+
+    result = run(home, "text-model", "scenes", "--model", "german")
+
+    assert 0 == result.exit_code, result.output
+    assert "scenes is answered by german" in result.output
+    assert "german" in run(home, "show", "scenes").output
+    searched = CliRunner().invoke(app, ["search", "scenes", "rot", "--home", str(home)], env=WIDE)
+    assert 0 == searched.exit_code, searched.output
+    added = run(home, "build", "scenes", str(home / "source" / "test.jsonl"), "--model", "german")
+    assert 0 == added.exit_code, added.output
+    assert 0 == run(home, "text-model", "scenes", "--model", "tiny").exit_code
+    assert "german" not in run(home, "show", "scenes").output
+
+
+def test_a_text_tower_that_the_service_would_not_find_is_refused(home: Path, tmp_path: Path) -> None:
+    """A bundle outside of home/bundles, or of another space, is refused before anything is written."""
+    build(home)
+    away = make_german(home / "bundles" / "tiny", tmp_path / "away" / "german")
+    make_tiny_bundle(home / "bundles" / "stranger", seed=5)
+
+    assert isinstance(run(home, "text-model", "scenes", "--model", str(away)).exception, BundleMissing)
+    assert isinstance(run(home, "text-model", "scenes", "--model", "stranger").exception, BundleMismatch)
+    assert "tiny" in run(home, "show", "scenes").output.split("answered by")[1].splitlines()[0]
+
+
+def test_hits_are_not_reread_by_another_bundle(home: Path) -> None:
+    """What is stored of pictures is for the own bundle's proofreader: the way back to it is told."""
+    build(home)
+    make_german(home / "bundles" / "tiny", home / "bundles" / "german")
+    run(home, "text-model", "scenes", "--model", "german")
+
+    command = ["search", "scenes", "rot", "--rerank", "proofread", "--home", str(home)]
+    result = CliRunner().invoke(app, command, env=WIDE)
+
+    assert isinstance(result.exception, BundleMismatch)
+    assert "`vilem index text-model scenes --model tiny`" in str(result.exception)

@@ -140,12 +140,15 @@ def show(name: Name, home: Home = None) -> None:
     from index.collection import Collection
     from index.publish import current
     from index.snapshot import read_manifest
+    from index.text_model import text_model
 
     collection = Collection.open(_home(home) / "collections", name)
+    answering = text_model(collection.path, collection.info)
     manifest = read_manifest(current(collection.path))
     rows = [
         ("items", f"{collection.count():,} at version {collection.version}"),
         ("model", f"{collection.info.bundle_name} ({collection.info.bundle_digest[:12]}…)"),
+        ("answered by", f"{answering.bundle_name} ({answering.bundle_digest[:12]}…)"),
         ("published", f"{manifest.id}: {manifest.images.rows:,} items, {manifest.created_at}"),
         ("images", _part(manifest, "images")),
         ("texts", _part(manifest, "texts")),
@@ -153,6 +156,39 @@ def show(name: Name, home: Home = None) -> None:
         ("rejects", f"{len(collection.rejects()):,}"),
     ]
     _print_table(("collection", name), rows)
+
+
+@app.command("text-model")
+def text_model(
+    name: Name,
+    model: Annotated[str, typer.Option(help="Bundle whose texts shall find its pictures: one of home/bundles.")],
+    home: Home = None,
+) -> None:
+    """Let another text tower answer for a collection, without embedding a picture again.
+
+    The bundle must give pictures the very vectors that the collection holds, as those of `vilem distill-text` do. The
+    collection's own bundle takes the choice back. A running service changes over by itself.
+
+    \b
+    Examples:
+      vilem index text-model photos --model photos-small
+      vilem index text-model photos --model vit-b-32
+    """
+    from index.collection import Collection
+    from index.text_model import choose_text_model
+    from models.bundle import Bundle, bundle_of, find_bundle
+    from models.manifest import read_manifest
+
+    folder = _home(home)
+    collection = Collection.open(folder / "collections", name)
+    info = collection.info
+    # opened: its files are compared with its seals
+    other = Bundle.open(find_bundle(model, folder)).manifest
+    # where the service will look for it
+    bundle_of(other.digest(), other.name, folder)
+    own = read_manifest(bundle_of(info.bundle_digest, info.bundle_name, folder))
+    choose_text_model(collection.path, info, own, other)
+    typer.echo(f"{name} is answered by {other.name} ({other.digest()[:12]}…)")
 
 
 @app.command()

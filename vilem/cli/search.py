@@ -55,7 +55,7 @@ def search(
         raise typer.BadParameter("only pictures found by a sentence can be re-ranked: leave --image and --texts out")
     settings = Settings() if home is None else Settings(home=home)
     searcher = Searcher.open(settings.home / "collections", collection)
-    bundle = Bundle.open(bundle_of(searcher.manifest.bundle_digest, searcher.manifest.bundle_name, settings.home))
+    bundle = Bundle.open(bundle_of(searcher.text_model.bundle_digest, searcher.text_model.bundle_name, settings.home))
     vector, truncated = _embed(bundle, query, image=image)
     if rerank is None:
         hits = searcher.search(vector[None], [limit], "texts" if texts else "images")[0]
@@ -73,9 +73,16 @@ def _proofread(
     searcher: "Searcher", bundle: "Bundle", query: str, vector: "np.ndarray", candidates: int, limit: int
 ) -> "list[Reread]":
     """The best *limit* hits: the candidates in their new order, behind them the others by vector."""
+    from index.errors import BundleMismatch
     from index.rerank import Reread, rerank
     from models.proofreader import Proofreader
 
+    if bundle.digest != searcher.manifest.bundle_digest:
+        raise BundleMismatch(
+            f"collection {searcher.name} is answered by {bundle.manifest.name}, and what is stored of its items is for the "
+            f"proofreader of {searcher.manifest.bundle_name}: choose that one with `vilem index text-model {searcher.name} "
+            f"--model {searcher.manifest.bundle_name}`"
+        )
     best = searcher.search(vector[None], [candidates], "images", patches=True)[0]
     found = rerank(Proofreader.open(bundle), query, best, words=True)
     if limit > candidates:
