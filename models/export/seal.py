@@ -66,12 +66,12 @@ def export_bundle(
     model = model.eval()
     with staged(output) as folder:
         (folder / TOKENIZER_NAME).write_bytes(tokenizer_json)
-        ids = _sample_ids(Tokenizer.from_file(folder / TOKENIZER_NAME, text), text)
+        ids = sample_ids(Tokenizer.from_file(folder / TOKENIZER_NAME, text), text)
         pixels = [sample_pixels(preprocess.size)]
         image = ImageGraph(model, preprocess)
         parity: dict[str, JsonValue] = {
             "image": _image(folder, image, pixels[0]),
-            "text": _text(folder, model, text, ids),
+            "text": write_text(folder, model, text, ids),
         }
         reading: Proofreading | None = None
         if proofreader is not None:
@@ -101,7 +101,7 @@ def _image(folder: Path, graph: ImageGraph, pixels: np.ndarray) -> float:
     return check(path, "pixels", graph, [pixels, pixels[:1]])
 
 
-def _text(folder: Path, model: nn.Module, text: TextSpec, ids: list[np.ndarray]) -> float:
+def write_text(folder: Path, model: nn.Module, text: TextSpec, ids: list[np.ndarray]) -> float:
     """Write the text graph; the greatest difference of ids, cut as they are served, to whole ones in open_clip."""
     path = folder / "text.onnx"
     length = text.context_length if text.causal else None
@@ -109,7 +109,7 @@ def _text(folder: Path, model: nn.Module, text: TextSpec, ids: list[np.ndarray])
     return check(path, "ids", WholeTextGraph(model, text.context_length, text.pad_id), ids)
 
 
-def _sample_ids(tokenizer: Tokenizer, text: TextSpec) -> list[np.ndarray]:
+def sample_ids(tokenizer: Tokenizer, text: TextSpec) -> list[np.ndarray]:
     """Real texts as they are served, and random ids: (n, l) int64 each."""
     tokens = tokenizer.encode(SAMPLE_TEXTS)
     rng = np.random.default_rng(0)

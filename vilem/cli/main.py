@@ -7,7 +7,19 @@ import typer
 
 from models.errors import ModelError
 from vilem import __version__
-from vilem.cli import demo, edit_captions, index, model, proofread, scenes, search, serve, train, train_mlm
+from vilem.cli import (
+    demo,
+    distill_text,
+    edit_captions,
+    index,
+    model,
+    proofread,
+    scenes,
+    search,
+    serve,
+    train,
+    train_mlm,
+)
 from vilem.cli import eval as evaluation
 
 # what `.[train]` brings; serving and searching need none of it
@@ -29,6 +41,7 @@ app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("edit-captions")(edit_captions.edit_captions)
+app.command("distill-text")(distill_text.distill_text)
 app.command("train-mlm")(train_mlm.train_mlm)
 app.add_typer(evaluation.app, name="eval")
 
