@@ -63,7 +63,8 @@ def _samples(shard: Path) -> Iterator[Entry]:
             _check_end(file, tar.offset)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise DatasetInvalid(f"{shard} cannot be read to its end ({error}): expected {EXPECTED}") from error
-    for key in images.keys() | texts[".json"].keys() | texts[".txt"].keys():
+    # a text alone is no sample that lost its picture: shards hold a README.txt, a licence
+    for key in images.keys() | texts[".json"].keys():
         if key not in images or not any(key in each for each in texts.values()):
             lacking = ".json with captions" if key in images else ".jpg"
             raise DatasetInvalid(f"{shard}: {key} has no {key}{lacking}: expected {EXPECTED}")

@@ -139,6 +139,14 @@ def test_captions_may_be_lines_of_text(tmp_path: Path) -> None:
     ]
 
 
+def test_a_text_of_its_own_is_passed_over(tmp_path: Path) -> None:
+    """A README.txt or a licence beside the samples is no sample, and no reason to refuse them."""
+    one, _ = sample("a", "one")
+    shard = write_tar(tmp_path / "a.tar", [("README.txt", b"\xff"), one, ("a.txt", b"one"), ("docs/licence.txt", b"")])
+
+    assert [("a", ("one",))] == [(each.id, each.captions) for each in load(shard, Options()).entries]
+
+
 @pytest.mark.parametrize(("text", "why"), [(b" \n", "no captions"), (b"\xff", "no UTF-8 text")])
 def test_text_without_captions_is_named(tmp_path: Path, text: bytes, why: str) -> None:
     """An empty or unreadable text file is named with its fault."""
