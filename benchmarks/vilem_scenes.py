@@ -26,25 +26,31 @@ from models.evaluation.figures import figures_under
 from models.evaluation.report import REPORT_NAME, Report, read_report
 from models.evaluation.statistics import RESAMPLES, Interval, draws, mean_and_sd
 from models.manifest import read_manifest
+from models.scenes.corpus import generate
 
 RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "scenes-vilem.toml"
-PLAIN = "plain"
+PLAIN, EQUAL_TIME, MASKED = "plain", "plain, equal time", "masked LM's edits"
 
 Fields = dict[str, object]
 
-# what an arm changes; "proofreading": None takes the whole part out
+# what an arm changes in the recipe; None takes a part out
+_PLAIN: Fields = {"proofreading": None, "edits": None}
+_NO_WORDS: Fields = {"proofreading.detection": 0.0, "proofreading.correction": 0.0}
 ARMS: Mapping[str, Fields] = {
-    PLAIN: {"proofreading": None, "edits": None},
-    # the steps that fit in the wall time of "vilem", by the cost of a step that benchmarks.vilem_step measures
-    "plain, equal time": {"proofreading": None, "edits": None, "times": 1.6},
+    PLAIN: _PLAIN,
+    EQUAL_TIME: _PLAIN,
     "vilem": {},
-    "negatives alone": {"proofreading.detection": 0.0, "proofreading.correction": 0.0},
-    "- negatives": {"proofreading.negatives": 0.0},
+    "negatives alone (NegCLIP)": {**_NO_WORDS, "proofreading.preference": 0.0},
+    "negatives and preference alone": _NO_WORDS,
+    "- negatives, - preference": {"proofreading.negatives": False, "proofreading.preference": 0.0},
+    "- preference": {"proofreading.preference": 0.0},
     "- detection": {"proofreading.detection": 0.0},
     "- correction": {"proofreading.correction": 0.0},
     "- global": {"proofreading.whole": False},
     "- local": {"proofreading.local": False},
+    # one level is one block: it halves the module's depth too
     "- multi-level": {"proofreading.levels": 1},
+    MASKED: {"edits": {"rules": 0.0, "masked": 1.0}},
 }
 
 # figures of a report, and of the bundle's manifest, in the order of the table
@@ -68,15 +74,29 @@ class Arm:
     words: Mapping[str, tuple[float, ...]]
 
 
-def recipe_of(arm: str, seed: int, steps: int | None) -> Fields:
+@dataclass(frozen=True)
+class Plan:
+    """What all runs share.
+
+    Attributes:
+        work: folder of runs, rendered scenes and checkpoints.
+        steps: in place of the recipe's; None for the recipe's.
+        cost: of a step of ViLEM in plain steps, which the arm of equal time has more of.
+    """
+
+    work: Path
+    steps: int | None
+    cost: float
+
+
+def recipe_of(arm: str, seed: int, plan: Plan) -> Fields:
     """The fields of an arm's recipe."""
     fields: Fields = tomllib.loads(RECIPE.read_text(encoding="utf-8"))
     changes = {"seed": seed, **ARMS[arm]}
-    times, optim = changes.pop("times", 1.0), _part(fields, "optim")
-    planned = optim["steps"] if steps is None else steps
-    assert isinstance(times, float)
+    optim = _part(fields, "optim")
+    planned = optim["steps"] if plan.steps is None else plan.steps
     assert isinstance(planned, int)
-    optim["steps"] = round(planned * times)
+    optim["steps"] = round(planned * plan.cost) if arm == EQUAL_TIME else planned
     for path, value in changes.items():
         *parents, name = path.split(".")
         target = fields
@@ -86,6 +106,8 @@ def recipe_of(arm: str, seed: int, steps: int | None) -> Fields:
             del target[name]
         else:
             target[name] = value
+    if arm == MASKED:
+        _part(fields, "edits")["masked_lm"] = str(plan.work / "masked-lm")
     return fields
 
 
@@ -96,28 +118,40 @@ def _part(fields: Fields, name: str) -> Fields:
 
 
 def to_toml(fields: Fields) -> str:
-    """A recipe's file: plain values first, then its parts."""
+    """A recipe's file: plain values first, then its parts, one level deep as its recipe is."""
     plain = [f"{name} = {json.dumps(value)}" for name, value in fields.items() if not isinstance(value, dict)]
     parts = [f"[{name}]\n{to_toml(value)}" for name, value in fields.items() if isinstance(value, dict)]
     return "\n".join([*plain, *parts])
 
 
-def run(arm: str, seed: int, steps: int | None, work: Path) -> tuple[Report, dict[str, float]]:
+def run(arm: str, seed: int, plan: Plan) -> tuple[Report, dict[str, float]]:
     """Train, export and evaluate one arm under one seed, unless that is done."""
-    folder = work / f"{arm.replace(' ', '-').replace(',', '')}-{seed}"
+    folder = plan.work / f"{''.join(each for each in arm if each.isalnum() or each == '-').strip('-')}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     bundle, found = folder / "bundle", folder / "report"
-    recipe = to_toml(recipe_of(arm, seed, steps))
+    recipe = to_toml(recipe_of(arm, seed, plan))
     path = folder / "recipe.toml"
     if path.exists() and path.read_text(encoding="utf-8") != recipe:
         raise SystemExit(f"{path} is of another recipe than this command's: choose another --work, or remove {folder}")
     path.write_text(recipe, encoding="utf-8")
+    if arm == MASKED:
+        _train_masked_lm(plan.work)
     if not (bundle / "bundle.json").exists():
         # one work folder for all: scenes are rendered once, checkpoints are named by their recipe
-        _vilem("train", str(path), "--output", str(bundle), "--work", str(work / "training"))
+        _vilem("train", str(path), "--output", str(bundle), "--work", str(plan.work / "training"))
     if not (found / REPORT_NAME).exists():
         _vilem("eval", "retrieval", str(bundle), "--edits", "--out", str(found))
     return read_report(found), read_manifest(bundle).provenance.metrics
+
+
+def _train_masked_lm(work: Path) -> None:
+    """Teach a masked language model the captions of the training scenes."""
+    if (work / "masked-lm").exists():
+        return
+    scenes = generate("train", _part(tomllib.loads(RECIPE.read_text(encoding="utf-8")), "data")["train"], 0, 16)
+    captions = work / "captions.txt"
+    captions.write_text("".join(f"{caption.text}\n" for scene in scenes for caption in scene.captions), "utf-8")
+    _vilem("train-mlm", str(captions), "--output", str(work / "masked-lm"))
 
 
 def _vilem(*arguments: str) -> None:
@@ -125,9 +159,9 @@ def _vilem(*arguments: str) -> None:
     subprocess.run([sys.executable, "-c", "from vilem.cli.main import main; main()", *arguments], check=True)
 
 
-def gather(arm: str, seeds: Sequence[int], steps: int | None, work: Path) -> Arm:
+def gather(arm: str, seeds: Sequence[int], plan: Plan) -> Arm:
     """An arm under every seed."""
-    runs = [run(arm, seed, steps, work) for seed in seeds]
+    runs = [run(arm, seed, plan) for seed in seeds]
     words = {name: tuple(metrics[name] for _, metrics in runs) for name in WORDS if name in runs[0][1]}
     return Arm(arm, tuple(report for report, _ in runs), words)
 
@@ -194,11 +228,13 @@ def main() -> None:
     """Run what is missing, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("~/.cache/vilem/benchmarks/vilem_scenes").expanduser())
-    parser.add_argument("--arms", nargs="+", choices=tuple(ARMS), default=[PLAIN, "plain, equal time", "vilem"])
+    parser.add_argument("--arms", nargs="+", choices=tuple(ARMS), default=[PLAIN, EQUAL_TIME, "vilem"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--steps", type=int, help="in place of the recipe's")
+    parser.add_argument("--cost", type=float, default=1.6, help="of a step of ViLEM, from benchmarks.vilem_step")
     given = parser.parse_args()
-    arms = [gather(name, given.seeds, given.steps, given.work) for name in given.arms]
+    plan = Plan(given.work.resolve(), given.steps, given.cost)
+    arms = [gather(name, given.seeds, plan) for name in given.arms]
     console = Console(width=150)
     show_arms(arms, console)
     plain = next((arm for arm in arms if arm.name == PLAIN), None)

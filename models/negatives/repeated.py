@@ -7,12 +7,15 @@ import numpy as np
 from models.negatives.edited import Edited, edited_again
 from models.negatives.editor import Caption, Editor
 
+_REARRANGE = frozenset(("swap", "relation"))
+
 
 class Repeated:
     """Edits some of another editor's edits again, so that a text teaches more than one word at a time.
 
     A single error is the hardest negative for the embedding, several errors give the word-level losses more to learn
-    from one encoded text: a share between 0 and 1 mixes both.
+    from one encoded text: a share between 0 and 1 mixes both. Later edits only put other words in: a swap undoes a swap
+    in other words ("a cat left of a dog", "a dog right of a cat"), and what is left would be true.
 
     Args:
         editor: makes every edit.
@@ -29,7 +32,7 @@ class Repeated:
         self._editor = editor
         self._share = share
         self._most = most
-        self.version = f"repeated-1-{share:g}-{most}-{editor.version}"
+        self.version = f"repeated-2-{share:g}-{most}-{editor.version}"
 
     def edit(self, captions: Sequence[Caption], rng: np.random.Generator) -> list[Edited | None]:
         """At least one edit of each caption; None where the editor could make none."""
@@ -50,6 +53,6 @@ def _edited(caption: Caption, edit: Edited | None) -> Caption:
 
 
 def _both(first: Edited | None, second: Edited | None) -> Edited | None:
-    if first is None or second is None:
+    if first is None or second is None or second.kind in _REARRANGE:
         return first
     return edited_again(first, second) or first

@@ -15,7 +15,7 @@ def by_length(lengths: torch.Tensor) -> list[tuple[torch.Tensor, int]]:
     """Part a batch into rows of near length, on the CPU; a GPU prefers one large product.
 
     Args:
-        lengths: [b] of the rows, each at least 1.
+        lengths: [b] of the rows.
 
     Returns:
         (rows, longest) of each part; every row is in one of them.

@@ -148,7 +148,8 @@ class Trainer:
             self.step += 1
             # the one point where a GPU is waited for
             parts = dict(zip(outcome.parts, torch.stack(list(outcome.parts.values())).tolist(), strict=True))
-            check_numbers(self.step, parts)
+            # half precision's gradients may overflow: its scaler then leaves the step out
+            check_numbers(self.step, parts if self._scaler.is_enabled() else {**parts, "gradient norm": norm.item()})
             looks, alarms = self._look(outcome)
             recent.append(time.monotonic() - began)
             each = sum(recent) / len(recent)

@@ -162,7 +162,8 @@ class Objective(nn.Module):
         if self.module is None or edited is None:
             return Encoded(vectors, image)
         changed = edited.changed.nonzero().squeeze(1)
-        again = text_features(self.towers, edited.ids[changed])
+        # a tower may refuse a batch of no texts, and a chunk may hold no edited one
+        again = text_features(self.towers, edited.ids[changed]) if len(changed) else _none_of(texts)
         own = texts.tokens if _one_each(edited.owner, len(batch.ids)) else texts.tokens[edited.owner]
         if self._weights is not None and self._weights.negatives:
             vectors["wrong"] = again.embedding
@@ -257,7 +258,8 @@ def read(module: Interaction, tokens: torch.Tensor, edited: EditedBatch, image: 
     """Features [b, w, out] of the words of edited texts, whose tokens' are [b, t, width], beside b images."""
     length = edited.there.shape[1]
     words = pool_words(tokens, edited.word_of, length)
-    groups = by_length(edited.there.sum(dim=1))
+    # to the last word that is there: one whose tokens are all another's leaves a gap
+    groups = by_length((edited.there * torch.arange(1, length + 1, device=edited.there.device)).amax(dim=1))
     if len(groups) == 1:
         return module(words, edited.there, image)
     found = [module(words[rows, :most], edited.there[rows, :most], _of(image, rows)) for rows, most in groups]
@@ -316,6 +318,10 @@ def _one_each(owner: torch.Tensor, pairs: int) -> bool:
 def _shared(parameter: torch.Tensor, world: int) -> torch.Tensor:
     """The same value, whose gradient is divided by *world*: all processes have it whole, and theirs are summed."""
     return parameter if world == 1 else parameter.detach() + (parameter - parameter.detach()) / world
+
+
+def _none_of(texts: TextFeatures) -> TextFeatures:
+    return TextFeatures(texts.embedding[:0], texts.tokens[:0])
 
 
 def _put(tokens: torch.Tensor, rows: torch.Tensor, others: torch.Tensor, length: int) -> torch.Tensor:

@@ -103,6 +103,12 @@ class ProofreadingPart(Part):
     unedited: float = Field(default=0.33, ge=0, lt=1, description="share of texts that stay as they are")
     rate: float = Field(default=1.0, gt=0, description="the module's learning rate, as a multiple of the towers'")
 
+    @model_validator(mode="after")
+    def _looks(self) -> Self:
+        if not self.local and not self.whole:
+            raise ValueError("local, whole: without both the module never sees the image: leave one of them true")
+        return self
+
 
 class Recipe(Part):
     """The whole file."""
@@ -128,6 +134,9 @@ class Recipe(Part):
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         whole(vars(self))
+        idle = sorted(self.schedules.keys() - {"contrastive"}) if self.proofreading is None else []
+        if idle:
+            raise ValueError(f"schedules: {', '.join(idle)} belong to proofreading: add that part, or leave them out")
         if self.edits is not None and self.proofreading is None:
             raise ValueError("edits: captions are edited for proofreading: add that part, or leave edits out")
         return self

@@ -46,6 +46,19 @@ def test_more_words_are_wrong() -> None:
     assert errors[1] < errors[2] <= 80
 
 
+@given(st.integers(0, 200))
+def test_edits_do_not_undo_each_other(seed: int) -> None:
+    """No later edit swaps or turns round: whatever is said twice over stays as false as the first edit made it."""
+    text = "a red cat left of a blue dog"
+    editor = Repeated(RuleEditor(Lexicon(), ("swap", "relation")), 1.0)
+
+    (edit,) = editor.edit([Caption(text)], np.random.default_rng(seed))
+
+    assert edit is not None
+    assert edit.kind in ("swap", "relation")
+    assert edit.text != "a blue dog right of a red cat"
+
+
 def test_no_share_changes_nothing() -> None:
     """Share 0 gives the editor's own edits."""
     rules = RuleEditor(Lexicon())

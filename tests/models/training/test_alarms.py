@@ -120,6 +120,16 @@ def test_a_run_that_diverges_stops_before_its_next_step() -> None:
         next(trainer.run())
 
 
+def test_a_gradient_that_is_no_number_stops_the_run() -> None:
+    """A finite loss can have a gradient that is not: its step is not given either, or a checkpoint would keep it."""
+    trainer = tiny_trainer(tiny_recipe())
+    weight = next(iter(trainer.model.visual.parameters()))
+    weight.register_hook(lambda grad: grad * float("nan"))
+
+    with pytest.raises(Diverged, match="gradient norm is nan"):
+        next(trainer.run())
+
+
 def test_only_words_that_the_image_must_tell_are_judged() -> None:
     """A word is ambiguous where the batch has it both right and wrong; "a", which is never wrong, is not."""
     batches = tiny_batches()

@@ -12,10 +12,10 @@ from torch import nn
 from models.negatives.edited import unedited
 from models.negatives.editor import Caption
 from models.training.editing import EditedBatch, EditMaker, Vocabulary
-from models.training.features import image_features, text_features
+from models.training.features import ImageFeatures, image_features, text_features
 from models.training.interaction import pool_words
-from models.training.losses import contrastive, detection
-from models.training.objective import Batch, Objective, with_proofreading
+from models.training.losses import contrastive, detection, preference
+from models.training.objective import Batch, Objective, read, with_proofreading
 from models.training.recipe import ProofreadingPart
 from models.training.tokenizer import train_tokenizer
 from models.training.towers import build_towers
@@ -155,9 +155,16 @@ def test_texts_that_stay_are_encoded_once(tmp_path: Path) -> None:
     torch.testing.assert_close(expected, parts["detection"])
 
 
-def test_a_batch_of_unedited_texts_trains(tmp_path: Path) -> None:
-    """When nothing could be edited the step is a contrastive one."""
+def test_a_batch_of_unedited_texts_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When nothing could be edited the step is a contrastive one, and no tower is given a batch of no texts."""
     objective = make_objective(tmp_path)
+    seen: list[int] = []
+
+    def counted(towers: nn.Module, ids: torch.Tensor) -> Any:  # noqa: ANN401 # as the function it stands before
+        seen.append(len(ids))
+        return text_features(towers, ids)
+
+    monkeypatch.setattr("models.training.objective.text_features", counted)
     maker = EditMaker(ColourEditor(), TOKENIZER, Vocabulary.of(TEXTS, 20), 0.0)
     batch = make_batch(edits=False)
 
@@ -165,6 +172,48 @@ def test_a_batch_of_unedited_texts_trains(tmp_path: Path) -> None:
     parts["total"].backward()
 
     torch.testing.assert_close(parts["contrastive"], parts["total"])
+    assert seen == [len(TEXTS)]
+
+
+def test_an_image_prefers_its_caption_if_wished(tmp_path: Path) -> None:
+    """With a weight the preference is a part of the total, of the edited texts beside their own captions and images."""
+    plain, batch = make_objective(tmp_path, negatives=False), make_batch()
+    assert batch.edited is not None
+    weighted = make_objective(tmp_path, negatives=False, preference=0.5)
+    weighted.load_state_dict(plain.state_dict())
+    before, after = plain.eval()(batch), weighted.eval()(batch)
+    towers = weighted.towers
+    images = image_features(towers, batch.pixels, ()).embedding
+    texts, wrong = (text_features(towers, ids).embedding for ids in (batch.ids, batch.edited.ids))
+
+    assert "preference" not in before
+    torch.testing.assert_close(preference(images, texts, wrong, towers.logit_scale.exp()), after["preference"])
+    torch.testing.assert_close(before["total"] + 0.5 * after["preference"], after["total"])
+
+
+def test_a_gap_among_words_hides_none_behind_it(tmp_path: Path) -> None:
+    """A word without a token of its own leaves a gap; the words after it are read in a large batch as in a small one."""
+    objective, batch = make_objective(tmp_path), make_batch()
+    assert batch.edited is not None
+    objective.eval()
+    edited = batch.edited
+    edited.there[:, 1] = False
+    many = torch.arange(4).repeat(8)
+    tokens = text_features(objective.towers, edited.ids).tokens
+    image = image_features(objective.towers, batch.pixels, objective.levels)
+    assert objective.module is not None
+    whole = objective.module(pool_words(tokens, edited.word_of, edited.there.shape[1]), edited.there, image)
+    grouped = read(
+        objective.module,
+        tokens[many],
+        EditedBatch(
+            edited.ids[many], edited.word_of[many], edited.there[many], edited.wrong[many],
+            torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, dtype=torch.long), torch.arange(32),
+        ),
+        ImageFeatures(image.embedding[many], tuple(level[many] for level in image.levels)),
+    )  # fmt: skip
+
+    torch.testing.assert_close(whole[edited.there], grouped[:4][edited.there], atol=1e-5, rtol=1e-4)
 
 
 def test_a_batch_is_normalised_where_it_is_used(tmp_path: Path) -> None:

@@ -39,6 +39,19 @@ def test_a_wrong_field_is_named(tmp_path: Path, old: str, new: str, field: str) 
         small_recipe(tmp_path, (old, new))
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("[schedules.detection]\nfirst = 0.0", "detection belong to proofreading"),
+        ("[proofreading]\nlocal = false\nwhole = false", "never sees the image"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(tmp_path: Path, more: str, said: str) -> None:
+    """A schedule of a loss that is not there, and a module without eyes, are errors and not surprises."""
+    with pytest.raises(RecipeError, match=said):
+        small_recipe(tmp_path, ("[optim]", f"{more}\n[optim]"))
+
+
 def test_a_missing_file_and_broken_toml_are_one_sentence(tmp_path: Path) -> None:
     """What cannot be read is an error that names the file."""
     with pytest.raises(RecipeError, match=r"no recipe at .*absent\.toml"):
