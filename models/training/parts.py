@@ -141,7 +141,9 @@ class EditsPart(Part):
     """Where edited captions come from: by rule, by a masked language model, or both by weight."""
 
     rules: float = Field(default=1.0, ge=0, description="weight")
-    kinds: dict[RuleKind, float] = Field(default={}, description="weights of the rules' kinds; empty = by word, not by kind")
+    kinds: dict[RuleKind, float] = Field(
+        default={}, description="weights of the rules' kinds; empty = by word, not by kind"
+    )
     again: float = Field(default=0.0, ge=0, le=1, description="share of the rules' edits that are edited once more")
     masked: float = Field(default=0.0, ge=0, description="weight")
     masked_lm: Path | None = Field(default=None, description="folder of `vilem train-mlm`")

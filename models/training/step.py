@@ -42,7 +42,6 @@ class How:
         """The context that the towers run in."""
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
-
     def attention(self) -> AbstractContextManager[object]:
         """The context that attention runs in: torch's own choice, but for the CPU.
 
