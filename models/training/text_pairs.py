@@ -48,27 +48,26 @@ def text_pairs(captions: Iterable[str], translations: Iterable[tuple[str, str]],
 
 
 def hold_out(pairs: TextPairs, count: int, seed: int) -> tuple[TextPairs, TextPairs]:
-    """Pairs to learn from, and pairs to measure on: no caption of those, nor what is read for it, is among the others.
+    """Pairs to learn from, and pairs to measure on; what shares a text with those, such as another translation, is neither.
 
     Args:
         pairs: all.
-        count: pairs to measure on, at least; more when their captions have several translations.
+        count: pairs to measure on.
         seed: of the choice.
 
     Raises:
         DistillationError: nothing would be left to learn from.
     """
-    order = np.random.default_rng(seed).permutation(len(pairs))
-    chosen = order[:count]
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:count])
     captions = {pairs.captions[row] for row in chosen}
     read = {pairs.read[row] for row in chosen}
-    held = np.array([pairs.captions[row] in captions or pairs.read[row] in read for row in range(len(pairs))], bool)
-    if held.all():
+    others = [row for row in range(len(pairs)) if pairs.captions[row] not in captions and pairs.read[row] not in read]
+    if not others:
         raise DistillationError(
             f"{count} of {len(pairs)} captions are held out, and none is left to learn from: give more captions, "
             "or hold out fewer"
         )
-    return pairs.at(np.flatnonzero(~held)), pairs.at(np.flatnonzero(held))
+    return pairs.at(np.array(others)), pairs.at(chosen)
 
 
 def read_translations(path: Path) -> list[tuple[str, str]]:

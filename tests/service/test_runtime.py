@@ -14,13 +14,13 @@ from index.collection import Collection
 from index.publish import current, publish
 from index.text_model import choose_text_model
 from models.bundle import Bundle
-from models.manifest import read_manifest
+from models.manifest import MANIFEST_NAME, read_manifest
 from service.embedding import Timings
 from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull
 from service.metrics import Metrics
 from service.runtime import Runtime
 from service.settings import Settings
-from tests.support.collections import link_bundle, make_colours
+from tests.support.collections import link_bundle, make_colours, make_painted
 from tests.support.german_bundle import make_german
 from tests.support.tiny_bundle import make_tiny_bundle
 
@@ -624,5 +624,26 @@ def test_a_text_model_that_is_gone_stops_nothing(tmp_path: Path, tiny_bundle: Pa
         await until(lambda: "colours" in runtime.unavailable)
         assert "the bundle 'german'" in runtime.unavailable["colours"]
         assert own.digest() == runtime.served("colours").model.bundle.digest
+
+    with_runtime(use, tmp_path)
+
+
+def test_patches_are_read_by_the_bundle_that_made_them(tmp_path: Path, proof_bundle: Path) -> None:
+    """A text model may have a proofreader of its own: what is stored was not made for it, and the way back is told."""
+    make_painted(tmp_path, proof_bundle, repeats=1)
+    other = Path(shutil.copytree(proof_bundle, tmp_path / "bundles" / "other"))
+    own = read_manifest(proof_bundle)
+    renamed = own.model_copy(update={"name": "other"})
+    (other / MANIFEST_NAME).write_bytes(renamed.to_bytes())
+    collection = Collection.open(tmp_path / "collections", "painted")
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "painted"))
+        assert runtime.served("painted").cannot_proofread is None
+        choose_text_model(collection.path, collection.info, own, renamed)
+        await until(lambda: runtime.served("painted").model.bundle.manifest.name == "other")
+        assert runtime.served("painted").model.cannot_proofread is None
+        why = runtime.served("painted").cannot_proofread or ""
+        assert f"`vilem index text-model painted --model {own.name}`" in why
 
     with_runtime(use, tmp_path)
