@@ -42,6 +42,24 @@ def prepare(image: Image.Image, spec: Preprocess) -> np.ndarray:
     return np.array(scaled.crop((left, top, left + side, top + side)))
 
 
+def prepare_part(image: Image.Image, spec: Preprocess, box: tuple[float, float, float, float]) -> np.ndarray:
+    """Scale a part of what `prepare` keeps of *image* to the model's square, from the pixels of *image* itself.
+
+    Args:
+        image: mode RGB, any size.
+        spec: side S, resize mode, interpolation.
+        box: left, top, right, bottom of the part, in shares of what is kept: of the middle square, where sides are not
+            squashed.
+
+    Returns:
+        (S, S, 3) uint8.
+    """
+    width, height = image.size if spec.resize == "squash" else (min(image.size),) * 2
+    left, top = (image.width - width) / 2, (image.height - height) / 2
+    part = (left + box[0] * width, top + box[1] * height, left + box[2] * width, top + box[3] * height)
+    return np.array(image.resize((spec.size, spec.size), _FILTERS[spec.interpolation], box=part))
+
+
 def _shortest(size: tuple[int, int], side: int) -> tuple[int, int]:
     """Width and height that bring the shorter side to *side*; the longer one is rounded down, as torchvision does."""
     width, height = size

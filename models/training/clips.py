@@ -14,7 +14,6 @@ from PIL import Image
 
 from models.errors import InputError
 from models.evaluation.dataset import DatasetInvalid, Entry
-from models.image import prepare
 from models.manifest import Preprocess
 from models.negatives.editor import Caption
 from models.scenes.clips import FRAMES, clip_example
@@ -22,7 +21,7 @@ from models.scenes.grammar import Split
 from models.training.data import Example, Task, load_rendered
 from models.training.pairs import caption_of
 from models.training.pictures import GREY, PicturesDamaged
-from models.training.views import WHOLE, View, look
+from models.training.views import View, look, look_at_file
 from models.video.sampling import central_positions, random_positions
 
 
@@ -103,17 +102,12 @@ class ClipFiles:
         side = self._preprocess.size
         try:
             frames = clip_frames(entry.read(), self._frames, _moment(view))
-            return np.stack([self._look(image, view) for image in frames])
+            return np.stack([look_at_file(image, view, self._preprocess) for image in frames])
         except (InputError, OSError) as error:
             # a run of days does not end for one clip
             said = f"{entry.id} cannot be read ({error}): grey frames take its place"
             warnings.warn(said, PicturesDamaged, stacklevel=2)
             return np.full((self._frames, side, side, 3), GREY, np.uint8)
-
-    def _look(self, image: Image.Image, view: View) -> np.ndarray:
-        if view.box == WHOLE:
-            image = Image.fromarray(prepare(image, self._preprocess))
-        return look(image, view, self._preprocess.size)
 
 
 def load_clips(cache: Path, split: Split, count: int, seed: int, size: int, frames: int) -> ClipArrays:

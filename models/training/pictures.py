@@ -9,11 +9,11 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from models.decode import decode
 from models.errors import InputError
@@ -23,8 +23,8 @@ from models.manifest import Preprocess
 from models.negatives.editor import Caption
 from models.sealed import staged, write_atomically
 from models.training.arrays import PixelArrays
-from models.training.pairs import Pairs, caption_of
-from models.training.views import WHOLE, View, look
+from models.training.pairs import caption_of
+from models.training.views import WHOLE, View, look_at_file
 
 # damaged pictures that a message lists; the rest is a count
 _NAMED = 5
@@ -38,6 +38,17 @@ class PicturesDamaged(UserWarning):
     """Some pictures cannot be read and are left out of training."""
 
 
+@dataclass(frozen=True)
+class KeptPictures(PixelArrays):
+    """Pictures that are decoded already.
+
+    Attributes:
+        ids: N names.
+    """
+
+    ids: tuple[str, ...]
+
+
 class Pictures:
     """Pictures that are decoded when they come; implements `models.training.pairs.Pairs`.
 
@@ -47,9 +58,11 @@ class Pictures:
 
     Attributes:
         captions: N tuples of texts.
+        ids: N names.
     """
 
     def __init__(self, entries: Sequence[Entry], preprocess: Preprocess) -> None:
+        self.ids = tuple(entry.id for entry in entries)
         self.captions = [entry.captions for entry in entries]
         self._entries = tuple(entries)
         self._preprocess = preprocess
@@ -69,10 +82,9 @@ class Pictures:
     def _one(self, entry: Entry, view: View) -> np.ndarray:
         side = self._preprocess.size
         try:
-            if view.box == WHOLE:
-                return look(Image.fromarray(read(entry, self._preprocess)), view, side)
             # twice the side: what a crop magnifies is still there in a JPEG that is decoded at a fraction
-            return look(decode(entry.read(), min_side=2 * side), view, side)
+            needed = side if view.box == WHOLE else 2 * side
+            return look_at_file(decode(entry.read(), min_side=needed), view, self._preprocess)
         except (InputError, OSError) as error:
             # a run of days does not end for one picture
             warnings.warn(
@@ -93,14 +105,18 @@ def read(entry: Entry, preprocess: Preprocess) -> np.ndarray:
     return prepare(decode(entry.read(), min_side=preprocess.size), preprocess)
 
 
-def open_pictures(entries: Sequence[Entry], preprocess: Preprocess, work: Path, *, cache: bool) -> Pairs:
+def open_pictures(
+    entries: Sequence[Entry], preprocess: Preprocess, work: Path, *, cache: bool, origin: Sequence[Path] = ()
+) -> Pictures | KeptPictures:
     """Check all pictures, or decode them into a cache, unless that was done before.
 
     Args:
         entries: the pictures; those without captions are passed over.
         preprocess: how they become the towers' input.
-        work: folder of what is kept; a picture that changes there later, under its name, is not seen.
+        work: folder of what is kept.
         cache: whether pixels are kept.
+        origin: files and folders that the entries come from: from elsewhere, the same names are other pictures. A picture
+            that changes there later, under its name, is not seen.
 
     Raises:
         DatasetInvalid: not one picture can be read.
@@ -109,7 +125,7 @@ def open_pictures(entries: Sequence[Entry], preprocess: Preprocess, work: Path, 
         PicturesDamaged: some cannot be read; they are left out.
     """
     captioned = [entry for entry in entries if entry.captions]
-    name = f"pictures-{_digest(captioned, preprocess)}"
+    name = f"pictures-{_digest(captioned, preprocess, origin)}"
     if cache:
         images, faults = _cached(work / name, captioned, preprocess)
     else:
@@ -122,7 +138,7 @@ def open_pictures(entries: Sequence[Entry], preprocess: Preprocess, work: Path, 
         warnings.warn(said, PicturesDamaged, stacklevel=2)
     if images is None:
         return Pictures(good, preprocess)
-    return PixelArrays(images, [entry.captions for entry in good])
+    return KeptPictures(images, [entry.captions for entry in good], tuple(entry.id for entry in good))
 
 
 def _listed(entries: Sequence[Entry], faults: dict[int, str]) -> str:
@@ -184,6 +200,7 @@ def _fault(task: tuple[Entry, Preprocess]) -> _Result:
     return None, _pixels(task)[1]
 
 
-def _digest(entries: Sequence[Entry], preprocess: Preprocess) -> str:
-    said = json.dumps([preprocess.model_dump_json(), *([entry.id, entry.captions] for entry in entries)])
+def _digest(entries: Sequence[Entry], preprocess: Preprocess, origin: Sequence[Path]) -> str:
+    places = [str(path.expanduser().resolve()) for path in origin]
+    said = json.dumps([preprocess.model_dump_json(), places, *([entry.id, entry.captions] for entry in entries)])
     return hashlib.sha256(said.encode()).hexdigest()[:16]

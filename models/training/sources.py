@@ -1,5 +1,7 @@
 """Where the pictures and captions of a recipe come from."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +14,8 @@ from models.manifest import Preprocess
 from models.text import CleanMode, clean
 from models.training.data import load_scenes
 from models.training.pairs import Pairs
-from models.training.parts import DataPart, PicturesPart
-from models.training.pictures import open_pictures
+from models.training.parts import DataPart, PicturesPart, ScenesPart
+from models.training.pictures import KeptPictures, Pictures, open_pictures
 from models.training.recipe import RecipeError
 
 Split = Literal["train", "val", "test"]
@@ -36,12 +38,30 @@ def open_pairs(part: DataPart, split: Split, preprocess: Preprocess, cache: Path
     """
     if isinstance(part, PicturesPart):
         try:
-            return open_pictures(entries(part, split, cleaning), preprocess, cache, cache=part.cache)
+            found, origin = entries(part, split, cleaning), (part.path, *part.images)
+            return open_pictures(found, preprocess, cache, cache=part.cache, origin=origin)
         except DatasetInvalid as error:
             raise RecipeError(f"data: {error} (in a recipe: data.path, data.images, data.skip_missing)") from error
     count = {"train": part.train, "val": part.val, "test": part.test}[split]
     # the captions of scenes are clean and lower case as they are made
     return load_scenes(cache, split, count, part.seed, preprocess.size)
+
+
+def data_digest(part: DataPart, pairs: Pairs) -> str:
+    """SHA-256 of what is trained on, and of nothing else: where it lies, and how many workers read it, change nothing.
+
+    Args:
+        part: the recipe's.
+        pairs: its training split, opened: pictures count by their names and captions, those that are left out do not.
+    """
+    said: list[object]
+    if isinstance(part, ScenesPart):
+        said = ["scenes", "train", part.train, part.seed]
+    else:
+        # names are the layout's, whether pixels are kept or not
+        assert isinstance(pairs, Pictures | KeptPictures)
+        said = ["pictures", *zip(pairs.ids, pairs.captions, strict=True)]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def entries(part: PicturesPart, split: Split, cleaning: CleanMode) -> tuple[Entry, ...]:

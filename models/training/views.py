@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from models.image import prepare, prepare_part
+from models.manifest import Preprocess
+
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -28,10 +31,19 @@ class View:
 
 
 def look(image: Image.Image, view: View, side: int) -> np.ndarray:
-    """See an RGB *image* through *view*, as (S, S, 3) uint8 of side *side*."""
+    """See an RGB *image*, prepared already, through *view*, as (S, S, 3) uint8 of side *side*."""
     left, top, right, bottom = view.box
     box = (left * image.width, top * image.height, right * image.width, bottom * image.height)
-    seen = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
+    return _lit(image.resize((side, side), Image.Resampling.BICUBIC, box=box), view)
+
+
+def look_at_file(image: Image.Image, view: View, spec: Preprocess) -> np.ndarray:
+    """See an RGB *image* as its file holds it through *view*, as (S, S, 3) uint8; no view has more than `prepare` keeps."""
+    seen = prepare(image, spec) if view.box == WHOLE else prepare_part(image, spec, view.box)
+    return _lit(Image.fromarray(seen), view)
+
+
+def _lit(seen: Image.Image, view: View) -> np.ndarray:
     if view.mirrored:
         seen = seen.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     for enhance, factor in (

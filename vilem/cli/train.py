@@ -1,6 +1,5 @@
 """`vilem train`: from a recipe to a sealed, measured bundle."""
 
-import hashlib
 import resource
 import time
 from pathlib import Path
@@ -124,6 +123,7 @@ def _provenance(session: "Session", measured: "Report", cost: dict[str, float]) 
     """What the manifest says of the run; the cost covers this command, from `first_step` on."""
     from models.manifest import Provenance
     from models.training.checkpoint import recipe_digest
+    from models.training.sources import data_digest
 
     plan = session.recipe
     # scenes are rendered by processes of their own
@@ -133,7 +133,7 @@ def _provenance(session: "Session", measured: "Report", cost: dict[str, float]) 
         architecture=session.materials.backbone.architecture,
         pretrained=session.materials.backbone.source,
         recipe=recipe_digest(plan),
-        data_digest=hashlib.sha256(plan.data.model_dump_json().encode()).hexdigest(),
+        data_digest=data_digest(plan.data, session.materials.pairs("train")),
         metrics=measured.metrics(),
         notes={
             "recipe": plan.model_dump(mode="json"),

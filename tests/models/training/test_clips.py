@@ -118,6 +118,18 @@ def test_files_take_the_way_of_pictures() -> None:
     np.testing.assert_array_equal(np.stack([look(image, crop, 32) for image in images]), cut)
 
 
+def test_crops_of_files_keep_their_proportions() -> None:
+    """Where frames are cut to their middle, a crop is of that middle: it never shows what evaluation cuts off."""
+    edges = np.zeros((LENGTH, 48, 96, 3), np.uint8)
+    edges[:, :, :20], edges[:, :, -20:] = 255, 255
+    spec = SPEC.model_copy(update={"resize": "shortest"})
+    pairs = ClipFiles([Entry("wide", reader(encode(edges, 8)), TEXTS)], spec, SHOWN)
+
+    crops = pairs.pixels(np.zeros(2, int), [View(box=(0.0, 0.0, 0.9, 0.9)), View(box=(0.1, 0.1, 1.0, 1.0))])
+
+    assert crops.max() < 64
+
+
 def test_a_clip_that_cannot_be_read_is_grey() -> None:
     """With a warning that names it, once the run is under way; the clips beside it are as they are."""
     good = Entry("good", reader(encode(numbered(LENGTH), 8)), ("x",))

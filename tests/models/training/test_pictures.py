@@ -149,3 +149,18 @@ def test_pictures_without_captions_are_passed_over(tmp_path: Path) -> None:
     silent = Entry("silent", partial(bytes), ())
 
     assert 3 == len(opened([silent, *entries], tmp_path / "work", cache=False))
+
+
+def test_crops_are_the_same_with_and_without_a_cache(tmp_path: Path) -> None:
+    """A crop of a wide picture shows the same part either way: of what the bundle will see, not of what it cuts off."""
+    slope = np.linspace(0, 255, 160, dtype=np.uint8)[None, :, None].repeat(40, axis=0).repeat(3, axis=2)
+    buffer = io.BytesIO()
+    Image.fromarray(slope).save(buffer, "PNG")
+    entries = [Entry("wide", buffer.getvalue, ("x",))]
+    view = View(box=(0.1, 0.0, 1.0, 0.9))
+
+    plain, kept = (
+        opened(entries, tmp_path / "work", cache=cache).pixels(ALL[:1], [view])[0] for cache in (False, True)
+    )
+
+    assert np.abs(plain.astype(int) - kept).max() <= 4

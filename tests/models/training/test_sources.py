@@ -11,7 +11,7 @@ from models.manifest import Preprocess
 from models.training.data import SceneArrays
 from models.training.parts import PicturesPart, ScenesPart
 from models.training.recipe import RecipeError, read_recipe
-from models.training.sources import Split, entries, open_pairs
+from models.training.sources import Split, data_digest, entries, open_pairs
 from tests.models.evaluation.made import picture, sample
 from tests.support.data import write_tar
 
@@ -140,3 +140,55 @@ def test_shipped_recipes_read_karpathys_folder(tmp_path: Path, name: str) -> Non
 
     assert [3 if name.startswith("coco") else 2, 1, 1] == [len(pairs) for pairs in found.values()]
     assert (1, 224, 224, 3) == found["test"].pixels(np.arange(1)).shape
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_other_pictures_under_the_same_names_are_seen(tmp_path: Path, cache: bool) -> None:
+    """Another folder of pictures is another data set, though names and captions are the same and the work folder too."""
+    part = write_karpathy(tmp_path).model_copy(update={"cache": cache})
+    other = tmp_path / "others"
+    (other / "train2014").mkdir(parents=True)
+    for path in (tmp_path / "photos" / "train2014").iterdir():
+        (other / "train2014" / path.name).write_bytes(picture((250, 250, 250), form="JPEG"))
+
+    pixels = [
+        open_pairs(part.model_copy(update={"images": (folder,)}), "train", SPEC, tmp_path / "work", "lower").pixels(
+            np.arange(3)
+        )
+        for folder in (tmp_path / "photos", other)
+    ]
+
+    assert pixels[0].mean() < 150 < 240 < pixels[1].mean()
+    # and each was kept by itself
+    assert 2 == len(list((tmp_path / "work").iterdir()))
+
+
+def test_a_digest_is_of_what_is_trained_on(tmp_path: Path) -> None:
+    """Equal for the same pictures with other workers, kept or not, in another place; another for a caption or a name."""
+
+    def digest(part: PicturesPart, **changes: Any) -> str:  # noqa: ANN401 # fields of the part
+        part = part.model_copy(update=changes)
+        return data_digest(part, open_pairs(part, "train", SPEC, tmp_path / "work", "lower"))
+
+    part = write_jsonl(tmp_path / "a")
+    first = digest(part)
+    assert {first} == {digest(part, workers=2), digest(part, cache=True), digest(write_jsonl(tmp_path / "b"))}
+    lines = part.path.read_text()
+    (tmp_path / "a" / "six.jpg").write_bytes(picture((1, 2, 3), form="JPEG"))
+    for change in (("fifth", "sixth"), ("five.jpg", "six.jpg")):
+        part.path.write_text(lines.replace(*change))
+        assert first != digest(part)
+    assert first != digest(part, captions=1)
+
+
+def test_a_digest_of_scenes_is_of_their_numbers(tmp_path: Path) -> None:
+    """How many training scenes, and their seed; the other splits are not trained on."""
+    part = ScenesPart(train=1, val=3, test=1, seed=4)
+    pairs = open_pairs(part, "train", SPEC.model_copy(update={"size": 64}), tmp_path, "lower")
+
+    same, more, other = (
+        data_digest(part.model_copy(update=change), pairs) for change in ({"val": 9}, {"train": 2}, {"seed": 5})
+    )
+
+    assert data_digest(part, pairs) == same
+    assert 3 == len({same, more, other})

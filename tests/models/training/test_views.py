@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.training.views import View, look
+from models.image import prepare
+from models.manifest import Preprocess
+from models.training.views import View, look, look_at_file
 
 RNG = np.random.default_rng(0)
 PICTURE = Image.fromarray(RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8))
@@ -59,3 +61,53 @@ def test_the_picture_is_not_changed() -> None:
     look(PICTURE, View(box=(0.1, 0.1, 0.9, 0.9), mirrored=True, brightness=0.5, contrast=2.0, saturation=0.1), 8)
 
     np.testing.assert_array_equal(before, np.array(PICTURE))
+
+
+def disc(width: int, height: int, radius: int) -> Image.Image:
+    """A white disc in the middle of black."""
+    y, x = np.mgrid[:height, :width]
+    inside = (x - (width - 1) / 2) ** 2 + (y - (height - 1) / 2) ** 2 <= radius**2
+    return Image.fromarray(np.where(inside[..., None], 255, 0).astype(np.uint8).repeat(3, axis=2))
+
+
+def spec(size: int, **fields: str) -> Preprocess:
+    """Of a model whose input has that side."""
+    return Preprocess.model_validate({"size": size, "mean": (0.5,) * 3, "std": (0.25,) * 3, **fields})
+
+
+@pytest.mark.parametrize("shape", [(200, 100), (100, 200), (100, 100), (900, 100)])
+def test_a_crop_of_a_file_keeps_its_proportions(shape: tuple[int, int]) -> None:
+    """Through any crop that keeps the proportions a disc is as round, and larger by the crop, as in evaluation."""
+    picture, side = disc(*shape, 40), spec(100)
+
+    crop = look_at_file(picture, View(box=(0.05, 0.05, 0.95, 0.95)), side)
+
+    for seen, wanted in ((prepare(picture, side), 80), (crop, 80 / 0.9)):
+        lit = seen[..., 0] > 127
+        assert [wanted] * 2 == [pytest.approx(lit.any(axis=axis).sum(), abs=3) for axis in (0, 1)]
+
+
+@pytest.mark.parametrize("resize", ["shortest", "squash"])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_a_view_of_nearly_all_is_nearly_what_evaluation_sees(resize: str, interpolation: str) -> None:
+    """By the bundle's own way to resize, whatever it is: a crop of all but nothing differs by rounding alone."""
+    wide = Image.fromarray(RNG.integers(0, 256, (32, 64, 3), dtype=np.uint8))
+    how = spec(16, resize=resize, interpolation=interpolation)
+
+    whole, nearly = (look_at_file(wide, View(box=(0.0, 0.0, edge, edge)), how).astype(int) for edge in (1.0, 0.99999))
+
+    np.testing.assert_array_equal(prepare(wide, how), whole)
+    assert np.abs(whole - nearly).mean() < 1
+    other = spec(16, resize=resize, interpolation="bilinear" if interpolation == "bicubic" else "bicubic")
+    assert np.abs(prepare(wide, other).astype(int) - nearly).mean() > 2 * np.abs(whole - nearly).mean()
+
+
+def test_views_of_files_are_mirrored_and_lit() -> None:
+    """As those of prepared pictures are: beside a crop and beside the whole."""
+    for box in ((0.0, 0.0, 1.0, 1.0), (0.1, 0.0, 0.9, 0.8)):
+        plain, mirrored, dark = (
+            look_at_file(PICTURE, view, spec(8))
+            for view in (View(box), View(box, mirrored=True), View(box, brightness=0.5))
+        )
+        np.testing.assert_array_equal(plain[:, ::-1], mirrored)
+        assert dark.mean() < 0.6 * plain.mean()
