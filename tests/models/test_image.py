@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from models.image import prepare
+from models.image import prepare, prepare_part
 from models.manifest import Preprocess
 from tests.support.images import picture
 from tests.support.open_clip_reference import reference_pixels
@@ -99,3 +99,22 @@ def test_shortest_cuts_the_sides_squash_keeps_them() -> None:
 
     assert 0 == prepare(image, _spec(resize="shortest"))[:, 2:, 0].max()
     assert 255 == prepare(image, _spec(resize="squash"))[:, :9, 0].min()
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    spec=SPECS, width=st.integers(20, 250), height=st.integers(20, 250), left=st.floats(0, 0.5), top=st.floats(0, 0.5)
+)
+def test_a_part_is_of_what_is_kept(spec: Preprocess, width: int, height: int, left: float, top: float) -> None:
+    """Half of the middle square, wherever its corner lies, or of all where sides are squashed: by columns' and rows' numbers."""
+    across, down = np.meshgrid(np.arange(width), np.arange(height))
+    image = Image.fromarray(np.stack([across, down, 0 * down], axis=2).astype(np.uint8))
+
+    found = prepare_part(image, spec, (left, top, left + 0.5, top + 0.5))
+
+    assert (spec.size, spec.size, 3) == found.shape
+    for channel, (side, corner) in enumerate(((width, left), (height, top))):
+        kept = side if spec.resize == "squash" else min(width, height)
+        middle = (side - kept) / 2 + (corner + 0.25) * kept - 0.5
+        # filters look beyond a box, and not beyond the picture
+        assert found[..., channel].mean() == pytest.approx(middle, abs=2 + kept / 10)
