@@ -93,3 +93,28 @@ def test_help_shows_an_example() -> None:
 
     assert "vilem eval video" in done.output
     assert "Example" in done.output
+
+
+@pytest.mark.parametrize(
+    ("idle", "source", "needs"),
+    [
+        (["--temperature", "0.1"], False, "--pool attention"),
+        (["--clips", "500"], True, "no SOURCE"),
+        (["--shots", "1"], True, "no SOURCE"),
+        (["--seed", "0"], True, "no SOURCE"),
+        (["--split", "test"], False, "a SOURCE"),
+        (["--videos", "videos"], False, "a SOURCE"),
+        (["--captions", "0"], False, "a SOURCE"),
+        (["--skip-missing"], False, "a SOURCE"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(
+    tiny_bundle: Path, tmp_path: Path, idle: list[str], source: bool, needs: str
+) -> None:
+    """By name, with what they need, at their default values too: whoever gives one believes that it does something."""
+    done = _vilem(tiny_bundle, *([write_msrvtt(tmp_path)] if source else []), *idle)
+
+    assert 2 == done.exit_code
+    said = " ".join(done.output.replace("│", " ").split())
+    assert f"{idle[0]} would do nothing" in said
+    assert needs in said

@@ -136,3 +136,13 @@ def test_what_cannot_be_reranked_is_told(painted: Path) -> None:
 
     assert "vilem index build" in str(missing.exception)
     assert [2, 2] == [result.exit_code for result in senseless]
+
+
+def test_candidates_need_a_rerank(painted: Path) -> None:
+    """As the HTTP API says: without a new order there are none, and the option is refused with what it needs."""
+    asked = ["search", "painted", "red", "--candidates", "20", "--home", str(painted)]
+
+    refused = CliRunner().invoke(app, asked, env=WIDE)
+
+    assert 2 == refused.exit_code
+    assert "--candidates would do nothing: only --rerank" in " ".join(refused.output.split())

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from vilem.cli.refuse import refuse
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rich.console import Console
 
@@ -65,9 +67,11 @@ Out = Annotated[Path | None, typer.Option(help="Folder for report.json, report.m
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Images = Annotated[list[Path] | None, typer.Option(help="Folder with the pictures; give it again for another.")]
 Skip = Annotated[bool, typer.Option("--skip-missing", help="Leave out pictures whose files are missing.")]
-Scenes = Annotated[int, typer.Option("--scenes", min=1, help="How many held-out scenes to render.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of those scenes.")]
+Scenes = Annotated[int | None, typer.Option("--scenes", min=1, help="How many held-out scenes to render [1000].")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of what is rendered [0].")]
 HOME = Path("~/.local/share/vilem")
+_SCENES, _CLIPS = 1000, 500
+_TEMPERATURE = 0.1
 
 
 @app.command("retrieval")
@@ -76,8 +80,8 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Argument(metavar="[SOURCE]", help="Data set, file or folder; left out: rendered scenes.")
     ] = None,
-    scenes: Scenes = 1000,
-    seed: Seed = 0,
+    scenes: Scenes = None,
+    seed: Seed = None,
     variant: Variant = "fp32",
     home: Home = HOME,
     edits: Annotated[
@@ -111,9 +115,15 @@ def evaluate(
         raise typer.BadParameter(
             "--edits needs rendered scenes, whose edits are known: leave the data set out, or use `vilem eval scenes`"
         )
+    of_source = {"--layout": layout, "--split": split, "--images": images, "--pool": pool, "--captions": captions}
+    _refuse_others(data, of_source | {"--skip-missing": skip_missing}, {"--scenes": scenes, "--seed": seed})
     opened = _open(bundle, home, variant)
     options = Options(split, tuple(images or ()), pool, captions, skip_missing)
-    found = open_dataset(data, options, layout.value if layout else None) if data else rendered.load(scenes, seed)
+    found = (
+        open_dataset(data, options, layout.value if layout else None)
+        if data
+        else rendered.load(scenes or _SCENES, seed or 0)
+    )
     _measure(opened, found, variant, out, as_json=as_json, edits=edits, folds=folds)
 
 
@@ -123,8 +133,8 @@ def scenes_(
     data: Annotated[
         Path | None, typer.Argument(metavar="[CORPUS]", help="JSONL or tar of `vilem scenes make`; left out: rendered.")
     ] = None,
-    scenes: Scenes = 1000,
-    seed: Seed = 0,
+    scenes: Scenes = None,
+    seed: Seed = None,
     variant: Variant = "fp32",
     home: Home = HOME,
     as_json: AsJson = False,
@@ -140,8 +150,9 @@ def scenes_(
     from models.evaluation.layouts import open_dataset
     from models.evaluation.layouts import scenes as rendered
 
+    _refuse_others(data, {}, {"--scenes": scenes, "--seed": seed})
     opened = _open(bundle, home, variant)
-    found = open_dataset(data) if data else rendered.load(scenes, seed)
+    found = open_dataset(data) if data else rendered.load(scenes or _SCENES, seed or 0)
     _measure(opened, found, variant, out, as_json=as_json, edits=True, retrieval=False)
 
 
@@ -180,21 +191,24 @@ def video(
     frames: Annotated[int, typer.Option(min=1, max=128, help="Frames of each clip, evenly spread.")] = 8,
     pool: Annotated[Pooling, typer.Option(help="Mean of the frames, or weighted by each text.")] = Pooling.mean,
     temperature: Annotated[
-        float, typer.Option(min=1e-4, help="attention: high is the mean, low is the best frame alone.")
-    ] = 0.1,
-    clips: Annotated[int, typer.Option("--clips", min=1, help="How many held-out clips to render.")] = 500,
+        float | None,
+        typer.Option(min=1e-4, help="attention: high is the mean, low is the best frame alone [0.1]."),
+    ] = None,
+    clips: Annotated[
+        int | None, typer.Option("--clips", min=1, help="Without SOURCE: how many held-out clips to render [500].")
+    ] = None,
     shots: Annotated[
-        int,
+        int | None,
         typer.Option(min=1, max=20, help="Rendered clips: so many still scenes in turn, captions of one [1: moving]."),
-    ] = 1,
-    seed: Seed = 0,
+    ] = None,
+    seed: Seed = None,
     split: Annotated[
         str | None, typer.Option(help="1k-A, or one of the annotations' [1k-A if there, else test].")
     ] = None,
     videos: Annotated[
         list[Path] | None, typer.Option(help="Folder with the videos; give it again for another.")
     ] = None,
-    captions: Annotated[int, typer.Option(min=0, help="First captions of each video; 0 = all.")] = 0,
+    captions: Annotated[int | None, typer.Option(min=0, help="First captions of each video [0 = all].")] = None,
     skip_missing: Annotated[
         bool, typer.Option("--skip-missing", help="Leave out videos whose files are missing.")
     ] = False,
@@ -215,13 +229,20 @@ def video(
     from models.evaluation.layouts.files import Options
     from models.evaluation.video import FramePooling, measure_clips, posters
 
+    if pool is Pooling.mean:
+        refuse({"--temperature": temperature}, "it belongs to --pool attention; add that, or leave it out")
+    of_source = {"--split": split, "--videos": videos, "--captions": captions, "--skip-missing": skip_missing}
+    of_rendered = {"--clips": clips, "--shots": shots, "--seed": seed}
+    _refuse_others(data, of_source, of_rendered)
     opened = _open(bundle, home, variant)
-    options = Options(split, tuple(videos or ()), captions=captions, skip_missing=skip_missing)
     if data:
+        options = Options(split, tuple(videos or ()), captions=captions or 0, skip_missing=skip_missing)
         found = msrvtt.load(data, options)
+    elif shots is None or shots == 1:
+        found = rendered.load(clips or _CLIPS, seed or 0)
     else:
-        found = rendered.load(clips, seed) if shots == 1 else rendered.load_cuts(clips, seed, shots)
-    how = FramePooling(frames, pool.value, temperature)
+        found = rendered.load_cuts(clips or _CLIPS, seed or 0, shots)
+    how = FramePooling(frames, pool.value, _TEMPERATURE if temperature is None else temperature)
     measured = measure_clips(opened, found, how, variant=variant, progress=_progress(found))
     _tell(measured, posters(found), out, as_json=as_json)
 
@@ -277,6 +298,14 @@ def seeds(
         typer.echo(json.dumps([each.model_dump() for each in found]))
         return
     print_table(spread_table(found))
+
+
+def _refuse_others(data: Path | None, of_source: "Mapping[str, object]", of_rendered: "Mapping[str, object]") -> None:
+    """Refuse options of a data set without one, and of what is rendered with one."""
+    if data is None:
+        refuse(of_source, "they belong to a SOURCE; name one, or leave them out")
+    else:
+        refuse(of_rendered, "they belong to what is rendered when no SOURCE is given; leave them out, or SOURCE")
 
 
 def _open(bundle: str, home: Path, variant: str) -> "Bundle":

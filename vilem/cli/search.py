@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vilem.cli.proofread import marked
+from vilem.cli.refuse import refuse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from index.rerank import Reread
     from index.searcher import Hit, Searcher
     from models.bundle import Bundle
+
+# the HTTP API's
+_CANDIDATES = 20
 
 
 class Rerank(StrEnum):
@@ -32,7 +36,9 @@ def search(
     rerank: Annotated[
         Rerank | None, typer.Option(help="Order the best anew by what each picture says of the query's words.")
     ] = None,
-    candidates: Annotated[int, typer.Option(min=1, max=100, help="How many of the best to order anew.")] = 20,
+    candidates: Annotated[
+        int | None, typer.Option(min=1, max=100, help="--rerank: how many of the best to order anew [20].")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a hit, for programs.")] = False,
     home: Annotated[Path | None, typer.Option(help="Folder with bundles/ and collections/ [VILEM_HOME].")] = None,
 ) -> None:
@@ -53,6 +59,8 @@ def search(
         raise typer.BadParameter("the query is empty: give a sentence, or a picture's path with --image")
     if rerank and (image or texts):
         raise typer.BadParameter("only pictures found by a sentence can be re-ranked: leave --image and --texts out")
+    if rerank is None:
+        refuse({"--candidates": candidates}, "only --rerank orders candidates anew; add it, or leave this out")
     settings = Settings() if home is None else Settings(home=home)
     searcher = Searcher.open(settings.home / "collections", collection)
     bundle = Bundle.open(bundle_of(searcher.text_model.bundle_digest, searcher.text_model.bundle_name, settings.home))
@@ -61,7 +69,7 @@ def search(
         hits = searcher.search(vector[None], [limit], "texts" if texts else "images")[0]
         found = [Reread(hit) for hit in hits]
     else:
-        found = _proofread(searcher, bundle, query, vector, candidates, limit)
+        found = _proofread(searcher, bundle, query, vector, candidates or _CANDIDATES, limit)
     if as_json:
         for each in found:
             typer.echo(json.dumps(_fields(each)))
