@@ -12,6 +12,8 @@ import numpy as np
 from models.errors import BundleInvalid, StoredImageInvalid
 
 VERSION = 1
+# bytes of one stored image that an index, and the service's memory, reckon with; no larger one is exported
+MAX_STORED = 10_000
 _HEAD = struct.Struct("<4H")
 _LEVELS = 127
 # the greatest value that a scale in half precision can bring back

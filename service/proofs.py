@@ -10,13 +10,17 @@ from index.searcher import Hit
 from models.bundle import Bundle
 from models.ort import Runtime
 from models.proof import Proof
+from models.proof_image import MAX_STORED
 from models.proofreader import Proofreader
 from service.batching import MicroBatcher
 from service.metrics import Metrics
+from service.schemas.proofread import MAX_IMAGES
 from service.settings import Settings
 
-# Each text that waits holds up to a hundred pictures of 10 KB: 64 MB in all. At 40 ms a text that is a wait of 2.5 s.
+# At 40 ms a text that is a wait of 2.5 s.
 _MAX_TEXTS_WAITING = 64
+# Each of them holds up to a hundred stored pictures. Bundles of today keep 10 KB of one, older ones may keep more.
+_MAX_BYTES_WAITING = _MAX_TEXTS_WAITING * MAX_IMAGES * MAX_STORED
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +44,13 @@ class Proofs:
     def __init__(self, bundle: Bundle, settings: Settings, metrics: Metrics) -> None:
         self._proofreader = Proofreader.open(bundle, Runtime(threads=settings.threads))
         self._count = metrics.proofs
+        room = max(1, _MAX_BYTES_WAITING // (MAX_IMAGES * self._proofreader.stored_bytes))
         # the pictures of one text are a batch already
         self._texts: MicroBatcher[Asked, list[Proof]] = MicroBatcher(
             self._check,
             name="proofread",
             max_batch=1,
-            max_queue=min(settings.max_queue, _MAX_TEXTS_WAITING),
+            max_queue=min(settings.max_queue, _MAX_TEXTS_WAITING, room),
             metrics=metrics,
         )
         self._images: MicroBatcher[np.ndarray, bytes] = MicroBatcher(

@@ -10,12 +10,15 @@ import torch
 from torch import nn
 from torch.export import Dim
 
+from models.errors import ExportError
 from models.export.parity import compare
 from models.export.proof_graphs import ProofImageGraph, ProofTextGraph, ReadingGraph, WholeTokens
 from models.export.sharing import share_weights
 from models.export.to_onnx import MOST, Port, export_ports
 from models.manifest import Calibration, Preprocess, Proofreading, TextSpec
-from models.training.interaction import Interaction
+from models.proof_image import MAX_STORED, stored_size
+from models.training.features import image_features
+from models.training.interaction import Interaction, Shape
 
 IMAGE, TEXT, READING, VOCABULARY = "proof.image.onnx", "proof.text.onnx", "proofreader.onnx", "proof.vocabulary.json"
 # texts and images that the reading graph is exported and compared with
@@ -55,6 +58,40 @@ class Samples:
     ids: list[np.ndarray]
 
 
+@torch.no_grad()
+def check_size(model: nn.Module, shape: Shape, levels: Sequence[int], side: int) -> None:
+    """Refuse a module that would keep too much of each image; before training, which would be in vain.
+
+    Args:
+        model: the towers, on any device.
+        shape: of the module.
+        levels: blocks of the image tower that it reads.
+        side: of the towers' images, in pixels.
+
+    Raises:
+        ExportError: an image would take more than `MAX_STORED` bytes.
+    """
+    training = model.training
+    # or batch normalisation would remember the empty picture
+    model.eval()
+    try:
+        found = image_features(model, torch.zeros(1, 3, side, side, device=next(model.parameters()).device), levels)
+    finally:
+        model.train(training)
+    maps = [level.shape[2:] for level in found.levels if shape.local]
+    patches = sum(min(height, shape.side) * min(width, shape.side) for height, width in maps)
+    _refuse_large(patches, shape.width, found.embedding.shape[1])
+
+
+def _refuse_large(patches: int, channels: int, dim: int) -> None:
+    size = stored_size(patches, channels, dim)
+    if size > MAX_STORED:
+        raise ExportError(
+            f"the proofreader would keep {size:,} bytes of each image, {patches} patches of {channels} channels, and an index "
+            f"has room for {MAX_STORED:,}: lower proofreading.side, proofreading.levels or proofreading.width in the recipe"
+        )
+
+
 def export_proofreader(
     folder: Path,
     model: nn.Module,
@@ -77,7 +114,7 @@ def export_proofreader(
         the manifest's part, and the greatest difference of any output to torch.
 
     Raises:
-        ExportError: a graph does not say what torch says.
+        ExportError: a graph does not say what torch says, or too much of each image would be kept.
     """
     shape = trained.module.eval().shape
     image = ProofImageGraph(model, preprocess, trained.module, trained.levels).eval()
@@ -85,6 +122,7 @@ def export_proofreader(
     with torch.no_grad():
         embedding, patches = image(torch.from_numpy(samples.pixels[:_PAIRS]))
         words = tokens(torch.from_numpy(samples.ids[0][:_PAIRS]))
+    _refuse_large(patches.shape[1], patches.shape[2], embedding.shape[1])
     worst = max(
         _image(folder, image, samples.pixels),
         _text(folder, model, tokens, text, samples.ids),

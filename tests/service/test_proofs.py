@@ -86,6 +86,18 @@ def test_waiting_is_bounded(proof_bundle: Path, monkeypatch: pytest.MonkeyPatch)
     proofs.close()
 
 
+def test_what_waits_is_bounded_in_bytes(proof_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bundle that keeps ten times as much of an image lets a tenth of the texts wait: 64 MB in all, and one at least."""
+    waiting: list[int] = []
+    for size in (1_000, 10_000, 76_590, 10**9):
+        monkeypatch.setattr(Proofreader, "stored_bytes", size)
+        proofs = Proofs(Bundle.open(proof_bundle), Settings(), Metrics())
+        waiting.append(proofs._texts._max_queue)
+        proofs.close()
+
+    assert [64, 64, 8, 1] == waiting
+
+
 def test_a_stored_image_is_known_by_its_size(proof_bundle: Path) -> None:
     """What a cache brings back is taken for an image only when it has an image's size."""
     proofs = Proofs(Bundle.open(proof_bundle), Settings(), Metrics())

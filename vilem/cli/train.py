@@ -62,6 +62,7 @@ def train(
     with console.status("reading the data"):
         folder = work or home.expanduser() / "training" / plan.name
         session = open_session(plan, folder, ranks=ranks, every=checkpoint_steps)
+    _check_size(session)
     first = session.trainer.step
     _run(session, console)
     if ranks.first:
@@ -97,6 +98,15 @@ def _finish(
 def _precisions(*, fp16: bool, int8: bool) -> "list[Precision]":
     wanted: dict[Precision, bool] = {"fp16": fp16, "int8": int8}
     return [name for name, asked in wanted.items() if asked]
+
+
+def _check_size(session: "Session") -> None:
+    """What cannot be exported is refused before it is trained."""
+    from models.export.proofreader import check_size
+
+    objective = session.trainer.objective
+    if objective.module is not None:
+        check_size(objective.towers, objective.module.shape, objective.levels, session.preprocess().size)
 
 
 def _proofreader(session: "Session") -> "TrainedProofreader | None":

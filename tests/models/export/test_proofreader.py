@@ -1,7 +1,7 @@
 """The proofreader in a bundle: what torch says, and the towers as they are without it."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from models.bundle import Bundle
+from models.errors import ExportError
 from models.export.parity import sample_pixels
-from models.export.proofreader import Samples, TrainedProofreader, export_proofreader
+from models.export.proofreader import Samples, TrainedProofreader, check_size, export_proofreader
 from models.export.seal import PARITY, export_bundle
 from models.manifest import BundleManifest, Preprocess, Provenance, TextSpec
 from models.negatives.words import split_words, token_words
@@ -20,10 +21,11 @@ from models.open_clip_import import import_open_clip
 from models.ort import Runtime
 from models.proof_graphs import ProofGraphs
 from models.proofreader import Proofreader
-from models.training.features import image_features, normalised, text_features
-from models.training.interaction import pool_words
+from models.training.features import depth, image_features, level_indices, normalised, text_features
+from models.training.interaction import Shape, pool_words
 from models.training.objective import Objective, with_proofreading
-from models.training.recipe import ProofreadingPart
+from models.training.recipe import ProofreadingPart, Recipe, read_recipe
+from models.training.towers import build_towers
 from tests.support.proof_bundle import CONTEXT, FITTED, SIDE, make_proof_bundle, trained
 
 TEXTS = ["a red picture", "the photo is green and red, a blue cat's 12 is", "yellow", "is the a red picture " * 9]
@@ -212,3 +214,57 @@ def test_a_module_without_patches_is_exported(proof_bundle: Path, tmp_path: Path
     assert (8, 2) == logits.shape
     assert (1, 30) == answers.shape
     assert len(set(logits[:, 0].tolist())) > 4
+
+
+RECIPES = sorted((Path(__file__).parents[3] / "models" / "recipes").glob("*.toml"))
+
+
+def unmade(recipe: Recipe) -> tuple[torch.nn.Module, int]:
+    """A recipe's towers without weights, and the side of their images."""
+    import_open_clip()
+    from open_clip import create_model, get_model_config
+
+    with torch.device("meta"):
+        if recipe.image is not None:
+            return build_towers(recipe, 300), recipe.image.size
+        assert recipe.model is not None
+        config: Any = get_model_config(recipe.model.open_clip)
+        return create_model(recipe.model.open_clip, device="meta"), config["vision_cfg"]["image_size"]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_shipped_recipe_keeps_little_of_an_image(path: Path) -> None:
+    """What it would train can be exported: at most 10,000 bytes an image, as the documentation says."""
+    recipe = read_recipe(path)
+    part = recipe.proofreading
+    if part is None:
+        return
+    towers, side = unmade(recipe)
+    levels = level_indices(depth(towers), part.levels)
+    shape = Shape(1, 1, (1,) * part.levels, width=part.width, side=part.side, local=part.local)
+
+    check_size(towers, shape, levels, side)
+    with pytest.raises(ExportError, match=r"keep [\d,]+ bytes of each image.*has room for 10,000.*proofreading\.side"):
+        check_size(towers, replace(shape, width=4 * shape.width), levels, side)
+
+
+def test_what_would_keep_much_of_an_image_is_refused(proof_bundle: Path, tmp_path: Path) -> None:
+    """Beforehand and at export alike, by the very size that is stored; the towers are left as they were."""
+    bundle, towers = Bundle.open(proof_bundle), trained().objective.towers
+    # one level of 2 x 2 patches, beside an embedding of 16: 8 + 8 + 4 c + 32 bytes
+    for channels, fits in ((2488, True), (2492, False)):
+        objective = with_proofreading(
+            towers, ProofreadingPart(width=channels, heads=2, levels=1, side=7), SIDE, len(VOCABULARY)
+        )
+        assert objective.module is not None
+        if fits:
+            check_size(towers, objective.module.shape, objective.levels, SIDE)
+            continue
+        with pytest.raises(ExportError, match="keep 10,016 bytes of each image, 4 patches of 2492 channels"):
+            check_size(towers, objective.module.shape, objective.levels, SIDE)
+        second = TrainedProofreader(objective.module, objective.levels, VOCABULARY, FITTED)
+        samples = Samples(sample_pixels(SIDE), [bundle.tokenizer.encode(TEXTS).ids])
+        with pytest.raises(ExportError, match="keep 10,016 bytes"):
+            export_proofreader(tmp_path, towers, second, bundle.manifest.preprocess, bundle.manifest.text, samples)
+    assert not towers.training
+    assert [] == list(tmp_path.iterdir())

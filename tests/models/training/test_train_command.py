@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from models.bundle import Bundle
+from models.errors import ExportError
 from models.manifest import read_manifest
 from models.proofreader import Proofreader
 from models.scenes.corpus import write_jsonl
@@ -112,6 +113,19 @@ def test_edits_are_for_rendered_scenes(home: Path, tmp_path: Path) -> None:
     assert 0 <= json.loads(done.output)["edits.attribute-replaced"] <= 1
     assert 2 == refused.exit_code
     assert "--edits needs rendered scenes" in " ".join(refused.output.split())
+
+
+def test_what_cannot_be_exported_is_not_trained(tmp_path: Path) -> None:
+    """A proofreader that would keep too much of each picture is refused before the first step, with what to lower."""
+    large = (PROOFREADING[0], PROOFREADING[1].replace("width = 8", "width = 2048"))
+
+    done = _vilem("train", recipe_file(tmp_path, SHORT, large), "--home", tmp_path)
+
+    assert isinstance(done.exception, ExportError)
+    assert "proofreading.width" in str(done.exception)
+    assert [] == [
+        path for path in (tmp_path / "training").rglob("*") if "checkpoint" in path.name or path.suffix == ".pt"
+    ]
 
 
 @pytest.mark.parametrize("command", ["train", "eval"])
