@@ -148,9 +148,11 @@ def _train_masked_lm(work: Path) -> None:
     """Teach a masked language model the captions of the training scenes."""
     if (work / "masked-lm").exists():
         return
-    scenes = generate("train", _part(tomllib.loads(RECIPE.read_text(encoding="utf-8")), "data")["train"], 0, 16)
+    count = _part(tomllib.loads(RECIPE.read_text(encoding="utf-8")), "data")["train"]
+    assert isinstance(count, int)
+    scenes = generate("train", count, 0, 16)
     captions = work / "captions.txt"
-    captions.write_text("".join(f"{caption.text}\n" for scene in scenes for caption in scene.captions), "utf-8")
+    captions.write_text("".join(f"{text}\n" for scene in scenes for text in scene.captions), "utf-8")
     _vilem("train-mlm", str(captions), "--output", str(work / "masked-lm"))
 
 

@@ -22,6 +22,7 @@ from models.negatives.editor import Caption
 from models.negatives.filters import Change, Filters, default_filters, words_of
 from models.negatives.lexicon import Lexicon
 from models.negatives.phrases import Parsed, parse
+from models.negatives.said import Said
 from models.negatives.swaps import attribute_swaps, noun_swaps
 
 RuleKind = Literal["swap", "relation", "count", "attribute", "object", "in-batch"]
@@ -48,15 +49,23 @@ class RuleEditor:
         lexicon: parts of speech, and the corpus's nouns for "object".
         kinds: which edits to make.
         filters: which changes of a word are refused.
+        said: what the corpus says of things: edits that say something else of one are refused; None refuses none.
     """
 
     def __init__(
-        self, lexicon: Lexicon, kinds: Sequence[RuleKind] = RULE_KINDS, filters: Filters | None = None
+        self,
+        lexicon: Lexicon,
+        kinds: Sequence[RuleKind] = RULE_KINDS,
+        filters: Filters | None = None,
+        said: Said | None = None,
     ) -> None:
         self._lexicon = lexicon
+        self._said = said
         self._kinds = tuple(kinds)
         self._filters = filters or default_filters()
         self.version = f"rules-2-{'+'.join(self._kinds)}-{lexicon.version}-{self._filters.version}"
+        if said is not None:
+            self.version += f"-{said.version}"
 
     def edit(self, captions: Sequence[Caption], rng: np.random.Generator) -> list[Edited | None]:
         """One edit of each caption; None where no rule applies."""
@@ -75,7 +84,7 @@ class RuleEditor:
                 kind, change = options[int(option)]
                 for replacements in change.draw(rng) if isinstance(change, Choice) else (change,):
                     edited = replaced(request.parsed.text, replacements, kind)
-                    if self._passes(kind, request, replacements) and not repeats(request.parsed, edited, replacements):
+                    if self._passes(kind, request, replacements) and self._may_be_said(request, edited, replacements):
                         return edited
         return None
 
@@ -98,6 +107,12 @@ class RuleEditor:
         if kind == "attribute":
             return attribute_choices(request.parsed, self._lexicon)
         return in_batch_choices(request.parsed, request.batch)
+
+    def _may_be_said(self, request: _Request, edited: Edited, replacements: Replacements) -> bool:
+        """Whether the edited caption says something new, and nothing that the text alone shows to be wrong."""
+        if repeats(request.parsed, edited, replacements):
+            return False
+        return self._said is None or not self._said.new_pairs(request.parsed, parse(edited.text, self._lexicon))
 
     def _passes(self, kind: RuleKind, request: _Request, replacements: Replacements) -> bool:
         """Swaps and flips use the caption's own words or closed lists: only new words need the filters."""

@@ -13,6 +13,7 @@ from models.negatives.masked import MaskedEditor, MaskedSettings
 from models.negatives.masked_lm import load_masked_lm
 from models.negatives.repeated import Repeated
 from models.negatives.rules import RuleEditor
+from models.negatives.said import Said
 from models.training.pairs import caption_of
 from models.training.parts import EditsPart
 
@@ -61,7 +62,7 @@ def _mixture(part: EditsPart, lexicon: Lexicon, captions: Sequence[tuple[str, ..
     filters = _filters(part, captions)
     editors: dict[str, tuple[Editor, float]] = {}
     if part.rules:
-        rules = _rules(part, lexicon, filters)
+        rules = _rules(part, lexicon, filters, captions)
         editors["rules"] = Repeated(rules, part.again) if part.again else rules, part.rules
     if part.masked:
         masked = _masked(part, lexicon, filters) if part.cache is None else _cached(part, lexicon, filters)
@@ -70,11 +71,15 @@ def _mixture(part: EditsPart, lexicon: Lexicon, captions: Sequence[tuple[str, ..
     return Mixture(editors) if others else only
 
 
-def _rules(part: EditsPart, lexicon: Lexicon, filters: Filters) -> Editor:
+def _rules(part: EditsPart, lexicon: Lexicon, filters: Filters, captions: Sequence[tuple[str, ...]]) -> Editor:
+    said = None
+    if part.plausible:
+        # one caption of each picture: what is said at all is said of many
+        said = Said.learn((texts[0] for texts in captions[:_EXCHANGING] if texts), lexicon)
     if not part.kinds:
-        return RuleEditor(lexicon, filters=filters)
+        return RuleEditor(lexicon, filters=filters, said=said)
     return Mixture(
-        {kind: (RuleEditor(lexicon, (kind,), filters), weight) for kind, weight in sorted(part.kinds.items())}
+        {kind: (RuleEditor(lexicon, (kind,), filters, said), weight) for kind, weight in sorted(part.kinds.items())}
     )
 
 

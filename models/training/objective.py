@@ -28,6 +28,9 @@ from models.training.lengths import by_length, together
 from models.training.losses import Keys, Targets, contrastive, correction, detection, preference, sigmoid, word_counts
 from models.training.recipe import ProofreadingPart
 
+# of the images' mean: the last twenty steps or so, while the towers change slowly
+_FOLLOWS = 0.05
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -138,6 +141,9 @@ class Objective(nn.Module):
         self.towers = towers
         self.module = module
         self._weights = weights
+        if weights is not None and weights.preference and module is not None:
+            # what all images have in common, which a text alone could please
+            self.register_buffer("centre", torch.zeros(module.shape.embedding))
         self.levels = levels
         self.sigmoid = False
 
@@ -188,6 +194,7 @@ class Objective(nn.Module):
             By name; "total" is their weighted sum.
         """
         images, texts = vectors["images"], vectors["texts"]
+        self._remember(images)
         # half precision tells cosines apart by steps of 0.004, which the scale multiplies by up to 100
         with torch.autocast(images.device.type, enabled=False):
             scale, wrong, weights = _shared(self.towers.logit_scale, world).exp(), vectors.get("wrong"), beside.weights
@@ -233,7 +240,14 @@ class Objective(nn.Module):
     def _preference(self, encoded: Encoded, wrong: torch.Tensor, edited: EditedBatch, count: int) -> torch.Tensor:
         pairs = edited.owner[edited.changed]
         images, texts = (encoded.vectors[name][pairs] for name in ("images", "texts"))
-        return preference(images, texts, wrong, self.towers.logit_scale.exp(), count)
+        return preference(images - self.centre, texts, wrong, self.towers.logit_scale.exp(), count)
+
+    @torch.no_grad()
+    def _remember(self, images: torch.Tensor) -> None:
+        """Follow the mean of the joint batch's images: the same on every process, and for every chunk of a step."""
+        if self._weights is not None and self._weights.preference and self.training:
+            mean = images.float().mean(dim=0)
+            self.centre = torch.lerp(self.centre, mean, _FOLLOWS) if self.centre.any() else mean
 
     @torch.no_grad()
     def judge(self, encoded: Encoded, edited: EditedBatch) -> Judged | None:

@@ -144,6 +144,9 @@ class EditsPart(Part):
     kinds: dict[RuleKind, float] = Field(
         default={}, description="weights of the rules' kinds; empty = by word, not by kind"
     )
+    plausible: bool = Field(
+        default=False, description="rules give things only attributes that the corpus gives such things"
+    )
     again: float = Field(default=0.0, ge=0, le=1, description="share of the rules' edits that are edited once more")
     masked: float = Field(default=0.0, ge=0, description="weight")
     masked_lm: Path | None = Field(default=None, description="folder of `vilem train-mlm`")
@@ -169,8 +172,8 @@ class EditsPart(Part):
             raise ValueError("masked: give its language model as masked_lm, or as hugging_face, and not both")
         if not self.masked and (given or self.cache):
             raise ValueError("masked: with weight 0 masked_lm, hugging_face and cache do nothing: leave them out")
-        if not self.rules and self.again:
-            raise ValueError("again: rules have weight 0, nothing is edited again: leave it out")
+        if not self.rules and (self.again or self.plausible):
+            raise ValueError("again, plausible: rules have weight 0, and these are theirs: leave them out")
         if any(not weight > 0 for weight in self.kinds.values()):
             raise ValueError("kinds: a weight is not positive: leave a kind out to never use it")
         if self.least > self.most or not 0 < self.temperature[0] <= self.temperature[1]:

@@ -12,10 +12,12 @@ def preference(
     """Cross-entropy between two texts of one image: the contrastive loss without the other pairs.
 
     Among hundreds of texts an edited caption is one negative of many and soon has no weight; alone with the original it
-    keeps it until the embedding tells the two apart.
+    keeps it until the embedding tells the two apart. But a text that looks edited, whatever the image, can lose by pointing
+    away from all images: that costs image→text retrieval, where texts of one image compete with those of others. With the
+    mean of all images taken from each, such a text loses nothing, and only what this image says counts.
 
     Args:
-        images: [n, d] unit vectors.
+        images: [n, d] unit vectors, less their common part where that is known.
         texts: [n, d] unit vectors of their captions.
         wrong: [n, d] unit vectors of these captions, edited.
         scale: factor on the cosine.

@@ -180,15 +180,31 @@ def test_an_image_prefers_its_caption_if_wished(tmp_path: Path) -> None:
     plain, batch = make_objective(tmp_path, negatives=False), make_batch()
     assert batch.edited is not None
     weighted = make_objective(tmp_path, negatives=False, preference=0.5)
-    weighted.load_state_dict(plain.state_dict())
+    weighted.load_state_dict(plain.state_dict(), strict=False)  # the centre of images is its own
     before, after = plain.eval()(batch), weighted.eval()(batch)
     towers = weighted.towers
     images = image_features(towers, batch.pixels, ()).embedding
     texts, wrong = (text_features(towers, ids).embedding for ids in (batch.ids, batch.edited.ids))
 
     assert "preference" not in before
+    # in evaluation mode nothing is remembered: the centre is 0
     torch.testing.assert_close(preference(images, texts, wrong, towers.logit_scale.exp()), after["preference"])
     torch.testing.assert_close(before["total"] + 0.5 * after["preference"], after["total"])
+
+
+def test_the_preference_is_of_what_an_image_has_of_its_own(tmp_path: Path) -> None:
+    """While training, the images' mean is taken from each: followed over steps, and a part of the state."""
+    objective, batch = make_objective(tmp_path, preference=1.0).train(), make_batch()
+    images = image_features(objective.towers, batch.pixels, ()).embedding
+
+    objective(batch)
+    first = objective.centre.clone()
+    objective(dataclasses.replace(batch, pixels=batch.pixels.flip(3)))
+
+    torch.testing.assert_close(images.mean(dim=0), first, atol=1e-3, rtol=1e-3)
+    assert 0 < (objective.centre - first).norm() < 0.2 * first.norm()
+    assert "centre" in objective.state_dict()
+    assert "centre" not in make_objective(tmp_path).state_dict()
 
 
 def test_a_gap_among_words_hides_none_behind_it(tmp_path: Path) -> None:
