@@ -7,6 +7,8 @@ from service import errors, problems
 def test_every_service_error_is_in_the_table() -> None:
     """No error of the service or of a caller's input is left without a status."""
     leaves = [*errors.ServiceError.__subclasses__(), *model_errors.InputError.__subclasses__()]
+    # the service reads no videos; other tests of this process may have
+    leaves = [each for each in leaves if not each.__module__.startswith("models.video")]
     listed = [each[0] for each in problems.TABLE]
 
     assert [] == [each for each in leaves if not any(issubclass(each, one) for one in listed)]
