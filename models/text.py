@@ -109,9 +109,12 @@ class Tokenizer:
         Raises:
             TextInvalid: a text holds lone surrogates.
         """
-        length = self._spec.context_length
         cleaned = [clean(text, self._spec.clean) for text in texts]
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(cleaned)]
+        return self._laid_out([encoding.ids for encoding in self._tokenizer.encode_batch_fast(cleaned)])
+
+    def _laid_out(self, rows: Sequence[list[int]]) -> TokenBatch:
+        """Cut and pad the ids of N texts."""
+        length = self._spec.context_length
         ids = np.full((len(rows), length), self._spec.pad_id, np.int64)
         for row, found in enumerate(rows):
             kept = found[:length]
@@ -127,9 +130,9 @@ class Tokenizer:
         Raises:
             TextInvalid: the text holds lone surrogates.
         """
-        batch = self.encode([text])
         cleaned = clean(text, self._spec.clean)
-        offsets = self._tokenizer.encode(cleaned).offsets
+        encoding = self._tokenizer.encode(cleaned)
+        batch, offsets = self._laid_out([encoding.ids]), encoding.offsets
         kept = int(batch.lengths[0])
         if batch.truncated[0] and self._spec.eot_id is not None:
             # the marker took the place of the last id

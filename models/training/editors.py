@@ -27,7 +27,7 @@ def make_editor(
     """Make the editor of a recipe.
 
     Args:
-        part: what it asks for; None for rules alone, all kinds alike.
+        part: what it asks for; None for rules alone, by word, without the filter of exchanged words.
         captions: of the training pictures: parts of speech and exchanged words are learnt from them.
         scorer: of the model in training; edits that it finds as good as the original are dropped.
         margin: see `models.negatives.filters.Refuted`.
