@@ -1,5 +1,6 @@
 """Image files for tests: every format and mode that is read, and ways to damage them."""
 
+import functools
 import io
 from collections.abc import Iterator
 
@@ -81,8 +82,9 @@ def turned(format_name: str, orientation: int) -> bytes:
     return encoded(picture(), format_name, exif=exif, **options)
 
 
+@functools.cache
 def bomb(side: int = 13_000) -> bytes:
-    """A PNG of about 500 KB that unfolds to side x side pixels, made without holding them."""
+    """A PNG of about 500 KB that unfolds to side x side pixels, made without holding them, in a second and a half."""
     import zlib
 
     def chunk(kind: bytes, body: bytes) -> bytes:

@@ -7,7 +7,6 @@ import functools
 import hashlib
 import io
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +30,7 @@ from models.training.recipe import ProofreadingPart
 from models.training.tokenizer import END, token_ids, train_tokenizer
 from tests.architecture.measures import ROOT
 from tests.models.training.edits import ColourEditor
+from tests.support.once import made_once
 
 if TYPE_CHECKING:
     from open_clip.model import CLIP
@@ -78,14 +78,15 @@ def trained() -> "Trained":
     towers = _towers(tokenizer.get_vocab_size())
     objective = with_proofreading(towers, ProofreadingPart(width=32, heads=2, levels=1), SIDE, len(vocabulary))
     edits = EditMaker(ColourEditor(tuple(PAINT)), tokenizer, vocabulary, 0.3)
-    weights = home() / "weights.pt"
-    if weights.exists():
-        objective.load_state_dict(torch.load(weights, weights_only=True))
-    else:
+
+    def keep(path: Path) -> None:
         _train(objective, edits, tokenizer, known)
         kept = io.BytesIO()
         torch.save(objective.state_dict(), kept)
-        write_atomically(weights, kept.getvalue())
+        write_atomically(path, kept.getvalue())
+
+    weights = made_once(home() / "weights.pt", keep)
+    objective.load_state_dict(torch.load(weights, weights_only=True))
     return Trained(objective.eval(), edits, tokenizer, vocabulary)
 
 
@@ -121,12 +122,7 @@ def home() -> Path:
 
 def kept_proof_bundle() -> Path:
     """The bundle, exported when it is not kept yet."""
-    folder = home() / "colours"
-    if not folder.exists():
-        # another run may have been quicker
-        with suppress(FileExistsError):
-            make_proof_bundle(folder)
-    return folder
+    return made_once(home() / "colours", make_proof_bundle)
 
 
 def make_proof_bundle(folder: Path, *, proofreader: bool = True) -> Path:

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 from torch import nn
 from torch.nn import functional
 
@@ -15,7 +17,7 @@ from models.export import seal
 from models.export.graphs import CausalTextGraph, ImageGraph, text_graph
 from models.export.parity import check, sample_pixels
 from models.export.seal import PARITY, export_bundle
-from models.export.to_onnx import export_graph
+from models.export.to_onnx import save
 from models.manifest import BundleManifest, Preprocess, Provenance, TextSpec
 from models.pretrained.tokenizers import clip_tokenizer_json
 from tests.models.export.towers import CONTEXT, small_clip, small_custom
@@ -107,36 +109,44 @@ def test_a_bundle_is_never_overwritten(tmp_path: Path) -> None:
     assert [] == list((tmp_path / "there").iterdir())
 
 
-def test_a_graph_that_differs_is_refused(tmp_path: Path) -> None:
+def test_a_graph_that_differs_is_refused(sealed: tuple[Any, Bundle]) -> None:
     """A graph that is off from its torch module is an error with the difference."""
+    # the very weights of the sealed one
     model = Plain()
     graph = ImageGraph(model, preprocess(32))
-    pixels = sample_pixels(32)
-    export_graph(graph, torch.from_numpy(pixels[:3]), "pixels", tmp_path / "image.onnx")
-    assert check(tmp_path / "image.onnx", "pixels", graph, [pixels]) <= 1e-4
+    pixels, path = sample_pixels(32), sealed[1].path / "image.onnx"
+    assert check(path, "pixels", graph, [pixels]) <= 1e-4
 
     with torch.no_grad():
         model.colours.weight.mul_(torch.linspace(0.5, 2, 24).view(24, 1))
 
     with pytest.raises(ExportError, match="off by"):
-        check(tmp_path / "image.onnx", "pixels", graph, [pixels])
+        check(path, "pixels", graph, [pixels])
 
 
 @pytest.mark.parametrize(("port", "graph"), [("pixels", "image"), ("ids", "text")])
 @pytest.mark.parametrize("harm", [1.1, float("nan")])
 def test_a_sabotaged_graph_is_refused(
-    port: str, graph: str, harm: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    port: str,
+    graph: str,
+    harm: float,
+    sealed: tuple[Any, Bundle],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """When a graph that was written is not the model's, there is no bundle and nothing is left behind."""
 
-    def sabotaged(module: nn.Module, example: torch.Tensor, name: str, path: Path, **options: int | None) -> None:
-        kept = {key: value.clone() for key, value in module.state_dict().items()}
+    def sabotaged(_module: nn.Module, _example: torch.Tensor, name: str, path: Path, **_options: int | None) -> None:
+        # what the exporter wrote of the very same weights
+        written = onnx.load(sealed[1].path / path.name)
         if name == port:
-            with torch.no_grad():
-                for weight in (each for each in module.parameters() if each.ndim == 2):
-                    weight[:, 0] *= harm
-        export_graph(module, example, name, path, **options)
-        module.load_state_dict(kept)
+            matrices = [each for each in written.graph.initializer if len(each.dims) == 2]
+            assert matrices
+            for each in matrices:
+                values = numpy_helper.to_array(each).copy()
+                values[:, 0] *= harm
+                each.CopyFrom(numpy_helper.from_array(values, each.name))
+        save(written, path)
 
     monkeypatch.setattr(seal, "export_graph", sabotaged)
 

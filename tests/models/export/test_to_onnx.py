@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 import torch
 from torch import nn
 
@@ -23,24 +24,29 @@ class Doubled(nn.Module):
         return values @ self.weight
 
 
-def test_any_number_of_rows_is_taken(tmp_path: Path) -> None:
-    """The first axis is free; the weights lie in a file beside, readable by all."""
-    export_graph(Doubled(), torch.ones(3, 32), "values", tmp_path / "double.onnx")
+@pytest.fixture(scope="module")
+def double(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its graph."""
+    path = tmp_path_factory.mktemp("graph") / "double.onnx"
+    export_graph(Doubled(), torch.ones(3, 32), "values", path)
+    return path
 
-    session = onnxruntime.InferenceSession(tmp_path / "double.onnx")
+
+def test_any_number_of_rows_is_taken(double: Path) -> None:
+    """The first axis is free; the weights lie in a file beside, readable by all."""
+    session = onnxruntime.InferenceSession(double)
     for rows in (1, 2, 17):
         values = np.random.default_rng(rows).normal(size=(rows, 32)).astype(np.float32)
         assert np.allclose(2 * values, np.asarray(session.run(["embedding"], {"values": values})[0]), atol=1e-5)
-    data = tmp_path / "double.onnx.data"
+    data = double.with_name("double.onnx.data")
     assert data.stat().st_size >= 4 * 32 * 32
     assert 0o644 == data.stat().st_mode & 0o777
 
 
-def test_a_graph_tells_nothing_of_the_machine(tmp_path: Path) -> None:
+def test_a_graph_tells_nothing_of_the_machine(double: Path) -> None:
     """The exporter notes at every node where in whose files it came from; a bundle carries none of that."""
-    export_graph(Doubled(), torch.ones(3, 32), "values", tmp_path / "double.onnx")
+    data = double.read_bytes()
 
-    data = (tmp_path / "double.onnx").read_bytes()
     assert b".py" not in data
     assert str(Path(__file__).parents[3]).encode() not in data
 
