@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,6 +17,8 @@ from models.training.arrays import PixelArrays
 # split, number, seed and size; the picture or clip, its captions, and whether it shows a held-back combination
 Task = tuple[Split, int, int, int]
 Example = tuple[np.ndarray, tuple[str, ...], bool]
+# what a process draws at a time; for so few none is started
+_CHUNK = 64
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def load_rendered(
         cache: a folder.
         name: of the two files in it, which says all that decides what is drawn.
         shape: of one picture or clip.
-        draw: makes an example; called in other processes.
+        draw: makes an example; called in other processes when there is much to draw.
         tasks: what it is called with, N of them.
 
     Returns:
@@ -66,14 +68,21 @@ def _render(
 ) -> None:
     images = np.lib.format.open_memmap(pixels, "w+", np.uint8, (len(tasks), *shape))
     rows: list[dict[str, object]] = []
-    # spawn: torch's threads do not survive a fork
-    with get_context("spawn").Pool(os.cpu_count()) as pool:
-        for number, (image, captions, held_back) in enumerate(pool.imap(draw, tasks, chunksize=64)):
-            images[number] = image
-            rows.append({"captions": captions, "held_back": held_back})
+    for number, (image, captions, held_back) in enumerate(_drawn(draw, tasks)):
+        images[number] = image
+        rows.append({"captions": captions, "held_back": held_back})
     images.flush()
     # the texts come last: with them the split is complete
     write_atomically(texts, json.dumps(rows).encode())
+
+
+def _drawn(draw: Callable[[Task], Example], tasks: Sequence[Task]) -> Iterator[Example]:
+    if len(tasks) <= _CHUNK:
+        yield from map(draw, tasks)
+        return
+    # spawn: torch's threads do not survive a fork
+    with get_context("spawn").Pool(os.cpu_count()) as pool:
+        yield from pool.imap(draw, tasks, chunksize=_CHUNK)
 
 
 def _one(task: Task) -> Example:

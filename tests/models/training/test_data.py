@@ -10,8 +10,11 @@ from models.training import data
 from models.training.data import SceneArrays, load_scenes
 
 
-def test_a_split_is_the_generators_scenes(tmp_path: Path) -> None:
-    """Row i holds the pixels, captions and novelty of example i, whatever process rendered it."""
+@pytest.mark.parametrize("chunk", [1, 64])
+def test_a_split_is_the_generators_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    """Row i holds the pixels, captions and novelty of example i, whatever process rendered it: this one, or one of many."""
+    monkeypatch.setattr(data, "_CHUNK", chunk)
+
     found = load_scenes(tmp_path, "test", 3, seed=4, size=64)
 
     for number in range(3):
