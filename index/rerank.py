@@ -1,4 +1,4 @@
-"""The best hits of a text, ordered anew by what their pictures say of its words."""
+"""The best hits of a search, ordered anew by what pictures say of words: a text's pictures, or a picture's captions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,10 +43,20 @@ def read_beside(proofreader: Proofreader, text: str, images: Sequence[bytes], *,
         TextInvalid: *text* is not Unicode.
         StoredImageInvalid: an image is damaged, or another bundle's.
     """
-    opened = [StoredImage.from_bytes(image) for image in images]
-    if words:
-        return proofreader.check(text, opened)
-    return [Proof(text, (), score) for score in proofreader.score(text, opened).tolist()]
+    return proofreader.check(text, [StoredImage.from_bytes(image) for image in images], words=words)
+
+
+def read_captions(proofreader: Proofreader, texts: Sequence[str], image: bytes, *, words: bool) -> list[Proof]:
+    """One proof for each text beside one stored image; a text that comes several times is read once.
+
+    Raises:
+        TextInvalid: a text is not Unicode.
+        StoredImageInvalid: the image is damaged, or another bundle's.
+    """
+    different = list(dict.fromkeys(texts))
+    proofs = proofreader.check_texts(different, StoredImage.from_bytes(image), words=words)
+    found = dict(zip(different, proofs, strict=True))
+    return [found[text] for text in texts]
 
 
 def in_order(proofreader: Proofreader, hits: Sequence[Hit], proofs: Sequence[Proof]) -> list[Reread]:
@@ -55,12 +65,14 @@ def in_order(proofreader: Proofreader, hits: Sequence[Hit], proofs: Sequence[Pro
     The others stand behind them, in the order of their vectors: nothing is known of their words.
     """
     able = [hit for hit in hits if hit.patches is not None]
-    scores = np.array([proof.score for proof in proofs], np.float32)
-    mixed = proofreader.rerank(np.array([hit.score for hit in able], np.float32), scores).tolist()
-    # stable: equals keep the order of their vectors
-    order = sorted(range(len(able)), key=lambda place: -mixed[place])
-    read = [Reread(able[place], proofs[place], mixed[place]) for place in order]
+    read = _ordered(able, proofs, proofreader.rerank(_cosines(able), _scores(proofs)))
     return read + [Reread(hit) for hit in hits if hit.patches is None]
+
+
+def captions_in_order(proofreader: Proofreader, hits: Sequence[Hit], proofs: Sequence[Proof]) -> list[Reread]:
+    """The captions that were found by cosine and proof together, best first, with one proof for each."""
+    read = np.array([proof.read for proof in proofs], np.int64)
+    return _ordered(hits, proofs, proofreader.rerank_texts(_cosines(hits), _scores(proofs), read))
 
 
 def rerank(proofreader: Proofreader, text: str, hits: Sequence[Hit], *, words: bool) -> list[Reread]:
@@ -71,3 +83,28 @@ def rerank(proofreader: Proofreader, text: str, hits: Sequence[Hit], *, words: b
         TextInvalid, StoredImageInvalid: as `read_beside`.
     """
     return in_order(proofreader, hits, read_beside(proofreader, text, patches_of_hits(hits), words=words))
+
+
+def rerank_captions(proofreader: Proofreader, image: bytes, hits: Sequence[Hit], *, words: bool) -> list[Reread]:
+    """The captions that were found with a stored *image*, in their new order.
+
+    Raises:
+        TextInvalid, StoredImageInvalid: as `read_captions`.
+    """
+    texts = [hit.caption or "" for hit in hits]
+    return captions_in_order(proofreader, hits, read_captions(proofreader, texts, image, words=words))
+
+
+def _cosines(hits: Sequence[Hit]) -> np.ndarray:
+    return np.array([hit.score for hit in hits], np.float32)
+
+
+def _scores(proofs: Sequence[Proof]) -> np.ndarray:
+    return np.array([proof.score for proof in proofs], np.float32)
+
+
+def _ordered(hits: Sequence[Hit], proofs: Sequence[Proof], mixed: np.ndarray) -> list[Reread]:
+    """One proof and one value for each hit; stable, so that equals keep the order of their vectors."""
+    values = mixed.tolist()
+    order = sorted(range(len(hits)), key=lambda place: -values[place])
+    return [Reread(hits[place], proofs[place], values[place]) for place in order]

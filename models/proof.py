@@ -29,10 +29,12 @@ class Proof:
 
     Attributes:
         text: as the model reads it: cleaned as the bundle has it, which for CLIP means lower case and single spaces.
-        words: its words, in order.
+        words: its words, in order; none where only the score was asked for.
         score: sum over the words that were read of log(1 - P(wrong)), at most 0; 0 for a text without words.
+        read: how many words that were.
     """
 
     text: str
     words: tuple[WordProof, ...]
     score: float
+    read: int

@@ -1,6 +1,7 @@
 """The three graphs of a proofreader, each loaded when it is first needed: whoever does not proofread pays nothing."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
@@ -32,31 +33,40 @@ class ProofGraphs:
         self._spec = spec
         self._runtime = runtime
 
+    def warm(self) -> None:
+        """Load all three, side by side, and run each once, so that no caller waits for its first time."""
+        side, length = self._manifest.preprocess.size, self._manifest.text.context_length
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            images = pool.submit(self.images, np.zeros((1, side, side, 3), np.uint8))
+            tokens = pool.submit(self.tokens, np.zeros((1, length), np.int64), 1)
+            pool.submit(lambda: self._reading).result()
+            self.read(list(tokens.result()), images.result(), np.zeros((1, 2)))
+
     def images(self, pixels: np.ndarray) -> list[StoredImage]:
         """Pixels (N, S, S, 3) uint8, N at least 1, as they are kept."""
         patches, embeddings = self._image.run(["patches", "embedding"], {"pixels": np.ascontiguousarray(pixels)})
         return [StoredImage.of(*each) for each in zip(np.asarray(patches), np.asarray(embeddings), strict=True)]
 
     def tokens(self, ids: np.ndarray, length: int) -> np.ndarray:
-        """Features (length, w) of the first ids of one text, (1, L) int64."""
+        """Features (n, length, w) of the first ids of n texts, (n, L) int64."""
         if self._manifest.text.causal:
             # what follows cannot change them; other towers see their padding and get all of it
             ids = ids[:, :length]
         (tokens,) = self._text.run(["tokens"], {"ids": np.ascontiguousarray(ids)})
-        return np.asarray(tokens)[0, :length]
+        return np.asarray(tokens)[:, :length]
 
     def read(
-        self, words: np.ndarray, images: Sequence[StoredImage], places: np.ndarray
+        self, words: Sequence[np.ndarray], images: Sequence[StoredImage], places: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Let R words of one text meet k images, both at least 1.
+        """Let the words of n texts, R the most of them, meet an image each; n is at least 1, and so are their words.
 
         Args:
-            words: (R, w) features.
-            images: k of them.
-            places: (m, 2) int64, image and word of each place that is to be corrected.
+            words: n times (r, w) features, r up to R.
+            images: n of them.
+            places: (m, 2) int64, text and word of each place that is to be corrected.
 
         Returns:
-            logits (k, R) that a word is wrong, and (m, V) of what belongs at the places.
+            logits (n, R) that a word is wrong, without meaning beyond a text's end, and (m, V) of what belongs at the places.
 
         Raises:
             StoredImageInvalid: an image was stored by another bundle.
@@ -69,9 +79,14 @@ class ProofGraphs:
                 )
         # float16 as stored, so that an image is read the same whether fresh or from a collection
         embeddings = np.stack([image.embedding for image in images]).astype(np.float16).astype(np.float32)
+        most = max(len(each) for each in words)
+        padded = np.zeros((len(words), most, self._spec.features), np.float32)
+        there = np.zeros((len(words), most), bool)
+        for row, each in enumerate(words):
+            padded[row, : len(each)], there[row, : len(each)] = each, True
         feeds = {
-            "words": np.repeat(words[None], len(images), axis=0),
-            "there": np.ones((len(images), len(words)), bool),
+            "words": padded,
+            "there": there,
             "patches": np.stack([image.floats() for image in images]),
             "embedding": embeddings,
             "places": np.ascontiguousarray(places, np.int64),

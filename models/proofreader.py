@@ -1,7 +1,8 @@
 """The second stage: which words of a text an image contradicts, and what they should have been (ViLEM's module, kept).
 
 Chen et al., "ViLEM", CVPR 2023, throw the interaction module away after training; a bundle may keep it. Its image side
-is computed once for each image and stored (`models.proof_image`); a text is read beside k of them at a time.
+is computed once for each image and stored (`models.proof_image`); texts and images are read in pairs, one text
+beside several images or one image beside several texts.
 """
 
 import json
@@ -19,9 +20,9 @@ from models.ort import Runtime
 from models.proof import Proof, WordProof
 from models.proof_graphs import ProofGraphs
 from models.proof_image import StoredImage, stored_size
-from models.text import Tokenizer
+from models.text import Reading, Tokenizer
 
-# images read at a time: bounds the memory of correction's logits
+# texts and images read at a time: bounds the memory of correction's logits
 _BATCH = 32
 # correction's best answers that are told
 _TOLD = 3
@@ -88,6 +89,14 @@ class Proofreader:
         """Bytes of one stored image."""
         return stored_size(*self._graphs.shape)
 
+    def warm(self) -> None:
+        """Load its graphs and run each once: for whoever would rather wait now than at the first question.
+
+        Raises:
+            BundleInvalid: a graph does not load, or does not do what the manifest promises.
+        """
+        self._graphs.warm()
+
     def encode_images(self, pixels: np.ndarray) -> list[StoredImage]:
         """What is kept of N prepared images; one run of the image tower gives their embeddings too.
 
@@ -99,31 +108,27 @@ class Proofreader:
         """
         return self._graphs.images(pixels) if len(pixels) else []
 
-    def check(self, text: str, images: Sequence[StoredImage]) -> list[Proof]:
-        """Proofread one text beside each of k images.
+    def check(self, text: str, images: Sequence[StoredImage], *, words: bool = True) -> list[Proof]:
+        """Proofread one text beside each of k images; without *words* there are only scores, which takes half as long.
 
         Raises:
             TextInvalid: the text holds lone surrogates.
             StoredImageInvalid: an image was stored by another bundle.
             BundleInvalid: a graph does not load.
         """
-        page = self._page(text)
-        return [
-            _proof(page, wrong, corrections)
-            for batch in _batches(images)
-            for wrong, corrections in self._marked(page, batch)
-        ]
+        return self._proofs(self._pages([text]) * len(images), images, words=words)
+
+    def check_texts(self, texts: Sequence[str], image: StoredImage, *, words: bool = True) -> list[Proof]:
+        """Proofread each of n texts beside one image; arguments and errors as of `check`."""
+        return self._proofs(self._pages(texts), [image] * len(texts), words=words)
 
     def score(self, text: str, images: Sequence[StoredImage]) -> np.ndarray:
-        """`Proof.score` of one text beside each of k images, without corrections: (k,) float32.
+        """`Proof.score` of one text beside each of k images: (k,) float32.
 
         Raises:
             As `check`.
         """
-        page = self._page(text)
-        return np.concatenate(
-            [np.zeros(0, np.float32), *(_scores(self._wrong(page, each)) for each in _batches(images))]
-        )
+        return np.array([proof.score for proof in self.check(text, images, words=False)], np.float32)
 
     def rerank(self, cosines: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """What to sort k candidates by, descending: the cosine, less what is contradicted; (k,) float32.
@@ -136,42 +141,80 @@ class Proofreader:
         """
         return (cosines + self.spec.calibration.alpha * scores).astype(np.float32)
 
-    def _page(self, text: str) -> _Page:
-        reading = self._tokenizer.read(text)
-        words = split_words(reading.text)
-        of = np.array(token_words(reading.offsets, words), np.int64)
-        end = len(reading.text) if reading.cut is None else reading.cut
-        places = [place for place, word in enumerate(words) if word.end <= end and place in of]
-        if not places:
-            return _Page(reading.text, words, [], np.zeros((0, self.spec.features), np.float32))
-        tokens = self._graphs.tokens(reading.ids, len(of))
-        # as `models.training.interaction.pool_words`: the mean of a word's tokens
-        features = np.stack([tokens[of == place].mean(axis=0) for place in places])
-        return _Page(reading.text, words, places, features)
+    def rerank_texts(self, cosines: np.ndarray, scores: np.ndarray, read: np.ndarray) -> np.ndarray:
+        """What to sort n texts of one image by, descending; (n,) float32. Texts of one length are sorted as by `rerank`.
 
-    def _wrong(self, page: _Page, images: Sequence[StoredImage]) -> np.ndarray:
-        """Calibrated logits (k, R) that a word is wrong."""
-        if not page.places:
-            return np.zeros((len(images), 0), np.float32)
-        logits, _ = self._graphs.read(page.features, images, np.zeros((0, 2)))
-        return self.spec.calibration.slope * logits + self.spec.calibration.intercept
+        A score is a sum, of more terms for a longer text, none of them quite 0: taken as it is, it would prefer what says
+        little. So each counts as if its text had the mean length of the n.
 
-    def _marked(
-        self, page: _Page, images: Sequence[StoredImage]
-    ) -> Iterator[tuple[np.ndarray, dict[int, _Corrections]]]:
-        """For each image calibrated logits (R,), and what belongs in place of the words that are likelier wrong."""
-        wrong = self._wrong(page, images)
-        corrections: list[dict[int, _Corrections]] = [{} for _ in images]
-        places = np.argwhere(wrong > 0)
-        if len(places):
-            # a second reading, of these images alone: most have nothing to correct
-            rows, again = np.unique(places[:, 0], return_inverse=True)
-            _, answers = self._graphs.read(
-                page.features, [images[row] for row in rows], np.stack([again, places[:, 1]], axis=1)
+        Args:
+            cosines: (n,) of the image and each text.
+            scores: (n,) `Proof.score`.
+            read: (n,) `Proof.read`.
+        """
+        if not len(read):
+            return np.zeros(0, np.float32)
+        return self.rerank(cosines, scores / np.maximum(read, 1) * read.mean())
+
+    def _pages(self, texts: Sequence[str]) -> list[_Page]:
+        """Each text, ready to be read."""
+        return [page for batch in _batches(len(texts)) for page in self._batch_of_pages(texts[batch])]
+
+    def _batch_of_pages(self, texts: Sequence[str]) -> list[_Page]:
+        readings = [self._tokenizer.read(text) for text in texts]
+        split = [split_words(reading.text) for reading in readings]
+        owners = [
+            np.array(token_words(reading.offsets, words), np.int64)
+            for reading, words in zip(readings, split, strict=True)
+        ]
+        places = [_read_whole(*each) for each in zip(readings, split, owners, strict=True)]
+        features = [np.zeros((0, self.spec.features), np.float32) for _ in texts]
+        if able := [row for row, found in enumerate(places) if found]:
+            ids = np.concatenate([readings[row].ids for row in able])
+            found = self._graphs.tokens(ids, max(len(owners[row]) for row in able))
+            for row, tokens in zip(able, found, strict=True):
+                of = owners[row]
+                # as `models.training.interaction.pool_words`: the mean of a word's tokens
+                features[row] = np.stack([tokens[: len(of)][of == place].mean(axis=0) for place in places[row]])
+        columns = zip(readings, split, places, features, strict=True)
+        return [_Page(reading.text, words, place, feature) for reading, words, place, feature in columns]
+
+    def _proofs(self, pages: Sequence[_Page], images: Sequence[StoredImage], *, words: bool) -> list[Proof]:
+        """A proof of each page beside its image."""
+        if words:
+            return [proof for some in _batches(len(pages)) for proof in self._marked(pages[some], images[some])]
+        wrong = [each for some in _batches(len(pages)) for each in self._wrong(pages[some], images[some])]
+        return [Proof(page.text, (), _score(each), len(each)) for page, each in zip(pages, wrong, strict=True)]
+
+    def _wrong(self, pages: Sequence[_Page], images: Sequence[StoredImage]) -> list[np.ndarray]:
+        """For each page calibrated logits (R,) that a word is wrong."""
+        wrong = [np.zeros(0, np.float32) for _ in pages]
+        if able := [row for row, page in enumerate(pages) if page.places]:
+            logits, _ = self._graphs.read(
+                [pages[row].features for row in able], [images[row] for row in able], np.zeros((0, 2))
             )
-            for (row, place), logits in zip(places.tolist(), answers, strict=True):
-                corrections[row][page.places[place]] = self._best(logits, page.words[page.places[place]].text)
-        yield from zip(wrong, corrections, strict=True)
+            fitted = self.spec.calibration.slope * logits + self.spec.calibration.intercept
+            for row, found in zip(able, fitted, strict=True):
+                wrong[row] = found[: len(pages[row].places)]
+        return wrong
+
+    def _marked(self, pages: Sequence[_Page], images: Sequence[StoredImage]) -> list[Proof]:
+        """A proof of each page, with what belongs in place of the words that are likelier wrong."""
+        wrong = self._wrong(pages, images)
+        corrections: list[dict[int, _Corrections]] = [{} for _ in pages]
+        # a second reading, of these alone: most have nothing to correct
+        if again := [row for row, logits in enumerate(wrong) if (logits > 0).any()]:
+            places = [
+                (turn, place) for turn, row in enumerate(again) for place in np.flatnonzero(wrong[row] > 0).tolist()
+            ]
+            _, answers = self._graphs.read(
+                [pages[row].features for row in again], [images[row] for row in again], np.array(places)
+            )
+            for (turn, place), logits in zip(places, answers, strict=True):
+                page = pages[again[turn]]
+                number = page.places[place]
+                corrections[again[turn]][number] = self._best(logits, page.words[number].text)
+        return [_proof(*each) for each in zip(pages, wrong, corrections, strict=True)]
 
     def _best(self, logits: np.ndarray, written: str) -> _Corrections:
         """The likeliest words by V logits, but for the one that is written there."""
@@ -181,23 +224,29 @@ class Proofreader:
         return tuple((self.vocabulary[place], float(chances[place])) for place in order[:_TOLD])
 
 
+def _read_whole(reading: Reading, words: Sequence[Word], owners: np.ndarray) -> list[int]:
+    """Numbers of the words that have a token and that nothing was cut off from."""
+    end = len(reading.text) if reading.cut is None else reading.cut
+    return [place for place, word in enumerate(words) if word.end <= end and place in owners]
+
+
 def _proof(page: _Page, wrong: np.ndarray, corrections: dict[int, _Corrections]) -> Proof:
     support = dict(zip(page.places, np.exp(-np.logaddexp(0, wrong)).tolist(), strict=True))
     words = tuple(
         WordProof(word.text, word.start, word.end, support.get(place), corrections.get(place, ()))
         for place, word in enumerate(page.words)
     )
-    return Proof(page.text, words, float(_scores(wrong)))
+    return Proof(page.text, words, _score(wrong), len(wrong))
 
 
-def _scores(wrong: np.ndarray) -> np.ndarray:
-    """Calibrated logits (…, R) to sums of log(1 - P(wrong)), (…)."""
+def _score(wrong: np.ndarray) -> float:
+    """The sum of log(1 - P(wrong)) over calibrated logits (R,)."""
     # subtracted: the sum of nothing is 0 and not -0
-    return 0 - np.logaddexp(0, wrong).sum(axis=-1)
+    return 0 - float(np.logaddexp(0, wrong).sum())
 
 
-def _batches(images: Sequence[StoredImage]) -> Iterator[Sequence[StoredImage]]:
-    return (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
+def _batches(count: int) -> Iterator[slice]:
+    return (slice(start, start + _BATCH) for start in range(0, count, _BATCH))
 
 
 def _vocabulary(path: Path, size: int) -> tuple[str, ...]:

@@ -39,11 +39,12 @@ class Timings:
 
 @dataclass(frozen=True)
 class Embedded:
-    """A vector (d,) float32 of unit norm; for a text its tokens and whether it was cut."""
+    """A vector (d,) float32 of unit norm; for a text its tokens and whether it was cut, for an image its pixels."""
 
     vector: np.ndarray
     tokens: int = 0
     truncated: bool = False
+    pixels: np.ndarray | None = None
 
 
 class Embedder:
@@ -90,7 +91,7 @@ class Embedder:
         key = _key("i", model, pixels.tobytes())
         with timings.stage("encode"):
             vector = await self._vector(key, model, lambda: model.encode_image(pixels, self._settings.deadline_s))
-        return Embedded(vector)
+        return Embedded(vector, pixels=pixels)
 
     async def patches(self, model: Model, data: bytes, timings: Timings) -> bytes:
         """What *model*'s proofreader reads of one image file: a `StoredImage`, in bytes.
@@ -99,8 +100,17 @@ class Embedder:
             CannotProofread: it has none.
             ImageTooLarge, ImageUnreadable, QueueFull, DeadlineExceeded: as `image`.
         """
+        model.proofreading()
+        return await self.patches_of(model, await self._pixels(model, data, timings), timings)
+
+    async def patches_of(self, model: Model, pixels: np.ndarray, timings: Timings) -> bytes:
+        """`patches` of a prepared image (S, S, 3) uint8.
+
+        Raises:
+            CannotProofread: it has none.
+            QueueFull, DeadlineExceeded: too much is waiting.
+        """
         proofs = model.proofreading()
-        pixels = await self._pixels(model, data, timings)
         key = _key("q", model, pixels.tobytes())
         with timings.stage("encode"):
             stored = await self._cache.get(key)

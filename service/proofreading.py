@@ -12,7 +12,7 @@ from index.errors import PatchesMissing
 from index.rerank import Reread, patches_of_hits
 from models.proof import Proof, WordProof
 from service.embedding import Timings, check_length
-from service.errors import ItemUnknown
+from service.errors import ItemUnknown, QueryInvalid
 from service.models import Model
 from service.runtime import Runtime
 from service.schemas.proofread import Correction, ProofreadAnswer, ProofView, WordView
@@ -35,9 +35,7 @@ async def proofread_items(runtime: Runtime, name: str, ids: Sequence[str], text:
     timings = _begin(runtime, text)
     with timings.stage("total"):
         _expect_able(served)
-        with timings.stage("lookup"):
-            found = await runtime.readers.run(lambda: served.searcher.patches(ids))
-        images = [_stored(name, found, item_id) for item_id in ids]
+        images = await _of_items(runtime, served, ids, timings)
         proofs = await _check(served.model, text, images, timings, runtime.settings.deadline_s)
     return _answer(served.model, proofs, timings, collection=name, ids=ids)
 
@@ -87,6 +85,53 @@ async def rerank(
     return served.model.proofreading().in_order(hits, proofs)
 
 
+async def rerank_captions(
+    runtime: Runtime,
+    served: Served,
+    picture: str | np.ndarray,
+    vector: np.ndarray,
+    candidates: int,
+    timings: Timings,
+    *,
+    words: bool,
+) -> list[Reread]:
+    """The best *candidates* among the captions for a picture by its vector, ordered by cosine and proof together.
+
+    Args:
+        runtime: the app's.
+        served: the collection.
+        picture: an item's id, of which is read what is stored; or prepared pixels (S, S, 3) uint8.
+        vector: the picture's.
+        candidates: how many.
+        timings: where the stages are noted.
+        words: whether the proofs have words.
+
+    Raises:
+        CannotProofread: the collection's model has no proofreader.
+        QueryInvalid: the collection has no captions.
+        ItemUnknown, PatchesMissing: there is no such item, or nothing is stored of it.
+        ServiceError: as `MicroBatcher.submit`.
+    """
+    proofs = served.model.proofreading()
+    name, settings = served.searcher.name, runtime.settings
+    if not served.searcher.caption_count:
+        raise QueryInvalid(
+            "target", f"collection {name!r} has no captions: index a source that has them, or search its images"
+        )
+    if isinstance(picture, str):
+        _expect_able(served)
+        (image,) = await _of_items(runtime, served, [picture], timings)
+    else:
+        image = await runtime.embedder.patches_of(served.model, picture, timings)
+    with timings.stage("search"):
+        hits = await served.find(vector, candidates, "texts")
+    # no longer than a query may be: what follows is far beyond what a model reads
+    texts = [(hit.caption or "")[: settings.max_text_chars] for hit in hits]
+    with timings.stage("proofread"):
+        read = await proofs.check_texts(texts, image, settings.deadline_s, words=words)
+    return proofs.captions_in_order(hits, read)
+
+
 def word_views(proof: Proof) -> list[WordView]:
     """Every word of a proof as the API shows it."""
     return [_word(word) for word in proof.words]
@@ -112,6 +157,12 @@ def _expect_able(served: Served) -> None:
     served.model.proofreading()
     if served.cannot_proofread is not None:
         raise PatchesMissing(served.cannot_proofread)
+
+
+async def _of_items(runtime: Runtime, served: Served, ids: Sequence[str], timings: Timings) -> list[bytes]:
+    with timings.stage("lookup"):
+        found = await runtime.readers.run(lambda: served.searcher.patches(ids))
+    return [_stored(served.searcher.name, found, item_id) for item_id in ids]
 
 
 def _stored(name: str, found: dict[str, bytes | None], item_id: str) -> bytes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.rerank import Reread, in_order, read_beside
+from index.rerank import Reread, captions_in_order, in_order, read_beside, read_captions
 from index.searcher import Hit
 from models.bundle import Bundle
 from models.ort import Runtime
@@ -31,6 +31,33 @@ class Asked:
     images: tuple[bytes, ...]
     words: bool
 
+    @property
+    def pairs(self) -> int:
+        """Of a text and an image."""
+        return len(self.images)
+
+    def read(self, proofreader: Proofreader) -> list[Proof]:
+        """The answer."""
+        return read_beside(proofreader, self.text, self.images, words=self.words)
+
+
+@dataclass(frozen=True, eq=False)
+class Captions:
+    """Texts, the stored image, in bytes, that they are to be read beside, and whether their words are wanted."""
+
+    texts: tuple[str, ...]
+    image: bytes
+    words: bool
+
+    @property
+    def pairs(self) -> int:
+        """Of a text and an image."""
+        return len(self.texts)
+
+    def read(self, proofreader: Proofreader) -> list[Proof]:
+        """The answer."""
+        return read_captions(proofreader, self.texts, self.image, words=self.words)
+
 
 class Proofs:
     """One proofreader that many requests share.
@@ -39,14 +66,19 @@ class Proofs:
         bundle: that has one.
         settings: bounds.
         metrics: where pairs, batches and waits are counted.
+
+    Raises:
+        BundleInvalid: a graph of the proofreader does not load.
     """
 
     def __init__(self, bundle: Bundle, settings: Settings, metrics: Metrics) -> None:
         self._proofreader = Proofreader.open(bundle, Runtime(threads=settings.threads))
+        # in the loader's thread, like the towers' graphs: what is not ready is not served
+        self._proofreader.warm()
         self._count = metrics.proofs
         room = max(1, _MAX_BYTES_WAITING // (MAX_IMAGES * self._proofreader.stored_bytes))
-        # the pictures of one text are a batch already
-        self._texts: MicroBatcher[Asked, list[Proof]] = MicroBatcher(
+        # the pictures of one text, or the texts of one picture, are a batch already
+        self._texts: MicroBatcher[Asked | Captions, list[Proof]] = MicroBatcher(
             self._check,
             name="proofread",
             max_batch=1,
@@ -71,6 +103,12 @@ class Proofs:
         """
         return await self._texts.submit(Asked(text, tuple(images), words), deadline_s)
 
+    async def check_texts(
+        self, texts: Sequence[str], image: bytes, deadline_s: float, *, words: bool = True
+    ) -> list[Proof]:
+        """One proof for each text beside one stored image; raises, and without *words* gives, as `check`."""
+        return await self._texts.submit(Captions(tuple(texts), image, words), deadline_s)
+
     async def encode_image(self, pixels: np.ndarray, deadline_s: float) -> bytes:
         """What the proofreader reads of a prepared image (S, S, 3), in bytes; raises as `MicroBatcher.submit`."""
         return await self._images.submit(pixels, deadline_s)
@@ -78,6 +116,10 @@ class Proofs:
     def in_order(self, hits: Sequence[Hit], proofs: Sequence[Proof]) -> list[Reread]:
         """The hits by cosine and proof together; see `index.rerank`."""
         return in_order(self._proofreader, hits, proofs)
+
+    def captions_in_order(self, hits: Sequence[Hit], proofs: Sequence[Proof]) -> list[Reread]:
+        """The captions that were found by cosine and proof together; see `index.rerank`."""
+        return captions_in_order(self._proofreader, hits, proofs)
 
     def is_whole(self, image: bytes) -> bool:
         """Whether *image* may be a stored one, by its size."""
@@ -88,9 +130,9 @@ class Proofs:
         self._texts.close()
         self._images.close()
 
-    def _check(self, batch: list[Asked]) -> list[list[Proof]]:
-        self._count.inc(sum(len(asked.images) for asked in batch))
-        return [read_beside(self._proofreader, asked.text, asked.images, words=asked.words) for asked in batch]
+    def _check(self, batch: list[Asked | Captions]) -> list[list[Proof]]:
+        self._count.inc(sum(asked.pairs for asked in batch))
+        return [asked.read(self._proofreader) for asked in batch]
 
     def _encode(self, batch: list[np.ndarray]) -> list[bytes]:
         return [image.to_bytes() for image in self._proofreader.encode_images(np.stack(batch))]

@@ -18,7 +18,7 @@ from index.searcher import Hit
 from service.cache import Cache
 from service.embedding import Embedded, Timings
 from service.errors import ItemUnknown, QueryInvalid
-from service.proofreading import rerank, word_views
+from service.proofreading import rerank, rerank_captions, word_views
 from service.runtime import Runtime
 from service.schemas.hits import HitProof, HitView, Item, SearchAnswer
 from service.schemas.query import Query, Reranking, SearchOptions
@@ -45,9 +45,9 @@ async def search(
     Args:
         runtime: the app's.
         name: of the collection.
-        query: what to search with; a text where it is re-ranked.
+        query: what to search with.
         options: which hits, and what of them.
-        reranking: how the best of them are ordered anew.
+        reranking: how the best of them are ordered anew: pictures of a text, or captions of a picture.
 
     Raises:
         ServiceError, InputError: as `service.problems` lists them.
@@ -56,12 +56,13 @@ async def search(
     timings = Timings(runtime.metrics)
     with timings.stage("total"):
         embedded = await _embed(runtime, served, query, timings)
-        text, read = query.text if isinstance(query, Query) else None, None
-        if reranking is None or text is None:
-            excluded = query.id if isinstance(query, Query) and options.target == "images" else None
+        item, read = query.id if isinstance(query, Query) else None, None
+        if reranking is None:
+            excluded = item if options.target == "images" else None
             page, cached = await _page(runtime.cache, served, embedded.vector, options, excluded, timings)
         else:
-            asked = _Reranked(runtime, served, text, embedded.vector, reranking)
+            text = query.text if isinstance(query, Query) else None
+            asked = _Reranked(runtime, served, text, item, embedded, reranking)
             read, page, cached = await asked.page(options, timings)
     manifest = served.searcher.manifest
     return SearchAnswer(
@@ -173,12 +174,16 @@ async def _hits(served: Served, vector: np.ndarray, options: SearchOptions, excl
 
 @dataclass(frozen=True)
 class _Reranked:
-    """A text whose best hits are ordered anew; behind them the others follow by vector, so pages are slices of one order."""
+    """A query whose best hits are ordered anew; behind them the others follow by vector, so pages are slices of one order.
+
+    The query is a text, or an item, or a picture, whose pixels came with its vector.
+    """
 
     runtime: Runtime
     served: Served
-    text: str
-    vector: np.ndarray
+    text: str | None
+    item: str | None
+    embedded: Embedded
     how: Reranking
 
     async def page(self, options: SearchOptions, timings: Timings) -> tuple[str | None, list[HitView], bool]:
@@ -191,32 +196,44 @@ class _Reranked:
         if end > best:
             start = max(options.offset, best)
             rest = options.model_copy(update={"offset": start, "limit": end - start})
-            others, cached = await _page(self.runtime.cache, self.served, self.vector, rest, None, timings)
+            others, cached = await _page(self.runtime.cache, self.served, self.embedded.vector, rest, None, timings)
             page, all_cached = page + others, all_cached and cached
         return text, page, all_cached
 
     async def _best(self, timings: Timings) -> tuple[str | None, list[HitView], bool]:
         """All candidates in their new order: the pages of one question are cut from one reading."""
-        cache, asked = self.runtime.cache, [self.how.candidates, self.how.explain, self.text]
-        key = _key("r", self.served, asked, self.vector)
+        cache, asked = self.runtime.cache, [self.how.candidates, self.how.explain, self.text, self.item]
+        key = _key("r", self.served, asked, self.embedded.vector)
         stored = await _cached(cache, key, _REREAD)
         if stored is not None:
             return *stored, True
-        ordered = await rerank(
-            self.runtime, self.served, self.text, self.vector, self.how.candidates, timings, words=self.how.explain
-        )
+        ordered = await self._ordered(timings)
         name = self.served.searcher.name
         views = [self._view(name, each) for each in ordered]
-        text = next((each.proof.text for each in ordered if each.proof), None) if self.how.explain else None
+        told = self.how.explain and self.text is not None
+        text = next((each.proof.text for each in ordered if each.proof), None) if told else None
         cache.put(key, _REREAD.dump_json((text, views)))
         return text, views, False
+
+    async def _ordered(self, timings: Timings) -> list[Reread]:
+        vector, how = self.embedded.vector, self.how
+        if self.text is not None:
+            return await rerank(
+                self.runtime, self.served, self.text, vector, how.candidates, timings, words=how.explain
+            )
+        picture = self.embedded.pixels if self.item is None else self.item
+        assert picture is not None, "a query that is neither text nor item nor picture is not re-ranked"
+        return await rerank_captions(
+            self.runtime, self.served, picture, vector, how.candidates, timings, words=how.explain
+        )
 
     def _view(self, collection: str, each: Reread) -> HitView:
         view = _hit_view(collection, each.hit)
         if each.proof is None or each.mixed is None:
             return view
         words = word_views(each.proof) if self.how.explain else None
-        proof = HitProof(score=round(each.proof.score, 4), mixed=round(each.mixed, 6), words=words)
+        text = each.proof.text if self.how.explain and each.hit.caption is not None else None
+        proof = HitProof(score=round(each.proof.score, 4), mixed=round(each.mixed, 6), text=text, words=words)
         return view.model_copy(update={"proof": proof})
 
 

@@ -16,10 +16,11 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether every collection answers; of those that do not, why."""
+    """Whether every collection answers; of those that do not, why; and how many are served, which may be none yet."""
 
     status: str
     failed: dict[str, str]
+    collections: int
 
 
 @router.get("/healthz")
@@ -30,11 +31,14 @@ async def healthz() -> Health:
 
 @router.get("/readyz", responses=problems(503))
 async def readyz(runtime: RuntimeDep, response: Response) -> Readiness:
-    """Tell what the last probe found: 200 when a search on every collection was answered, else 503 with the reasons."""
+    """Tell what the last probe found: 200 when a search on every collection was answered, else 503 with the reasons.
+
+    Before the first collection is published there is nothing that could fail: 200, and `collections` is 0.
+    """
     failed = runtime.faults()
     if failed:
         response.status_code = 503
-    return Readiness(status="degraded" if failed else "ready", failed=failed)
+    return Readiness(status="degraded" if failed else "ready", failed=failed, collections=len(runtime.collections))
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -8,7 +8,17 @@ from service.attended import AttendedRoute
 from service.dependencies import CollectionName, RuntimeDep, problems
 from service.errors import QueryInvalid
 from service.schemas.hits import SearchAnswer
-from service.schemas.query import EXAMPLES, Include, SearchOptions, SearchRequest
+from service.schemas.query import (
+    CANDIDATES,
+    EXAMPLES,
+    MAX_CANDIDATES,
+    Include,
+    Rerank,
+    Reranking,
+    SearchOptions,
+    SearchRequest,
+    fault_of_rerank,
+)
 from service.search import ImageFile, search
 
 router = APIRouter(
@@ -19,7 +29,8 @@ router = APIRouter(
 )
 
 
-_FIELDS = frozenset(("file", "target", "limit", "offset", "include"))
+_RERANKING = ("candidates", "explain")
+_FIELDS = frozenset(("file", "target", "limit", "offset", "include", "rerank", *_RERANKING))
 
 
 @router.post("/search", response_model=SearchAnswer)
@@ -28,7 +39,8 @@ async def search_collection(
 ) -> Response:
     """Search by text, image (base64), item or vector; find items or captions.
 
-    With `rerank` the best pictures of a text are read beside its words, and ordered by what they contradict.
+    With `rerank` the best pictures of a text are read beside its words, or the best captions of a picture beside it, and
+    ordered by what is contradicted.
     """
     return _answer(await search(runtime, name, request.query, request, request.reranking()))
 
@@ -43,13 +55,22 @@ async def search_by_upload(
     limit: Annotated[int, Form(ge=1, le=100)] = 10,
     offset: Annotated[int, Form(ge=0, le=1000)] = 0,
     include: Annotated[list[Include], Form(max_length=2)] = ["metadata", "captions"],  # noqa: B006 - FastAPI copies it
+    rerank: Annotated[Rerank | None, Form(description="Order the best captions anew by what the picture says.")] = None,
+    candidates: Annotated[int, Form(ge=1, le=MAX_CANDIDATES, description="How many.")] = CANDIDATES,
+    *,
+    explain: Annotated[bool, Form(description="Tell which of their words are contradicted.")] = False,
 ) -> Response:
-    """Search by an uploaded image file."""
-    unknown = sorted((await request.form()).keys() - _FIELDS)
+    """Search by an uploaded image file; with `rerank` the best captions are ordered by what it contradicts."""
+    given = (await request.form()).keys()
+    unknown = sorted(given - _FIELDS)
     if unknown:
         raise QueryInvalid(unknown[0], f"no such field; there are {', '.join(sorted(_FIELDS))}")
+    idle = () if rerank else given & set(_RERANKING)
+    if fault := fault_of_rerank(idle, able=rerank is None or target == "texts"):
+        raise QueryInvalid(next(iter(sorted(idle)), "rerank"), fault)
     options = SearchOptions(target=target, limit=limit, offset=offset, include=tuple(include))
-    return _answer(await search(runtime, name, ImageFile(await file.read()), options))
+    reranking = Reranking(candidates, explain) if rerank else None
+    return _answer(await search(runtime, name, ImageFile(await file.read()), options, reranking))
 
 
 def _answer(answer: SearchAnswer) -> Response:

@@ -15,7 +15,7 @@ class ImageInput(BaseModel):
     image: str = Field(min_length=1, description="An image file, base64.")
 
 
-TextInput = Annotated[str, Field(min_length=1)]
+TextInput = Annotated[str, Field(min_length=1, pattern=r"\S")]
 OneInput = TextInput | ImageInput
 
 

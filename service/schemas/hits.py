@@ -20,7 +20,7 @@ class Item(BaseModel):
 
 
 class HitProof(BaseModel):
-    """What the proofreader says of the query beside a hit."""
+    """What the proofreader says of the query beside a hit, or of a found caption beside the query's picture."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,10 +29,16 @@ class HitProof(BaseModel):
         examples=[-0.4],
     )
     mixed: float = Field(
-        description="The cosine plus a share of that, fitted on held-out data: re-ranked hits are in its order.",
+        description="The cosine plus a share of that (of captions: for each word), fitted on held-out data: re-ranked hits are "
+        "in its order.",
         examples=[0.27],
     )
-    words: list[WordView] | None = Field(default=None, description="Every word of the query (explain).")
+    text: str | None = Field(
+        default=None, description="A found caption as the proofreader reads it: words are counted in it (explain)."
+    )
+    words: list[WordView] | None = Field(
+        default=None, description="Every word of the query, or of a found caption (explain)."
+    )
 
 
 class HitView(Item):

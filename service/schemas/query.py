@@ -1,5 +1,6 @@
 """A search request."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
@@ -8,6 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Include = Literal["metadata", "captions"]
 Rerank = Literal["proofread"]
+# how many hits are re-ranked
+CANDIDATES = 20
+MAX_CANDIDATES = 100
+# JSON's true is no number, nor is "5": whoever sends them means something else
+StrictInt = Annotated[int, Field(strict=True)]
+StrictBool = Annotated[bool, Field(strict=True)]
 FiniteFloat = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 EXAMPLES: dict[str, Example] = {
@@ -26,6 +33,10 @@ EXAMPLES: dict[str, Example] = {
             "candidates": 20,
             "explain": True,
         },
+    },
+    "proofread captions": {
+        "summary": "captions of a picture, word by word",
+        "value": {"query": {"id": "test-0-000001"}, "target": "texts", "limit": 5, "rerank": "proofread"},
     },
 }
 
@@ -56,8 +67,8 @@ class SearchOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: Literal["images", "texts"] = Field(default="images", description="Find items, or captions of items.")
-    limit: int = Field(default=10, ge=1, le=100, description="Hits in the answer.")
-    offset: int = Field(default=0, ge=0, le=1000, description="Hits to skip.")
+    limit: StrictInt = Field(default=10, ge=1, le=100, description="Hits in the answer.")
+    offset: StrictInt = Field(default=0, ge=0, le=1000, description="Hits to skip.")
     include: tuple[Include, ...] = Field(
         default=("metadata", "captions"), max_length=2, description="Parts of an item to send along."
     )
@@ -65,10 +76,27 @@ class SearchOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Reranking:
-    """How the best hits of a text are ordered anew: how many, and whether each tells of the text's words."""
+    """How the best hits are ordered anew: how many, and whether each tells of the text's words."""
 
     candidates: int
     explain: bool
+
+
+def fault_of_rerank(idle: Collection[str], *, able: bool) -> str | None:
+    """What is wrong with how a search is to be re-ranked, and what to do; None when all is well.
+
+    Args:
+        idle: options of a rerank that none was asked for.
+        able: whether such a search can be re-ranked.
+    """
+    if idle:
+        return f"{' and '.join(sorted(idle))} belong to a rerank: add rerank, or leave them out"
+    if not able:
+        return (
+            "only pictures found by a text, and captions found by a picture, can be re-ranked: ask with query.text and "
+            "target images, or with query.image or query.id and target texts"
+        )
+    return None
 
 
 class SearchRequest(SearchOptions):
@@ -77,24 +105,24 @@ class SearchRequest(SearchOptions):
     query: Query
     rerank: Rerank | None = Field(
         default=None,
-        description="Order the best pictures of a text anew by what they say of its words; `proofread` of a collection "
-        "tells whether it can.",
+        description="Order the best pictures of a text anew by what they say of its words, or the best captions of a picture "
+        "by what it says of theirs; `proofread` of a collection tells whether it can.",
     )
-    candidates: int = Field(
-        default=20,
+    candidates: StrictInt = Field(
+        default=CANDIDATES,
         ge=1,
-        le=100,
+        le=MAX_CANDIDATES,
         description="How many of the best by vector are ordered anew; what is asked for behind them comes by vector.",
     )
-    explain: bool = Field(default=False, description="Tell of each re-ranked hit which words it contradicts.")
+    explain: StrictBool = Field(default=False, description="Tell of each re-ranked hit which words are contradicted.")
 
     @model_validator(mode="after")
     def _rerank_makes_sense(self) -> Self:
-        if self.rerank is None:
-            if idle := sorted(self.model_fields_set & {"candidates", "explain"}):
-                raise ValueError(f"{' and '.join(idle)} belong to a rerank: add rerank, or leave them out")
-        elif self.query.text is None or self.target != "images":
-            raise ValueError("only pictures found by a text can be re-ranked: ask with query.text and target images")
+        idle = () if self.rerank else self.model_fields_set & {"candidates", "explain"}
+        by_picture = self.query.image is not None or self.query.id is not None
+        able = self.query.text is not None if self.target == "images" else by_picture
+        if fault := fault_of_rerank(idle, able=able or self.rerank is None):
+            raise ValueError(fault)
         return self
 
     def reranking(self) -> Reranking | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from index.errors import PatchesMissing
-from index.rerank import in_order, patches_of_hits, read_beside, rerank
+from index.rerank import in_order, patches_of_hits, read_beside, read_captions, rerank, rerank_captions
 from index.schema import Record
 from index.searcher import Hit
 from models.bundle import Bundle
@@ -40,7 +40,7 @@ def test_the_order_is_that_of_cosine_and_proof(proofreader: Proofreader) -> None
     """A hit is moved by its proof as far as the calibrated weight says, and no further."""
     alpha = proofreader.spec.calibration.alpha
     hits = [hit("a", 0.50, b""), hit("b", 0.49, b""), hit("c", 0.1, b"")]
-    proofs = [Proof(TEXT, (), -0.02 / alpha), Proof(TEXT, (), 0.0), Proof(TEXT, (), 0.0)]
+    proofs = [Proof(TEXT, (), score, 3) for score in (-0.02 / alpha, 0.0, 0.0)]
 
     read = in_order(proofreader, hits, proofs)
 
@@ -53,7 +53,7 @@ def test_equals_keep_the_order_of_their_vectors(proofreader: Proofreader) -> Non
     """Re-ranking hits that nothing tells apart changes nothing."""
     hits = [hit(name, 0.3, b"") for name in "abcd"]
 
-    read = in_order(proofreader, hits, [Proof(TEXT, (), -1.0)] * 4)
+    read = in_order(proofreader, hits, [Proof(TEXT, (), -1.0, 3)] * 4)
 
     assert list("abcd") == [each.hit.id for each in read]
 
@@ -100,3 +100,49 @@ def test_damaged_patches_are_told(proofreader: Proofreader, images: list[bytes])
     """Bytes that are no stored image end the reading with an error of their own."""
     with pytest.raises(StoredImageInvalid):
         rerank(proofreader, TEXT, [hit("a", 0.5, images[0][:-3])], words=False)
+
+
+def caption(name: str, score: float, text: str) -> Hit:
+    """A hit of a search for captions."""
+    return Hit(name, score, Record(name, "file:///x", "0" * 64, 1, 1), text)
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_captions_have_their_own_proofs(proofreader: Proofreader, images: list[bytes], *, words: bool) -> None:
+    """Each caption that was found for a picture has its own text's proof; equal captions of two items have equal ones."""
+    texts = ["a red picture", "the photo is blue", "a red picture", "a green picture"]
+    hits = [caption(str(place), 0.1 * place, text) for place, text in enumerate(texts)]
+
+    read = rerank_captions(proofreader, images[1], hits, words=words)
+
+    image = StoredImage.from_bytes(images[1])
+    expected = {text: proofreader.check(text, [image])[0] for text in texts}
+    assert {"0", "1", "2", "3"} == {each.hit.id for each in read}
+    for each in read:
+        assert each.proof is not None
+        assert each.mixed is not None
+        own = expected[each.hit.caption or ""]
+        assert own.score == pytest.approx(each.proof.score, abs=1e-4)
+        assert (own.text, len(own.words) if words else 0) == (each.proof.text, len(each.proof.words))
+        # as if each had the mean length, of 3, 4, 3 and 3 words
+        moved = proofreader.spec.calibration.alpha * own.score * (13 / 4) / len(own.words)
+        assert each.hit.score + moved == pytest.approx(each.mixed, abs=1e-5)
+    assert [each.mixed for each in read] == sorted((each.mixed or 0 for each in read), reverse=True)
+
+
+def test_a_caption_is_read_once(proofreader: Proofreader, images: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many items share a caption, the module reads it once."""
+    asked: list[list[str]] = []
+    check = Proofreader.check_texts
+
+    def counted(self: Proofreader, texts: list[str], image: StoredImage, *, words: bool) -> list[Proof]:
+        asked.append(texts)
+        return check(self, texts, image, words=words)
+
+    monkeypatch.setattr(Proofreader, "check_texts", counted)
+
+    proofs = read_captions(proofreader, [TEXT, "blue", TEXT], images[0], words=False)
+
+    assert [[TEXT, "blue"]] == asked
+    assert proofs[0] == proofs[2] != proofs[1]
+    assert [] == rerank_captions(proofreader, images[0], [], words=True)

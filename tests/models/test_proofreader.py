@@ -121,6 +121,53 @@ def test_company_changes_nothing(reader: Proofreader, images: list[StoredImage])
     assert alone == pytest.approx(scores[:4].tolist(), rel=1e-3, abs=1e-4)
 
 
+def test_texts_beside_one_image_are_read_as_alone(reader: Proofreader, images: list[StoredImage]) -> None:
+    """However long its company, and beyond the size of a batch, a text's proof is the one that it has alone."""
+    texts = [*(f"a {colour} picture" for colour in COLOURS), "🎉", "the photo is red " * 5, "", "blue"] * 5
+
+    proofs = reader.check_texts(texts, images[2])
+
+    assert 40 == len(proofs)
+    for text, proof in zip(texts, proofs, strict=True):
+        (alone,) = reader.check(text, [images[2]])
+        assert alone.text == proof.text
+        assert alone.score == pytest.approx(proof.score, rel=1e-3, abs=1e-4)
+        assert [word.support for word in alone.words] == pytest.approx([word.support for word in proof.words], abs=1e-4)
+        assert [dict(word.corrections).keys() for word in alone.words] == [
+            dict(word.corrections).keys() for word in proof.words
+        ]
+    bare = reader.check_texts(texts, images[2], words=False)
+    assert [(each.text, each.read) for each in proofs] == [(each.text, each.read) for each in bare]
+    assert {()} == {each.words for each in bare}
+    scores = [each.score for each in bare]
+    assert scores == pytest.approx([proof.score for proof in proofs], rel=1e-3, abs=1e-4)
+    assert "a blue picture" == texts[int(np.argmax(scores[:4]))]
+
+
+def test_no_texts_have_no_proofs(reader: Proofreader, images: list[StoredImage]) -> None:
+    """Nothing to read is no fault; one text among others that is not Unicode is."""
+    assert [] == reader.check_texts([], images[0])
+    assert [] == reader.check_texts([], images[0], words=False)
+    assert (0,) == reader.rerank_texts(*np.zeros((3, 0))).shape
+    with pytest.raises(TextInvalid, match="lone surrogate"):
+        reader.check_texts(["a red picture", "\ud800"], images[0], words=False)
+
+
+def test_a_text_is_not_better_for_saying_less(reader: Proofreader) -> None:
+    """Of two texts whose words are as likely as one another's, neither is preferred for its length; of one length they
+    are ordered as pictures are; a text without words keeps its cosine."""
+    cosines = np.array([0.3, 0.3, 0.3], np.float32)
+
+    mixed = reader.rerank_texts(cosines, np.array([-0.2, -0.8, 0.0]), np.array([3, 12, 0]))
+    alike = reader.rerank_texts(cosines, np.array([-0.2, -0.8, -0.1]), np.array([5, 5, 5]))
+
+    assert mixed[0] == pytest.approx(mixed[1], abs=1e-6)
+    assert mixed[2] == pytest.approx(0.3)
+    # at the mean length of the three, five words
+    assert mixed[0] == pytest.approx(0.3 - reader.spec.calibration.alpha * 0.2 / 3 * 5)
+    assert alike == pytest.approx(reader.rerank(cosines, np.array([-0.2, -0.8, -0.1])), abs=1e-6)
+
+
 def test_threads_may_share_it(bundle: Bundle, images: list[StoredImage]) -> None:
     """Eight threads on a proofreader whose graphs are not loaded yet get what one would."""
     fresh = Proofreader.open(bundle)
@@ -212,6 +259,8 @@ def test_nothing_is_loaded_before_it_is_needed(proof_bundle: Path, tmp_path: Pat
     assert (1, 16) == bundle.embed_texts(["a red picture"]).vectors.shape
     with pytest.raises(BundleInvalid, match=spec.text):
         reader.check("a red picture", [])
+    with pytest.raises(BundleInvalid, match="export the bundle again"):
+        reader.warm()
 
 
 def test_its_files_are_sealed(proof_bundle: Path, tmp_path: Path) -> None:

@@ -34,10 +34,14 @@ def home(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
 
 @pytest.fixture(scope="package")
 def painted(tmp_path_factory: pytest.TempPathFactory, proof_bundle: Path, tiny_bundle: Path) -> Path:
-    """A home with "painted", 12 pictures with patches; "bare", the same without; "colours", of a model that cannot."""
+    """A home with "painted", 12 pictures with patches; "bare", the same without; "told", with 24 captions in place of them.
+
+    "colours" is of a model that cannot proofread.
+    """
     folder = tmp_path_factory.mktemp("painted")
     make_painted(folder, proof_bundle)
     make_painted(folder, proof_bundle, "bare", patches=False)
+    make_painted(folder, proof_bundle, "told", captions=True)
     make_colours(folder, tiny_bundle)
     return folder
 

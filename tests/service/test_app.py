@@ -41,9 +41,9 @@ def test_the_search_has_examples_that_work(client: TestClient, reader: TestClien
 
     for each in examples.values():
         value = dict(each["value"])
+        asked, name, item = (reader, "told", "red-0.png") if "rerank" in value else (client, "colours", "red-0")
         if "id" in value["query"]:
-            value["query"] = {"id": "red-0"}
-        asked, name = (reader, "painted") if "rerank" in value else (client, "colours")
+            value["query"] = {"id": item}
         assert 200 == asked.post(f"/v1/collections/{name}/search", json=value).status_code
 
 

@@ -28,7 +28,7 @@ def run(home: Path, use: Callable[[Runtime], Awaitable[Made]], **settings: int) 
         runtime = Runtime(Settings(home=home, **settings), Metrics())  # type: ignore[arg-type]
         runtime.start()
         try:
-            while len(runtime.collections) < 3:  # noqa: ASYNC110 - polls real state
+            while len(runtime.collections) < 4:  # noqa: ASYNC110 - polls real state
                 await asyncio.sleep(0.005)
             return await use(runtime)
         finally:
@@ -46,7 +46,7 @@ def test_words_are_contradicted_below_one_half() -> None:
     """A word counts as contradicted when it is more likely wrong than right; one that was not read never does."""
     words = tuple(WordProof(str(each), 0, 1, each) for each in (0.0, 0.4999, 0.5, 1.0, None))
 
-    views = word_views(Proof("x", words, -1.0))
+    views = word_views(Proof("x", words, -1.0, 4))
 
     assert [True, True, False, False, False] == [view.contradicted for view in views]
     assert [0.0, 0.4999, 0.5, 1.0, None] == [view.support for view in views]

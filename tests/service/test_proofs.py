@@ -40,6 +40,16 @@ def test_answers_are_the_proofreaders(proof_bundle: Path) -> None:
     assert np.allclose(expected, found, atol=0.02)
 
 
+def test_the_first_caller_loads_nothing(proof_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it is made every graph is loaded: no request pays for the opening of one."""
+    proofs = Proofs(Bundle.open(proof_bundle), Settings(), Metrics())
+    monkeypatch.setattr("models.proof_graphs.open_session", lambda *_, **__: pytest.fail("a graph is opened"))
+
+    image = asyncio.run(proofs.encode_image(PIXELS[0], 30))
+    assert 1 == len(asyncio.run(proofs.check(TEXT, [image], 30)))
+    proofs.close()
+
+
 def test_what_is_wrong_with_one_text_leaves_the_others(proof_bundle: Path) -> None:
     """A text that is not Unicode and a damaged picture raise their errors; the next text is read."""
     proofs = Proofs(Bundle.open(proof_bundle), Settings(), Metrics())
@@ -96,6 +106,27 @@ def test_what_waits_is_bounded_in_bytes(proof_bundle: Path, monkeypatch: pytest.
         proofs.close()
 
     assert [64, 64, 8, 1] == waiting
+
+
+def test_texts_beside_one_picture_are_one_question(proof_bundle: Path) -> None:
+    """Many texts beside a picture come back in order as the proofreader says, and count as many pairs."""
+    metrics = Metrics()
+    proofs = Proofs(Bundle.open(proof_bundle), Settings(), metrics)
+    image = asyncio.run(proofs.encode_image(PIXELS[0], 30))
+    texts = [TEXT, "the photo is blue", TEXT]
+
+    found = asyncio.run(proofs.check_texts(texts, image, 30, words=False))
+
+    proofs.close()
+    expected = [asked_alone(proof_bundle, text, image) for text in texts]
+    assert np.allclose(expected, [proof.score for proof in found], atol=1e-4)
+    assert 3 == metrics.registry.get_sample_value("vilem_proofs_total")
+    assert 1 == metrics.registry.get_sample_value("vilem_batch_size_count", {"queue": "proofread"})
+
+
+def asked_alone(bundle: Path, text: str, image: bytes) -> float:
+    """The score of one text beside one picture."""
+    return float(Proofreader.open(Bundle.open(bundle)).score(text, [StoredImage.from_bytes(image)])[0])
 
 
 def test_a_stored_image_is_known_by_its_size(proof_bundle: Path) -> None:

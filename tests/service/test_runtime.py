@@ -224,6 +224,19 @@ def test_named_models_are_loaded(tmp_path: Path, tiny_bundle: Path) -> None:
     with_runtime(use, tmp_path, models=("tiny", "absent"))
 
 
+def test_a_proofreader_that_does_not_load_is_told_at_once(tmp_path: Path, proof_bundle: Path) -> None:
+    """A bundle whose proofreader is broken is refused when it is loaded, with the graph's name, and not at a request."""
+    broken = tmp_path / "bundles" / "colours"
+    shutil.copytree(proof_bundle, broken)
+    (broken / "proofreader.onnx").write_bytes(b"\0" * (broken / "proofreader.onnx").stat().st_size)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: runtime._loaded)
+        assert "proofreader.onnx does not load" in runtime.unavailable["model colours"]
+
+    with_runtime(use, tmp_path, models=("colours",), verify=False)
+
+
 def test_one_bundle_is_loaded_once(tmp_path: Path, tiny_bundle: Path) -> None:
     """Two collections of one bundle share its model."""
     make_colours(tmp_path, tiny_bundle, "first")

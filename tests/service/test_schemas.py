@@ -54,6 +54,26 @@ def test_limits_bound_a_page(limit: int, offset: int) -> None:
     assert expected == is_valid(SearchOptions, {"limit": limit, "offset": offset})
 
 
+@pytest.mark.parametrize("field", ["limit", "offset", "candidates"])
+@pytest.mark.parametrize("value", [True, "5", 5.0, None])
+def test_whole_numbers_are_numbers(field: str, value: object) -> None:
+    """JSON's true, a string and a fraction are no whole numbers, whatever Python would make of them."""
+    fields = {"query": {"text": "a"}, "rerank": "proofread"}
+
+    assert is_valid(SearchRequest, {**fields, field: 5})
+    assert not is_valid(SearchRequest, {**fields, field: value})
+
+
+@given(blank=st.text(" \t\n\u00a0\u2003", max_size=5), text=st.text("ab \n", max_size=5))
+def test_blank_texts_are_refused_everywhere(blank: str, text: str) -> None:
+    """A text without a character to read is embedded as little as searched with, alone or among others."""
+    for written in (blank, text):
+        valid = bool(written.strip())
+        assert valid == is_valid(Query, {"text": written})
+        assert valid == is_valid(EmbeddingsRequest, {"model": "m", "input": written})
+        assert valid == is_valid(EmbeddingsRequest, {"model": "m", "input": ["a", written]})
+
+
 @given(name=st.text(max_size=20).filter(lambda name: name not in KNOWN))
 def test_unknown_fields_are_refused(name: str) -> None:
     """A field that is not in the schema is an error at every level."""

@@ -170,6 +170,9 @@ def test_what_is_cached_is_checked(reader: TestClient) -> None:
         ({"query": {"id": "red-0.png"}, "rerank": "proofread"}, "found by a text"),
         ({"query": {"vector": [1.0] * 16}, "rerank": "proofread"}, "found by a text"),
         ({"query": {"text": "x"}, "target": "texts", "rerank": "proofread"}, "found by a text"),
+        ({"query": {"vector": [1.0] * 16}, "target": "texts", "rerank": "proofread"}, "found by a picture"),
+        ({"query": {"text": "x"}, "rerank": "proofread", "candidates": True}, "valid integer"),
+        ({"query": {"text": "x"}, "rerank": "proofread", "explain": 1}, "valid boolean"),
         ({"query": {"text": "x"}, "rerank": "proofread", "candidates": 0}, "greater than or equal to 1"),
         ({"query": {"text": "x"}, "rerank": "proofread", "candidates": 101}, "less than or equal to 100"),
         ({"query": {"text": "x"}, "rerank": "magic"}, "proofread"),
@@ -227,11 +230,13 @@ def test_a_collection_of_before_is_completed_while_it_is_served(tmp_path: Path, 
 
 
 def test_the_document_shows_a_reranked_search(reader: TestClient) -> None:
-    """The OpenAPI document has an example with rerank, and it is a valid request."""
+    """The OpenAPI document has examples with rerank, and they are valid requests."""
     operation = reader.get("/openapi.json").json()["paths"]["/v1/collections/{name}/search"]["post"]
-    example = operation["requestBody"]["content"]["application/json"]["examples"]["proofread"]["value"]
+    examples = operation["requestBody"]["content"]["application/json"]["examples"]
+    text, item = (examples[name]["value"] for name in ("proofread", "proofread captions"))
+    item = {**item, "query": {"id": "red-0.png"}}
 
-    answer = reader.post(SEARCH, content=json.dumps(example), headers={"content-type": "application/json"})
-
-    assert 200 == answer.status_code
-    assert np.isfinite([hit["proof"]["mixed"] for hit in answer.json()["hits"]]).all()
+    for path, example in ((SEARCH, text), (SEARCH.replace("painted", "told"), item)):
+        answer = reader.post(path, content=json.dumps(example), headers={"content-type": "application/json"})
+        assert 200 == answer.status_code
+        assert np.isfinite([hit["proof"]["mixed"] for hit in answer.json()["hits"]]).all()

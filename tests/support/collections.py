@@ -1,6 +1,7 @@
 """Published collections for tests and benchmarks, made without the embedding job."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,25 +61,40 @@ def make_colours(
 
 
 def make_painted(
-    home: Path, bundle_path: Path, name: str = "painted", *, repeats: int = 3, patches: bool | None = None
+    home: Path,
+    bundle_path: Path,
+    name: str = "painted",
+    *,
+    repeats: int = 3,
+    patches: bool | None = None,
+    captions: bool = False,
 ) -> list[str]:
     """A collection of noisy pictures in the four colours of `tests.support.proof_bundle`, embedded by the job, published.
 
-    Item `red-0.png` is a red picture, `home/painted/red-0.png`, with no captions. *patches*: see `EmbedOptions`.
+    Item `red-0.png` is a red picture, `home/painted/red-0.png`. *patches*: see `EmbedOptions`. With *captions* each item
+    has the two that the bundle knows of its colour, else none.
     """
     from PIL import Image
 
     # only here: it needs torch
-    from tests.support.proof_bundle import PAINT, picture
+    from tests.support.proof_bundle import PAINT, TEXTS, picture
 
     link_bundle(home, bundle_path)
     bundle = Bundle.open(bundle_path)
     folder = home / "painted"
     folder.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, object]] = []
     for number, colour in enumerate(PAINT):
         for shade in range(repeats):
             pixels = picture(colour, 100 * number + shade)
-            (folder / f"{colour}-{shade}.png").write_bytes(encoded(Image.fromarray(pixels)))
+            item = f"{colour}-{shade}.png"
+            (folder / item).write_bytes(encoded(Image.fromarray(pixels)))
+            texts = [text.format(colour) for text in TEXTS]
+            rows.append({"id": item, "path": str(folder / item), "captions": texts})
+    source = folder
+    if captions:
+        source = home / "painted.jsonl"
+        source.write_text("".join(json.dumps(row) + "\n" for row in rows))
     root = home / "collections"
     if (root / name).exists():
         collection = Collection.open(root, name)
@@ -86,7 +102,7 @@ def make_painted(
         collection = Collection.create(
             root, name, dim=bundle.manifest.dim, bundle_digest=bundle.digest, bundle_name=bundle.manifest.name
         )
-    with embed(collection, open_source(str(folder)), bundle, EmbedOptions(patches=patches)) as job:
+    with embed(collection, open_source(str(source)), bundle, EmbedOptions(patches=patches)) as job:
         list(job)
     publish(collection.latest())
     return sorted(path.name for path in folder.iterdir())

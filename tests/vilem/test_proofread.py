@@ -87,4 +87,4 @@ def test_marks_leave_the_rest_of_the_text() -> None:
         WordProof("end", 17, 20, None),
     )
 
-    assert "✗two, dogs; ✗[red]→blue end." == marked(Proof("two, dogs; [red] end.", words, -3.0)).plain
+    assert "✗two, dogs; ✗[red]→blue end." == marked(Proof("two, dogs; [red] end.", words, -3.0, 3)).plain

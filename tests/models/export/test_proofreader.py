@@ -210,7 +210,7 @@ def test_a_module_without_patches_is_exported(proof_bundle: Path, tmp_path: Path
     images = graphs.images(samples.pixels)
     assert worst < 1e-4
     assert (0, 8, 16) == graphs.shape == images[0].shape
-    logits, answers = graphs.read(np.ones((2, spec.features), np.float32), images, np.zeros((1, 2)))
+    logits, answers = graphs.read([np.ones((2, spec.features), np.float32)] * 8, images, np.zeros((1, 2)))
     assert (8, 2) == logits.shape
     assert (1, 30) == answers.shape
     assert len(set(logits[:, 0].tolist())) > 4

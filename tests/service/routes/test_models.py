@@ -9,8 +9,8 @@ def test_every_loaded_model_is_listed(reader: TestClient) -> None:
 
     assert "list" == body["object"]
     by_collections = {tuple(each["collections"]): each for each in body["data"]}
-    assert {("colours",), ("bare", "painted")} == set(by_collections)
-    able, unable = by_collections["bare", "painted"], by_collections["colours",]
+    assert {("colours",), ("bare", "painted", "told")} == set(by_collections)
+    able, unable = by_collections["bare", "painted", "told"], by_collections["colours",]
     assert {"available": True, "reason": None} == able["proofread"]
     assert (16, "model", "tiny", False) == (
         unable["dim"],

@@ -25,7 +25,16 @@ def test_health_answers_before_anything_is_loaded(tmp_path: Path, tiny_bundle: P
         first.headers["retry-after"],
     )
     assert (200, {"status": "ok"}) == (health.status_code, health.json())
-    assert (200, {"status": "ready", "failed": {}}) == (ready.status_code, ready.json())
+    assert (200, {"status": "ready", "failed": {}, "collections": 1}) == (ready.status_code, ready.json())
+
+
+def test_before_the_first_collection_it_is_ready_and_says_so(tmp_path: Path) -> None:
+    """A service that nothing was published for yet is healthy, 200, and tells whoever wants to know that it serves none."""
+    with TestClient(create_app(Settings(home=tmp_path)), base_url=ADDRESS) as client:
+        wait_until_ready(client)
+        ready = client.get("/readyz")
+
+    assert (200, {"status": "ready", "failed": {}, "collections": 0}) == (ready.status_code, ready.json())
 
 
 def test_metrics_are_prometheus_text(client: TestClient) -> None:
