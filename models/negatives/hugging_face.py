@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from models.negatives.errors import MaskedLmInvalid
-from models.negatives.masked import Guess
+from models.negatives.masked import Guess, in_batches
 from models.negatives.words import Word, split_words, token_words
 from models.open_clip_import import import_open_clip
 
@@ -62,10 +62,7 @@ class HuggingFaceModel:
 
     def guess(self, texts: Sequence[tuple[str, Word]], top: int) -> list[Guess]:
         """For each (text, word of it) the *top* likeliest whole words in its place."""
-        found: list[Guess] = []
-        for start in range(0, len(texts), _BATCH):
-            found += self._guess(texts[start : start + _BATCH], top)
-        return found
+        return in_batches(self._guess, texts, top, _BATCH)
 
     def _guess(self, texts: Sequence[tuple[str, Word]], top: int) -> list[Guess]:
         rows = [self._row(text, word) for text, word in texts]

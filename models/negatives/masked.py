@@ -1,7 +1,7 @@
 """Plausible edits: content words are masked one after the other and drawn again by a masked language model."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +47,16 @@ class Guesser(Protocol):
     def guess(self, texts: Sequence[tuple[str, Word]], top: int) -> list[Guess]:
         """For each (text, word of it) the *top* likeliest words in its place."""
         ...
+
+
+def in_batches(
+    guess: Callable[[Sequence[tuple[str, Word]], int], list[Guess]],
+    texts: Sequence[tuple[str, Word]],
+    top: int,
+    size: int,
+) -> list[Guess]:
+    """What *guess* says of all texts, given *size* at a time: what a network holds at once is bounded."""
+    return [found for start in range(0, len(texts), size) for found in guess(texts[start : start + size], top)]
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,14 @@ from torch import nn
 from torch.nn import functional
 
 from models.negatives.errors import MaskedLmInvalid
-from models.negatives.masked import Guess
+from models.negatives.masked import Guess, in_batches
 from models.negatives.units import MASK, MASK_ID, PAD_ID, UNKNOWN_ID, units
 from models.negatives.words import Word
 from models.sealed import FileSeal, SealBroken, seal_files, staged, verify
 
-_CONFIG, _TOKENIZER, _WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
+# seals the other two
+CONFIG_NAME = "config.json"
+_TOKENIZER, _WEIGHTS = "tokenizer.json", "model.safetensors"
 FORMAT = 1
 # captions guessed in one forward pass: beyond it padding costs more than the pass
 _BATCH = 64
@@ -105,10 +107,7 @@ class WordModel:
 
     def guess(self, texts: Sequence[tuple[str, Word]], top: int) -> list[Guess]:
         """For each (text, word of it) the *top* likeliest words in its place."""
-        found: list[Guess] = []
-        for start in range(0, len(texts), _BATCH):
-            found += self._guess(texts[start : start + _BATCH], top)
-        return found
+        return in_batches(self._guess, texts, top, _BATCH)
 
     def _guess(self, texts: Sequence[tuple[str, Word]], top: int) -> list[Guess]:
         rows = [self._row(text, word) for text, word in texts]
@@ -154,7 +153,7 @@ def save_masked_lm(model: WordModel, folder: Path) -> None:
         (staging / _TOKENIZER).write_text(model.tokenizer.to_str(), encoding="utf-8")
         save_file(model.network.state_dict(), staging / _WEIGHTS)
         config = _Config(format=FORMAT, shape=model.network.shape, files=seal_files(staging))
-        (staging / _CONFIG).write_text(config.model_dump_json(indent=2), encoding="utf-8")
+        (staging / CONFIG_NAME).write_text(config.model_dump_json(indent=2), encoding="utf-8")
 
 
 def load_masked_lm(folder: Path) -> WordModel:
@@ -172,14 +171,14 @@ def load_masked_lm(folder: Path) -> WordModel:
     except SealBroken as error:
         raise MaskedLmInvalid(str(error)) from error
     except (SafetensorError, RuntimeError, OSError) as error:
-        raise MaskedLmInvalid(f"{folder} does not hold the model that its {_CONFIG} describes: {error}") from error
+        raise MaskedLmInvalid(f"{folder} does not hold the model that its {CONFIG_NAME} describes: {error}") from error
     if tokenizer.get_vocab_size() != config.shape.vocabulary or tokenizer.token_to_id(MASK) != MASK_ID:
         raise MaskedLmInvalid(f"{folder / _TOKENIZER} is not the tokenizer of this model: train it again")
     return WordModel(network, tokenizer)
 
 
 def _read_config(folder: Path) -> _Config:
-    path = folder / _CONFIG
+    path = folder / CONFIG_NAME
     try:
         fields = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:

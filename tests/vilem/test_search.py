@@ -84,10 +84,11 @@ def test_what_is_missing_is_named(home: Path, arguments: list[str], said: str) -
 
 @pytest.fixture(scope="module")
 def painted(tmp_path_factory: pytest.TempPathFactory, proof_bundle: Path) -> Path:
-    """A home with "painted", pictures that can be proofread, and "bare", the same without patches."""
+    """A home with "painted", pictures that can be proofread, "bare", the same without patches, and "told", with captions."""
     folder = tmp_path_factory.mktemp("painted")
     make_painted(folder, proof_bundle, repeats=2)
     make_painted(folder, proof_bundle, "bare", repeats=2, patches=False)
+    make_painted(folder, proof_bundle, "told", repeats=2, captions=True)
     return folder
 
 
@@ -115,6 +116,22 @@ def test_behind_the_candidates_hits_come_by_vector(painted: Path) -> None:
     assert 8 == len({hit["id"] for hit in hits})
     assert [True] * 3 + [False] * 5 == ["proof" in hit for hit in hits]
     assert 2 == len(reranked(painted, "--limit", "2", "--candidates", "3"))
+
+
+def test_captions_of_a_picture_are_reranked(painted: Path) -> None:
+    """With --image and --texts captions come in the order of cosine and proof, each with its own words; the right ones first."""
+    picture = str(painted / "painted" / "blue-1.png")
+    options = ["--image", "--texts", "--rerank", "proofread", "--candidates", "12", "--json", "--home", str(painted)]
+
+    result = CliRunner().invoke(app, ["search", "told", picture, "--limit", "14", *options], env=WIDE)
+
+    assert 0 == result.exit_code, result.output
+    hits = [json.loads(line) for line in result.output.splitlines()]
+    assert [True] * 12 + [False] * 2 == ["proof" in hit for hit in hits]
+    mixed = [hit["mixed"] for hit in hits[:12]]
+    assert sorted(mixed, reverse=True) == mixed
+    assert all("blue" in hit["caption"] for hit in hits[:4])
+    assert all(hit["caption"].split() == [word["text"] for word in hit["proof"]["words"]] for hit in hits[:12])
 
 
 def test_the_table_shows_the_words(painted: Path) -> None:

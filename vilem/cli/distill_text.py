@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vilem.cli.home import Home, home_of
+
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
@@ -70,7 +72,7 @@ def distill_text(
     threads: Annotated[int, typer.Option(min=0, help="Of torch; 0 takes one for each core.")] = 0,
     output: Output = None,
     work: Annotated[Path | None, typer.Option(help="Folder for the checkpoint [HOME/training/NAME].")] = None,
-    home: Annotated[Path | None, typer.Option(help="Folder with bundles/ and collections/ [VILEM_HOME].")] = None,
+    home: Home = None,
 ) -> None:
     """Teach a new text tower to say what a bundle's says, and seal it beside the bundle's image side.
 
@@ -88,9 +90,8 @@ def distill_text(
     from models.manifest import NAME_PATTERN
     from models.training.recipe import OptimPart
     from models.training.text_session import TextPlan, TextSession, TextSize
-    from service.settings import Settings
 
-    folder = Settings().home if home is None else home
+    folder = home_of(home)
     target = output or folder / "bundles" / name
     if target.exists():
         raise typer.BadParameter(f"{target} exists: a bundle is never overwritten; remove it or give --output")

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vilem.cli.home import Home, home_of
+from vilem.cli.table import print_rows
+
 if TYPE_CHECKING:
     from index.collection import Collection
     from index.embed import EmbedJob
@@ -19,15 +22,8 @@ app = typer.Typer(help="Build and inspect collections.", no_args_is_help=True)
 EXIT_WITH_REJECTS = 3
 EXIT_INTERRUPTED = 130
 
-Home = Annotated[Path | None, typer.Option(help="Folder with bundles/ and collections/ [VILEM_HOME].")]
 Recall = Annotated[float, typer.Option(min=0, max=1, help="Recall@10 the index must reach.")]
 Name = Annotated[str, typer.Argument(help="Name of a collection.")]
-
-
-def _home(given: Path | None) -> Path:
-    from service.settings import Settings
-
-    return Settings().home if given is None else given
 
 
 @app.command()
@@ -68,7 +64,7 @@ def build(
     from models.bundle import Bundle, find_bundle
     from models.decode import DecodeLimits
 
-    folder = _home(home)
+    folder = home_of(home)
     items = open_source(source, root=root)
     bundle = Bundle.open(find_bundle(model, folder))
     collections = folder / "collections"
@@ -109,7 +105,7 @@ def publish(name: Name, home: Home = None, recall: Recall = 0.95) -> None:
     from index.collection import Collection
     from index.publish import publish as publish_collection
 
-    manifest = publish_collection(Collection.open(_home(home) / "collections", name), target_recall=recall)
+    manifest = publish_collection(Collection.open(home_of(home) / "collections", name), target_recall=recall)
     typer.echo(f"published {manifest.id}: {manifest.images.rows} items, {manifest.images.factory}")
 
 
@@ -123,10 +119,8 @@ def list_(home: Home = None) -> None:
     """
     from index.collection import list_collections
 
-    root = _home(home) / "collections"
-    _print_table(
-        ("collection", "items", "model", "published"), [_listed(root, name) for name in list_collections(root)]
-    )
+    root = home_of(home) / "collections"
+    print_rows(("collection", "items", "model", "published"), [_listed(root, name) for name in list_collections(root)])
 
 
 @app.command()
@@ -142,7 +136,7 @@ def show(name: Name, home: Home = None) -> None:
     from index.snapshot import read_manifest
     from index.text_model import text_model
 
-    collection = Collection.open(_home(home) / "collections", name)
+    collection = Collection.open(home_of(home) / "collections", name)
     answering = text_model(collection.path, collection.info)
     manifest = read_manifest(current(collection.path))
     rows = [
@@ -155,7 +149,7 @@ def show(name: Name, home: Home = None) -> None:
         ("proofreading", _proofreading(collection.at(manifest.items_version, manifest.captions_version))),
         ("rejects", f"{len(collection.rejects()):,}"),
     ]
-    _print_table(("collection", name), rows)
+    print_rows(("collection", name), rows)
 
 
 @app.command("text-model")
@@ -179,7 +173,7 @@ def text_model(
     from models.bundle import Bundle, bundle_of, find_bundle
     from models.manifest import read_manifest
 
-    folder = _home(home)
+    folder = home_of(home)
     collection = Collection.open(folder / "collections", name)
     info = collection.info
     # opened: its files are compared with its seals
@@ -201,8 +195,8 @@ def rejects(name: Name, home: Home = None) -> None:
     """
     from index.collection import Collection
 
-    found = Collection.open(_home(home) / "collections", name).rejects()
-    _print_table(("id", "reason", "detail"), [(each.id, each.reason, each.detail) for each in found])
+    found = Collection.open(home_of(home) / "collections", name).rejects()
+    print_rows(("id", "reason", "detail"), [(each.id, each.reason, each.detail) for each in found])
 
 
 @app.command()
@@ -215,7 +209,7 @@ def verify(name: Name, home: Home = None) -> None:
     """
     from index.searcher import Searcher
 
-    searcher = Searcher.open(_home(home) / "collections", name)
+    searcher = Searcher.open(home_of(home) / "collections", name)
     typer.echo(f"{name}: snapshot {searcher.manifest.id} is whole: {searcher.count:,} items")
 
 
@@ -277,7 +271,7 @@ def _print_summary(name: str, summary: "Summary", manifest: "SnapshotManifest") 
         ("seconds", f"{summary.seconds:.1f}"),
         ("published", f"{manifest.id}: {manifest.images.rows:,} items, {manifest.images.factory}"),
     ]
-    _print_table(("collection", name), rows)
+    print_rows(("collection", name), rows)
 
 
 def _proofreading(served: "Collection") -> str:
@@ -292,14 +286,3 @@ def _part(manifest: "SnapshotManifest", name: str) -> str:
         return "none"
     tuned = "".join(f", {name} {value}" for name, value in part.parameters.items())
     return f"{part.rows:,} vectors, {part.factory}{tuned}, recall@10 {part.recall_at_10:.3f}"
-
-
-def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*head)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from vilem.cli.home import Home, home_of
+from vilem.cli.table import print_rows
+
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
@@ -20,14 +23,7 @@ class Precision(StrEnum):
     int8 = "int8"
 
 
-Home = Annotated[Path | None, typer.Option(help="Folder with bundles/ and collections/ [VILEM_HOME].")]
 Reference = Annotated[str, typer.Argument(help="A bundle's folder, or a name that `vilem model list` shows.")]
-
-
-def _home(given: Path | None) -> Path:
-    from service.settings import Settings
-
-    return Settings().home if given is None else given
 
 
 @app.command("list")
@@ -43,7 +39,7 @@ def list_(home: Home = None) -> None:
     from models.manifest import read_manifest
 
     rows: list[tuple[str, ...]] = []
-    for folder in list_bundles(_home(home)):
+    for folder in list_bundles(home_of(home)):
         try:
             manifest = read_manifest(folder)
         except BundleError as error:
@@ -51,7 +47,7 @@ def list_(home: Home = None) -> None:
             rows.append((folder.name, "?", "?", str(error)))
             continue
         rows.append((folder.name, str(manifest.dim), ", ".join(manifest.variants), str(folder)))
-    _print_table(("bundle", "d", "variants", "folder"), rows)
+    print_rows(("bundle", "d", "variants", "folder"), rows)
 
 
 @app.command()
@@ -65,7 +61,7 @@ def inspect(bundle: Reference, home: Home = None) -> None:
     from models.bundle import find_bundle
     from models.manifest import read_manifest
 
-    manifest = read_manifest(find_bundle(bundle, _home(home)))
+    manifest = read_manifest(find_bundle(bundle, home_of(home)))
     image, text, made = manifest.preprocess, manifest.text, manifest.provenance
     rows = [
         ("digest", manifest.digest()),
@@ -82,7 +78,7 @@ def inspect(bundle: Reference, home: Home = None) -> None:
         rows.append((f"variant {name}", cosines))
     rows += [(f"graphs to torch, {key}", f"{value:.1e}") for key, value in _parity(made.notes).items()]
     rows += [(name, f"{value:.4f}") for name, value in made.metrics.items()]
-    _print_table(("bundle", manifest.name), rows)
+    print_rows(("bundle", manifest.name), rows)
 
 
 @app.command()
@@ -95,7 +91,7 @@ def verify(bundle: Reference, home: Home = None) -> None:
     """
     from models.bundle import Bundle, find_bundle
 
-    opened = Bundle.open(find_bundle(bundle, _home(home)))
+    opened = Bundle.open(find_bundle(bundle, home_of(home)))
     opened.embed_texts(["a red circle"])
     typer.echo(f"{opened.manifest.name}: whole, digest {opened.digest}")
 
@@ -145,14 +141,3 @@ def _parity(notes: "dict[str, JsonValue]") -> dict[str, float]:
     """The greatest difference between graph and torch of each tower, where the export wrote it down."""
     found = notes.get("parity")
     return {key: value for key, value in found.items() if isinstance(value, float)} if isinstance(found, dict) else {}
-
-
-def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*head)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vilem.cli.home import Home, home_of
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -18,7 +20,7 @@ def proofread(
     images: Annotated[list[Path], typer.Argument(help="Pictures to read it beside.")],
     bundle: Annotated[str, typer.Option(help="Bundle with a proofreader: a folder, or a name.")] = "scenes-s",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a picture, for programs.")] = False,
-    home: Annotated[Path | None, typer.Option(help="Folder with bundles/ and collections/ [VILEM_HOME].")] = None,
+    home: Home = None,
 ) -> None:
     """Check a sentence against pictures: which words each contradicts, and what they should have been.
 
@@ -32,11 +34,10 @@ def proofread(
 
     from models.bundle import Bundle, find_bundle
     from models.proofreader import Proofreader
-    from service.settings import Settings
 
     if not text.strip():
         raise typer.BadParameter("the text is empty: give a sentence")
-    opened = Bundle.open(find_bundle(bundle, Settings().home if home is None else home))
+    opened = Bundle.open(find_bundle(bundle, home_of(home)))
     proofreader = Proofreader.open(opened)
     # one by one: what is not a picture is named before anything is computed
     pixels = np.stack([opened.prepare(_read(path)) for path in images])

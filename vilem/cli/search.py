@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vilem.cli.home import Home, home_of
 from vilem.cli.proofread import marked
 from vilem.cli.refuse import refuse
 
@@ -34,13 +35,14 @@ def search(
     texts: Annotated[bool, typer.Option("--texts", help="Find captions instead of pictures.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Hits to show.")] = 10,
     rerank: Annotated[
-        Rerank | None, typer.Option(help="Order the best anew by what each picture says of the query's words.")
+        Rerank | None,
+        typer.Option(help="Order the best anew by what pictures say of words; for captions --image --texts."),
     ] = None,
     candidates: Annotated[
         int | None, typer.Option(min=1, max=100, help="--rerank: how many of the best to order anew [20].")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a hit, for programs.")] = False,
-    home: Annotated[Path | None, typer.Option(help="Folder with bundles/ and collections/ [VILEM_HOME].")] = None,
+    home: Home = None,
 ) -> None:
     """Search a collection and print the hits.
 
@@ -49,27 +51,33 @@ def search(
       vilem search photos "two dogs on a beach"
       vilem search photos holiday.jpg --image --limit 5
       vilem search photos "two dogs on a beach" --rerank proofread
+      vilem search photos holiday.jpg --image --texts --rerank proofread
     """
     from index.rerank import Reread
     from index.searcher import Searcher
     from models.bundle import Bundle, bundle_of
-    from service.settings import Settings
 
     if not query.strip():
         raise typer.BadParameter("the query is empty: give a sentence, or a picture's path with --image")
-    if rerank and (image or texts):
-        raise typer.BadParameter("only pictures found by a sentence can be re-ranked: leave --image and --texts out")
+    if rerank and image != texts:
+        raise typer.BadParameter(
+            "only pictures found by a sentence, and captions found by a picture, can be re-ranked: give both of --image and "
+            "--texts, or neither"
+        )
     if rerank is None:
         refuse({"--candidates": candidates}, "only --rerank orders candidates anew; add it, or leave this out")
-    settings = Settings() if home is None else Settings(home=home)
-    searcher = Searcher.open(settings.home / "collections", collection)
-    bundle = Bundle.open(bundle_of(searcher.text_model.bundle_digest, searcher.text_model.bundle_name, settings.home))
-    vector, truncated = _embed(bundle, query, image=image)
+    folder = home_of(home)
+    searcher = Searcher.open(folder / "collections", collection)
+    bundle = Bundle.open(bundle_of(searcher.text_model.bundle_digest, searcher.text_model.bundle_name, folder))
+    pixels = _pixels(bundle, query) if image else None
+    vector, truncated = _embed(bundle, query, pixels)
     if rerank is None:
         hits = searcher.search(vector[None], [limit], "texts" if texts else "images")[0]
         found = [Reread(hit) for hit in hits]
     else:
-        found = _proofread(searcher, bundle, query, vector, candidates or _CANDIDATES, limit)
+        found = _proofread(
+            searcher, bundle, query if pixels is None else pixels, vector, candidates or _CANDIDATES, limit
+        )
     if as_json:
         for each in found:
             typer.echo(json.dumps(_fields(each)))
@@ -78,12 +86,36 @@ def search(
 
 
 def _proofread(
-    searcher: "Searcher", bundle: "Bundle", query: str, vector: "np.ndarray", candidates: int, limit: int
+    searcher: "Searcher", bundle: "Bundle", query: "str | np.ndarray", vector: "np.ndarray", candidates: int, limit: int
 ) -> "list[Reread]":
-    """The best *limit* hits: the candidates in their new order, behind them the others by vector."""
-    from index.errors import BundleMismatch
-    from index.rerank import Reread, rerank
+    """The best *limit* hits: the candidates in their new order, behind them the others by vector.
+
+    Pictures by a text, captions by the pixels of a picture.
+    """
+    from index.rerank import Reread, rerank, rerank_captions
     from models.proofreader import Proofreader
+
+    if isinstance(query, str):
+        _expect_patches_of(searcher, bundle)
+    elif not searcher.caption_count:
+        raise typer.BadParameter(f"collection {searcher.name} has no captions: index a source that has them")
+    proofreader = Proofreader.open(bundle)
+    if isinstance(query, str):
+        target = "images"
+        best = searcher.search(vector[None], [candidates], target, patches=True)[0]
+        found = rerank(proofreader, query, best, words=True)
+    else:
+        target = "texts"
+        best = searcher.search(vector[None], [candidates], target)[0]
+        (image,) = proofreader.encode_images(query[None])
+        found = rerank_captions(proofreader, image.to_bytes(), best, words=True)
+    if limit > candidates:
+        found += [Reread(hit) for hit in searcher.search(vector[None], [limit], target, skips=[candidates])[0]]
+    return found[:limit]
+
+
+def _expect_patches_of(searcher: "Searcher", bundle: "Bundle") -> None:
+    from index.errors import BundleMismatch
 
     if bundle.digest != searcher.manifest.bundle_digest:
         raise BundleMismatch(
@@ -91,11 +123,6 @@ def _proofread(
             f"proofreader of {searcher.manifest.bundle_name}: choose that one with `vilem index text-model {searcher.name} "
             f"--model {searcher.manifest.bundle_name}`"
         )
-    best = searcher.search(vector[None], [candidates], "images", patches=True)[0]
-    found = rerank(Proofreader.open(bundle), query, best, words=True)
-    if limit > candidates:
-        found += [Reread(hit) for hit in searcher.search(vector[None], [limit], "images", skips=[candidates])[0]]
-    return found[:limit]
 
 
 def _fields(found: "Reread") -> dict[str, object]:
@@ -106,18 +133,23 @@ def _fields(found: "Reread") -> dict[str, object]:
     return fields if found.proof is None else {**fields, "mixed": found.mixed, "proof": asdict(found.proof)}
 
 
-def _embed(bundle: "Bundle", query: str, *, image: bool) -> tuple["np.ndarray", bool]:
-    """The query's vector (d,), and whether a text was cut."""
+def _embed(bundle: "Bundle", query: str, pixels: "np.ndarray | None") -> tuple["np.ndarray", bool]:
+    """The vector (d,) of a picture's pixels, or else of the text, and whether a text was cut."""
+    if pixels is not None:
+        return bundle.embed_images(pixels[None])[0], False
+    embedded = bundle.embed_texts([query])
+    return embedded.vectors[0], bool(embedded.truncated[0])
+
+
+def _pixels(bundle: "Bundle", path: str) -> "np.ndarray":
+    """The prepared pixels (S, S, 3) of a picture's file."""
     from models.errors import ImageUnreadable
 
-    if not image:
-        embedded = bundle.embed_texts([query])
-        return embedded.vectors[0], bool(embedded.truncated[0])
     try:
-        data = Path(query).read_bytes()
+        data = Path(path).read_bytes()
     except OSError as error:
-        raise ImageUnreadable(f"{query} cannot be read: {error.strerror}") from error
-    return bundle.embed_images(bundle.prepare(data)[None])[0], False
+        raise ImageUnreadable(f"{path} cannot be read: {error.strerror}") from error
+    return bundle.prepare(data)
 
 
 def _print(found: "list[Reread]", title: str, *, truncated: bool) -> None:

@@ -1,10 +1,11 @@
 """`vilem serve`: the HTTP API and the page over the collections of one home."""
 
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from vilem.cli.home import Home
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -14,7 +15,7 @@ _BACKLOG = 2048
 
 
 def serve(
-    home: Annotated[Path | None, typer.Option(help="Folder with bundles/ and collections/ [VILEM_HOME].")] = None,
+    home: Home = None,
     host: Annotated[str | None, typer.Option(help="Address to bind [VILEM_HOST, 127.0.0.1].")] = None,
     port: Annotated[int | None, typer.Option(help="Port to bind [VILEM_PORT, 8000].")] = None,
     redis_url: Annotated[str | None, typer.Option(help="Redis for the cache [VILEM_REDIS_URL, none].")] = None,

@@ -7,7 +7,7 @@ import pytest
 
 from models.negatives.editor import Caption
 from models.negatives.lexicon import Lexicon
-from models.negatives.masked import Guess, MaskedEditor, MaskedSettings
+from models.negatives.masked import Guess, MaskedEditor, MaskedSettings, in_batches
 from models.negatives.words import Word
 
 
@@ -125,3 +125,20 @@ def test_labels_follow_the_edits() -> None:
 def test_where_nothing_can_be_chosen_there_is_no_edit(text: str) -> None:
     """No content word, a denied one, or only unknown ones: None."""
     assert {None} == edits(Says("zebra"), text)
+
+
+def test_batches_hold_no_more_than_they_should() -> None:
+    """Every place is asked about once and answered in its order, a few at a time; nothing is asked about nothing."""
+    sizes: list[int] = []
+
+    def guess(texts: Sequence[tuple[str, Word]], top: int) -> list[Guess]:
+        sizes.append(len(texts))
+        return [Guess((text,) * top, np.zeros(top), None) for text, _ in texts]
+
+    asked = [(f"text {number}", Word("text", 0, 4)) for number in range(7)]
+
+    found = in_batches(guess, asked, 2, 3)
+
+    assert [3, 3, 1] == sizes
+    assert [(text, text) for text, _ in asked] == [each.words for each in found]
+    assert [] == in_batches(guess, [], 2, 3)
