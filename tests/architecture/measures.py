@@ -1,6 +1,7 @@
 """Measures of the source: code-only lines, function lengths, annotations, docstrings."""
 
 import ast
+import functools
 import io
 import tokenize
 from collections.abc import Iterator
@@ -16,9 +17,19 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 class Function:
     """One function or method: where it stands, and what the bars ask of it."""
 
-    where: str
+    path: Path
     node: FunctionNode
-    code_lines: int
+
+    @property
+    def where(self) -> str:
+        """File, line and name."""
+        return f"{self.path.relative_to(ROOT)}:{self.node.lineno} {self.node.name}"
+
+    @property
+    def code_lines(self) -> int:
+        """Of the file's code-only lines, those from `def` to its end."""
+        last = self.node.end_lineno or self.node.lineno
+        return len(code_lines(self.path).intersection(range(self.node.lineno, last + 1)))
 
     @property
     def name(self) -> str:
@@ -39,7 +50,8 @@ def sources(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
-def code_lines(path: Path) -> set[int]:
+@functools.cache
+def code_lines(path: Path) -> frozenset[int]:
     """Line numbers that hold code: no blanks, comments or docstrings."""
     text = path.read_text()
     skipped = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
@@ -49,7 +61,7 @@ def code_lines(path: Path) -> set[int]:
             lines.update(range(token.start[0], token.end[0] + 1))
     for docstring in _docstrings(ast.parse(text)):
         lines.difference_update(range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1))
-    return lines
+    return frozenset(lines)
 
 
 def _docstrings(tree: ast.Module) -> Iterator[ast.Expr]:
@@ -62,13 +74,4 @@ def _docstrings(tree: ast.Module) -> Iterator[ast.Expr]:
 
 def functions(path: Path) -> list[Function]:
     """Every function and method of a file."""
-    lines = code_lines(path)
-    return [
-        Function(
-            where=f"{path.relative_to(ROOT)}:{node.lineno} {node.name}",
-            node=node,
-            code_lines=len(lines & set(range(node.lineno, (node.end_lineno or node.lineno) + 1))),
-        )
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, FunctionNode)
-    ]
+    return [Function(path, node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, FunctionNode)]
