@@ -37,8 +37,12 @@ def checkpoint_path(work: Path, recipe: Recipe) -> Path:
 def save_checkpoint(path: Path, trainer: Trainer) -> None:
     """Write the trainer's state so that a crash leaves the old file or the new one; every process must call it."""
     state = trainer.state()
-    if not trainer.ranks.first:
-        return
+    if trainer.ranks.first:
+        write_state(path, state)
+
+
+def write_state(path: Path, state: dict[str, object]) -> None:
+    """Write a state of tensors, numbers and text so that a crash leaves the old file or the new one."""
     staging = path.with_name(f".{path.name}.new")
     with staging.open("wb") as file:
         file.write(_MARK + bytes(_DIGEST))
@@ -68,7 +72,7 @@ def resume(trainer: Trainer, path: Path) -> bool:
     if not path.exists():
         return False
     try:
-        trainer.load_state(_read(path))
+        trainer.load_state(read_state(path))
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as error:
         # torch's own sentence is left out: it advises to load the file with code execution allowed
         raise CheckpointUnreadable(
@@ -77,7 +81,12 @@ def resume(trainer: Trainer, path: Path) -> bool:
     return True
 
 
-def _read(path: Path) -> dict:
+def read_state(path: Path) -> dict:
+    """What `write_state` wrote.
+
+    Raises:
+        ValueError, OSError, RuntimeError, EOFError, pickle.UnpicklingError: it is damaged, or none.
+    """
     with path.open("rb") as file:
         mark, digest = file.read(len(_MARK)), file.read(_DIGEST)
         if mark != _MARK:

@@ -161,14 +161,131 @@ def test_a_killed_run_ends_with_the_same_weights(
     assert [path] == list(path.parent.iterdir())
 
 
+class _Forgetful(torch.nn.Module):
+    """A tower that leaves out some of what it knows at each step, by torch's own chance."""
+
+    def __init__(self, tower: TextTower) -> None:
+        super().__init__()
+        self.tower = tower
+        self.dropout = torch.nn.Dropout(0.2)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Embed texts."""
+        return torch.nn.functional.normalize(self.dropout(self.tower(ids)), dim=-1)
+
+
+class _Listening(BundleTeacher):
+    """A teacher that notes which texts it is asked for at once."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        self.asked: list[tuple[str, ...]] = []
+
+    def texts(self, texts: Sequence[str]) -> torch.Tensor:
+        """As a bundle answers."""
+        self.asked.append(tuple(texts))
+        return super().texts(texts)
+
+
+def test_what_chance_and_company_decide_is_resumed_too(
+    tmp_path: Path, tiny_bundle: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is stopped in its second epoch ends with an unbroken one's weights, moments and random numbers, to the bit.
+
+    The tower has dropout. The teacher, of whom a resumed run remembers nothing, is asked for each caption beside the same
+    others, because a vector's last bit may depend on them; one caption more than fits the batches is among them.
+    """
+    monkeypatch.setattr(module, "CHECKPOINT_STEPS", 2)
+    captions = (*CAPTIONS, "white")
+
+    def fresh() -> tuple[TextDistiller, _Listening]:
+        teacher = _Listening(Bundle.open(tiny_bundle))
+        tower = _Forgetful(_student(16, tokenizer.get_vocab_size(), width=16))
+        torch.manual_seed(3)
+        run = TextDistiller(teacher, tower, lambda texts: token_ids(tokenizer, texts), captions, _optim(9, 2))
+        return run, teacher
+
+    whole, always = fresh()
+    list(whole.run())
+    expected = whole.state()
+    path = tmp_path / "run.pt"
+    for step in distill_texts(fresh()[0], path):
+        if step.number == 5:
+            break
+    # another process has drawn other numbers since
+    torch.rand(7)
+    last, later = fresh()
+
+    assert [5, 6, 7, 8, 9] == [step.number for step in distill_texts(last, path)]
+
+    found = last.state()
+    assert 9 == found["step"] == expected["step"]
+    _assert_equal(expected, found)
+    company = {text: each for each in always.asked for text in each}
+    assert later.asked
+    assert all(company[text] == each for each in later.asked for text in each)
+    assert len(captions) == sum(map(len, always.asked)), "each caption is asked for once"
+
+
+def _assert_equal(one: object, other: object) -> None:
+    """To the bit, through dictionaries and lists."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            _assert_equal(one[key], other[key])
+    elif isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        assert len(one) == len(other)
+        for first, second in zip(one, other, strict=True):
+            _assert_equal(first, second)
+    elif isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        assert torch.equal(one, other)
+    else:
+        assert one == other
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"ema": 0.9}, "optim.ema would do nothing"),
+        ({"chunk": 2, "compile": True}, "optim.chunk, optim.compile would do nothing"),
+        ({"image_rate": 0.0}, "optim.image_rate would"),
+        ({"text_rate": 0.5}, "optim.text_rate would"),
+        ({"checkpointing": True}, "optim.checkpointing would"),
+        ({"precision": "fp16"}, "optim.precision: fp16 needs"),
+    ],
+)
+def test_settings_that_would_do_nothing_are_refused(
+    tiny: BundleTeacher, tokenizer: Tokenizer, changes: dict[str, object], named: str
+) -> None:
+    """Whoever sets what such a run does not go by is told, before anything is learnt; what is at its default is nobody's wish."""
+    with pytest.raises(DistillationError, match=named):
+        _tiny_run(tiny, tokenizer, _optim(2, 2, **changes))
+
+
+def test_gradients_are_clipped_as_the_recipe_says(tiny: BundleTeacher, tokenizer: Tokenizer) -> None:
+    """A smaller greatest norm makes another step: the setting is gone by."""
+    weights: list[torch.Tensor] = []
+    for clip in (1.0, 1e-9):
+        run = _tiny_run(tiny, tokenizer, _optim(2, 2, clip=clip))
+        list(run.run())
+        weights.append(next(run._tower.parameters()).detach())
+
+    assert not torch.equal(*weights)
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, tiny: BundleTeacher, tokenizer: Tokenizer) -> None:
-    """Half a file is no state: the message names it and says what to do."""
+    """Half a file is no state, nor is one with a changed bit: the message names it and says what to do."""
     path = tmp_path / "run.pt"
     list(distill_texts(_tiny_run(tiny, tokenizer, _optim(1, 2)), path))
-    path.write_bytes(path.read_bytes()[:500])
-
-    with pytest.raises(DistillationError, match=r"run\.pt is damaged or of another tower .*: remove it to begin anew"):
-        next(distill_texts(_tiny_run(tiny, tokenizer), path))
+    whole = path.read_bytes()
+    changed = bytearray(whole)
+    changed[len(whole) // 2] ^= 1
+    for damaged in (whole[:500], bytes(changed), b""):
+        path.write_bytes(damaged)
+        with pytest.raises(
+            DistillationError, match=r"run\.pt is damaged or of another tower .*: remove it to begin anew"
+        ):
+            next(distill_texts(_tiny_run(tiny, tokenizer), path))
 
 
 def test_bf16_learns_too(tiny: BundleTeacher, tokenizer: Tokenizer) -> None:
