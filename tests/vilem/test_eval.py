@@ -101,6 +101,15 @@ def test_a_report_is_written(tiny_bundle: Path, colours_tar: Path, tmp_path: Pat
     assert (40, 8, 2) == (len(found.pool.tasks["t2i"].ranks), len(found.pool.tasks["i2t"].ranks), len(found.folds))
 
 
+def test_what_is_rendered_is_cut_into_folds_too(tiny_bundle: Path) -> None:
+    """Without a data set --folds has the same meaning; more folds than pairs of pictures are refused."""
+    found = json.loads(_vilem(tiny_bundle, "--scenes", "6", "--folds", "2", "--json").stdout)
+    refused = CliRunner().invoke(app, [str(tiny_bundle), "--scenes", "3", "--folds", "2"])
+
+    assert {"t2i_r1", "folds2.t2i_r1", "folds2.rsum"} <= found.keys()
+    assert "3 images cannot be cut into 2 folds" in str(refused.exception)
+
+
 def test_karpathys_split_is_measured(tiny_bundle: Path, tmp_path: Path) -> None:
     """A split and a number of captions can be chosen."""
     source = write_karpathy(tmp_path, ["train", "val", "val"])

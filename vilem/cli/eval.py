@@ -95,7 +95,9 @@ def evaluate(
     captions: Annotated[
         int | None, typer.Option(min=0, help="First captions of each picture [karpathy, coco: 5; else all]; 0 = all.")
     ] = None,
-    folds: Annotated[int, typer.Option(min=1, help="Also the mean over so many parts: COCO 1K x 5 is 5.")] = 1,
+    folds: Annotated[
+        int, typer.Option(min=1, help="Also the mean over so many parts of the pictures: COCO 1K x 5 is 5.")
+    ] = 1,
     skip_missing: Skip = False,
     out: Out = None,
 ) -> None:
