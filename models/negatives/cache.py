@@ -2,7 +2,7 @@
 
 A shard is `EDITOR-CONTENT.jsonl`: EDITOR is the start of the SHA-256 of the editor's version, CONTENT that of the shard's
 own bytes. Each line is one caption: `key` (SHA-256 of the caption and the other captions of its image), and `edits`, each
-`null` or `text`, `kind`, `wrong`, `should_be`. A shard appears whole or not at all; processes that write side by side write
+`null` or `text`, `kind`, `wrong`, `should_be`, and `likely` where it is true. A shard appears whole or not at all; processes that write side by side write
 different files, or the same one.
 """
 
@@ -102,6 +102,7 @@ def _line(key: str, edits: Sequence[Edited | None]) -> bytes:
         None
         if edit is None
         else {"text": edit.text, "kind": edit.kind, "wrong": edit.wrong, "should_be": edit.should_be}
+        | ({"likely": True} if edit.likely else {})
         for edit in edits
     ]
     return json.dumps({"key": key, "edits": stored}, ensure_ascii=False).encode()
@@ -113,7 +114,8 @@ def _edited(stored: dict[str, Any]) -> Edited:
         raise EditsInvalid(
             "stored edits were labelled by another way of splitting words: remove the folder, make them anew"
         )
-    return Edited(stored["text"], words, tuple(stored["wrong"]), tuple(stored["should_be"]), stored["kind"])
+    labels = tuple(stored["wrong"]), tuple(stored["should_be"])
+    return Edited(stored["text"], words, *labels, stored["kind"], stored.get("likely", False))
 
 
 def _read(path: Path) -> Iterator[tuple[str, bytes]]:

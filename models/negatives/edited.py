@@ -19,6 +19,7 @@ class Edited:
         wrong: (W) True where a word was changed. What only follows a change is right: the article of another noun ("a
             cup", "an apple"), the noun of another number ("one cup", "two cups").
         should_be: (W) for a wrong word the word, in lower case, that belongs there when there is exactly one; else None.
+        likely: a language model, which does not see the image, finds a new word likelier than the limit that it was given.
         kind: "mlm", "swap", "relation", "count", "attribute", "object", "in-batch", "several" (kinds) or "none".
     """
 
@@ -27,6 +28,7 @@ class Edited:
     wrong: tuple[bool, ...]
     should_be: tuple[str | None, ...]
     kind: str
+    likely: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def edited_again(first: Edited, second: Edited) -> Edited | None:
         return None
     wrong = tuple(before or after for before, after in zip(first.wrong, second.wrong, strict=True))
     should_be = tuple(before or after for before, after in zip(first.should_be, second.should_be, strict=True))
-    return Edited(second.text, second.words, wrong, should_be, first.kind if first.kind == second.kind else "several")
+    kind = first.kind if first.kind == second.kind else "several"
+    return Edited(second.text, second.words, wrong, should_be, kind, first.likely or second.likely)
 
 
 def aligned(original: str, edited: str, kind: str) -> Edited:

@@ -7,12 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations, product
-from typing import Protocol
 
-import numpy as np
-
-from models.negatives.edited import Edited
-from models.negatives.editor import Caption, Editor
 from models.negatives.english import SYNONYMS
 from models.negatives.inflect import same_word, singular
 from models.negatives.words import split_words
@@ -141,45 +136,6 @@ def learn_exchanges(
             partners.setdefault(first, set()).add(second)
             partners.setdefault(second, set()).add(first)
     return Exchanges({word: frozenset(found) for word, found in partners.items()})
-
-
-class Scorer(Protocol):
-    """What the model in training thinks of edits: the loop knows which image each original belongs to."""
-
-    def __call__(self, pairs: Sequence[tuple[str, str]]) -> Sequence[float]:
-        """For (original, edited) texts: score of the edited text minus score of the original, against the image."""
-        ...
-
-
-class Refuted:
-    """An editor whose edits are kept only where a dual encoder finds that the image refutes them.
-
-    Args:
-        editor: where edits come from.
-        scorer: of the model in training, usually of its moving average.
-        margin: an edit is dropped when it scores at least the original's score plus this, in units of the score.
-
-    Attributes:
-        dropped: how many edits were dropped so far.
-    """
-
-    def __init__(self, editor: Editor, scorer: Scorer, margin: float = 0.0) -> None:
-        self._editor = editor
-        self._scorer = scorer
-        self._margin = margin
-        self.dropped = 0
-        self.version = f"refuted-{margin:g}-{editor.version}"
-
-    def edit(self, captions: Sequence[Caption], rng: np.random.Generator) -> list[Edited | None]:
-        """One edit of each caption; None where there is none or the image does not refute it."""
-        edits = self._editor.edit(captions, rng)
-        made = [(row, edit) for row, edit in enumerate(edits) if edit is not None]
-        gains = self._scorer([(captions[row].text, edit.text) for row, edit in made]) if made else []
-        for (row, _), gain in zip(made, gains, strict=True):
-            if gain >= self._margin:
-                edits[row] = None
-                self.dropped += 1
-        return edits
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -68,6 +68,7 @@ class MaskedSettings:
         top: how many of the model's words are candidates.
         temperature: from this range, drawn for each caption; above 1 rarer words are drawn more often.
         relations: how many times as likely as other words prepositions of place and numbers are chosen.
+        likely: edits with a word more than so many times as likely as the original are marked; None marks none.
     """
 
     least: float = 0.15
@@ -75,6 +76,7 @@ class MaskedSettings:
     top: int = 50
     temperature: tuple[float, float] = (1.0, 1.5)
     relations: float = 2.0
+    likely: float | None = None
 
 
 class MaskedEditor:
@@ -147,6 +149,8 @@ class MaskedEditor:
             self.refused[refusal or "kept"] += 1
             if refusal is None:
                 draft.new[place] = new
+                limit = self._settings.likely
+                draft.likely |= limit is not None and likelihood is not None and likelihood > limit
                 return
 
     def _fits(self, parsed: Parsed, place: int, new: str) -> bool:
@@ -172,11 +176,12 @@ class _Draft:
     places: list[int]
     temperature: float
     new: dict[int, str]
+    likely: bool = False
 
     def edited(self) -> Edited | None:
         if not self.new:
             return None
-        return replaced(self.parsed.text, self._replacements(), "mlm")
+        return replace(replaced(self.parsed.text, self._replacements(), "mlm"), likely=self.likely)
 
     def masked(self, place: int) -> tuple[str, Word]:
         """The text so far and the word of it to guess."""
@@ -194,4 +199,5 @@ class _Draft:
 
 def _brief(settings: MaskedSettings) -> str:
     low, high = settings.temperature
-    return f"{settings.least:g}-{settings.most:g}-{settings.top}-{low:g}-{high:g}-{settings.relations:g}"
+    brief = f"{settings.least:g}-{settings.most:g}-{settings.top}-{low:g}-{high:g}-{settings.relations:g}"
+    return brief if settings.likely is None else f"{brief}-marked-{settings.likely:g}"

@@ -14,8 +14,8 @@ import torch
 from tokenizers import Tokenizer
 from torch.utils.data import DataLoader, Dataset
 
+from models.training.batch import Batch
 from models.training.editing import EditMaker
-from models.training.objective import Batch
 from models.training.pairs import Pairs
 from models.training.tokenizer import token_ids
 from models.training.views import View

@@ -4,6 +4,7 @@ The file is a mark, the SHA-256 of what follows, and what follows: `torch.save`'
 """
 
 import hashlib
+import json
 import os
 import pickle
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 
 from models.errors import ModelError
 from models.sealed import sync_folder
+from models.training.contents import contents
 from models.training.loop import Trainer
 from models.training.recipe import Recipe
 
@@ -25,13 +27,17 @@ class CheckpointUnreadable(ModelError):
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """SHA-256 (hex) of a recipe's values; comments, the order of fields and the number of workers do not count."""
-    return hashlib.sha256(recipe.model_dump_json(exclude={"data": {"workers"}}).encode()).hexdigest()
+    """SHA-256 (hex) of a recipe's values, and of the models that it names by their files (`training.contents`).
+
+    Comments, the order of fields and the number of workers do not count.
+    """
+    values = recipe.model_dump_json(exclude={"data": {"workers"}})
+    return hashlib.sha256(json.dumps([values, contents(recipe)]).encode()).hexdigest()
 
 
-def checkpoint_path(work: Path, recipe: Recipe) -> Path:
-    """Where a run of *recipe* keeps its state: a changed recipe has another name, and so begins anew."""
-    return work / f"{recipe.name}-{recipe_digest(recipe)[:12]}.pt"
+def checkpoint_path(work: Path, name: str, digest: str) -> Path:
+    """Where the run *name* of a recipe with *digest* keeps its state: a changed recipe begins anew."""
+    return work / f"{name}-{digest[:12]}.pt"
 
 
 def save_checkpoint(path: Path, trainer: Trainer) -> None:

@@ -5,8 +5,8 @@ from dataclasses import fields, replace
 
 import torch
 
+from models.training.batch import Batch
 from models.training.editing import EditedBatch
-from models.training.objective import Batch
 
 
 def split(batch: Batch, size: int) -> list[Batch]:
@@ -40,6 +40,7 @@ def _edits_of(edited: EditedBatch, first: int, last: int) -> EditedBatch:
         places=edited.places[mine] - torch.tensor([start, 0], device=edited.places.device),
         words=edited.words[mine],
         owner=edited.owner[start:stop] - first,
+        likely=None if edited.likely is None else edited.likely[start:stop],
     )
 
 

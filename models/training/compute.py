@@ -61,10 +61,26 @@ def apply(objective: Objective, optim: OptimPart) -> None:
         _compile(objective)
 
 
+def synchronise(objective: Objective, ranks: Ranks, device: torch.device) -> None:
+    """Let batch normalisation see the pairs of all processes, where torch can do that: on GPUs.
+
+    Each process descends the loss of the joint batch through its own pairs, and normalises by all of them: what reaches the
+    weights adds up to the gradient of one process with the joint batch, as it does without such norms.
+    """
+    if ranks.world < 2 or device.type == "cpu" or not batch_norms(objective):
+        return
+    # timm's knows torch's norms, and its own, which hold an activation
+    from timm.layers.norm_act import convert_sync_batchnorm
+
+    convert_sync_batchnorm(objective)
+
+
 def caveats(objective: Objective, optim: OptimPart, ranks: Ranks) -> tuple[str, ...]:
     """What makes chunks or processes differ from one large batch: batch normalisation, each of whose parts sees itself."""
     norms = [norm for norm in batch_norms(objective) if any(each.requires_grad for each in norm.parameters())]
-    parts = ranks.world if not optim.chunk else max(ranks.world, optim.batch // optim.chunk)
+    together = ranks.world if all(isinstance(norm, nn.SyncBatchNorm) for norm in norms) else 1
+    mine = optim.batch // ranks.world
+    parts = ranks.world * (-(-mine // optim.chunk) if optim.chunk else 1) // together
     if not norms or parts < 2:
         return ()
     said = (

@@ -1,11 +1,41 @@
 """What a student learns from a teacher beside its data. In the shapes below: b pairs, d dimensions."""
 
+from dataclasses import dataclass
+
 import torch
-from torch import nn
 from torch.nn import functional
 
 from models.training.losses.reduction import full, weighted_mean
-from models.training.teachers import Taught
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What a teacher says of b pairs: unit vectors [b, d] of images and texts, and the factor on their cosines."""
+
+    images: torch.Tensor
+    texts: torch.Tensor
+    scale: float
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a joint batch is taught, and how much it counts.
+
+    Attributes:
+        taught: of its pairs.
+        weight: of the loss beside the contrastive one.
+        temperature: see `affinity`.
+    """
+
+    taught: Taught
+    weight: float = 1.0
+    temperature: float = 1.0
+
+    def loss(
+        self, images: torch.Tensor, texts: torch.Tensor, scale: torch.Tensor, weights: torch.Tensor | None
+    ) -> torch.Tensor:
+        """`affinity` of the student's vectors."""
+        return affinity(images, texts, scale, self.taught, temperature=self.temperature, weights=weights)
 
 
 def affinity(
@@ -57,20 +87,3 @@ def away(mine: torch.Tensor, theirs: torch.Tensor, weights: torch.Tensor | None 
     """
     mine = full(mine)
     return weighted_mean(1 - functional.cosine_similarity(mine, theirs.to(mine), dim=1), weights)
-
-
-class Mimicry(nn.Module):
-    """`away` for a student of other dimension: a linear map is learnt beside it, and thrown away after training.
-
-    Args:
-        student: dimension of the student's vectors.
-        teacher: of the teacher's; where it is the same nothing is learnt.
-    """
-
-    def __init__(self, student: int, teacher: int) -> None:
-        super().__init__()
-        self.project = nn.Identity() if student == teacher else nn.Linear(student, teacher, bias=False)
-
-    def forward(self, mine: torch.Tensor, theirs: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
-        """A scalar for student's vectors [b, student] and teacher's [b, teacher]; *weights* as in `away`."""
-        return away(self.project(mine), theirs, weights)

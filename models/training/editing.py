@@ -25,6 +25,7 @@ class EditedBatch:
         places: [n, 2] text and word of each correction.
         words: [n] index of the right word in the vocabulary.
         owner: [m] the pair of the batch, by its place, whose caption each was made from; in order.
+        likely: [m] bool: a language model finds them at least as likely as their captions; None where none was asked.
     """
 
     ids: torch.Tensor
@@ -34,6 +35,7 @@ class EditedBatch:
     places: torch.Tensor
     words: torch.Tensor
     owner: torch.Tensor
+    likely: torch.Tensor | None = None
 
     @property
     def changed(self) -> torch.Tensor:
@@ -42,7 +44,7 @@ class EditedBatch:
 
     def each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "EditedBatch":
         """The same texts, every tensor changed: moved to a device, say."""
-        return EditedBatch(**{name: change(value) for name, value in vars(self).items()})
+        return EditedBatch(**{name: change(value) for name, value in vars(self).items() if value is not None})
 
     def only(self, keep: torch.Tensor) -> "EditedBatch":
         """The texts that *keep* [m] bool says; at least one.
@@ -53,7 +55,8 @@ class EditedBatch:
         inside = keep[self.places[:, 0]]
         places = torch.stack([number[self.places[inside, 0]], self.places[inside, 1]], dim=1)
         rest = (each[keep] for each in (self.ids, self.word_of, self.there, self.wrong))
-        return EditedBatch(*rest, places, self.words[inside], self.owner[keep])
+        likely = None if self.likely is None else self.likely[keep]
+        return EditedBatch(*rest, places, self.words[inside], self.owner[keep], likely)
 
 
 class Vocabulary:
@@ -107,15 +110,22 @@ class EditMaker:
         self._per_caption = per_caption
 
     def draw(self, captions: Sequence[Caption], rng: np.random.Generator) -> list[Edited]:
-        """One text for each caption; as it was where the draw says so, or where no edit is known."""
+        """One text for each caption; as it was where the draw says so, or where no edit is known.
+
+        Nor is one taken that may be as true of the image as the caption: whoever measures has no towers to judge it by.
+        """
+        drawn = self._draw(captions, rng)
+        return [unedited(caption.text) if edit.likely else edit for edit, caption in zip(drawn, captions, strict=True)]
+
+    def _draw(self, captions: Sequence[Caption], rng: np.random.Generator) -> list[Edited]:
         kept = rng.random(len(captions)) < self._unedited_share
         edits = iter(self._editor.edit([each for each, keep in zip(captions, kept, strict=True) if not keep], rng))
         drawn = [None if keep else next(edits) for keep in kept]
         return [edit or unedited(caption.text) for edit, caption in zip(drawn, captions, strict=True)]
 
     def draw_each(self, captions: Sequence[Caption], rng: np.random.Generator) -> list[list[Edited]]:
-        """As many texts for each caption as the maker was told."""
-        rounds = [self.draw(captions, rng) for _ in range(self._per_caption)]
+        """As many texts for each caption as the maker was told; likely ones are marked, for `training.refuted`."""
+        rounds = [self._draw(captions, rng) for _ in range(self._per_caption)]
         return [list(edits) for edits in zip(*rounds, strict=True)]
 
     def lay_out_each(self, edits: Sequence[Sequence[Edited]]) -> EditedBatch:
@@ -141,7 +151,8 @@ class EditMaker:
         wrong &= there
         places, targets = self._corrections(edits, there)
         owners = torch.arange(len(edits)) if owner is None else torch.tensor(owner, dtype=torch.long)
-        return EditedBatch(ids, word_of, there, wrong, places, targets, owners)
+        likely = torch.tensor([edit.likely for edit in edits]) if any(edit.likely for edit in edits) else None
+        return EditedBatch(ids, word_of, there, wrong, places, targets, owners, likely)
 
     def _corrections(self, edits: Sequence[Edited], there: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         found = [

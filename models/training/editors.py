@@ -1,12 +1,14 @@
 """The source of edited captions that a recipe asks for: rules, a masked language model, or both by weight."""
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from models.negatives.cache import CachedEditor
 from models.negatives.editor import Editor, Mixture
-from models.negatives.filters import Filters, Refuted, Scorer, default_filters, learn_exchanges
+from models.negatives.filters import Filters, default_filters, learn_exchanges
 from models.negatives.hugging_face import load_hugging_face
 from models.negatives.lexicon import Lexicon
 from models.negatives.masked import MaskedEditor, MaskedSettings
@@ -21,24 +23,19 @@ from models.training.parts import EditsPart
 _EXCHANGING = 20_000
 
 
-def make_editor(
-    part: EditsPart | None, captions: Sequence[tuple[str, ...]], scorer: Scorer | None = None, margin: float = 0.0
-) -> Editor:
+def make_editor(part: EditsPart | None, captions: Sequence[tuple[str, ...]]) -> Editor:
     """Make the editor of a recipe.
 
     Args:
         part: what it asks for; None for rules alone, by word, without the filter of exchanged words.
         captions: of the training pictures: parts of speech and exchanged words are learnt from them.
-        scorer: of the model in training; edits that it finds as good as the original are dropped.
-        margin: see `models.negatives.filters.Refuted`.
 
     Raises:
         MaskedLmInvalid: the language model cannot be loaded.
         EditsInvalid: the cache was altered.
     """
     lexicon = Lexicon.learn(text for texts in captions for text in texts)
-    editor = RuleEditor(lexicon) if part is None else _mixture(part, lexicon, captions)
-    return editor if scorer is None else Refuted(editor, scorer, margin)
+    return RuleEditor(lexicon) if part is None else _mixture(part, lexicon, captions)
 
 
 def fill_cache(part: EditsPart | None, captions: Sequence[tuple[str, ...]], seed: int) -> Iterator[tuple[int, int]]:
@@ -63,7 +60,7 @@ def _mixture(part: EditsPart, lexicon: Lexicon, captions: Sequence[tuple[str, ..
     editors: dict[str, tuple[Editor, float]] = {}
     if part.rules:
         rules = _rules(part, lexicon, filters, captions)
-        editors["rules"] = Repeated(rules, part.again) if part.again else rules, part.rules
+        editors["rules"] = Repeated(rules, part.again, part.errors) if part.again else rules, part.rules
     if part.masked:
         masked = _masked(part, lexicon, filters) if part.cache is None else _cached(part, lexicon, filters)
         editors["masked"] = masked, part.masked
@@ -89,6 +86,8 @@ def _masked(part: EditsPart, lexicon: Lexicon, filters: Filters) -> MaskedEditor
     else:
         model = load_hugging_face(part.hugging_face or "")
     settings = MaskedSettings(part.least, part.most, part.top, part.temperature)
+    if part.refuted is not None:
+        settings = replace(settings, likely=part.likelihood)
     return MaskedEditor(model, lexicon, filters, settings)
 
 
@@ -100,4 +99,5 @@ def _cached(part: EditsPart, lexicon: Lexicon, filters: Filters) -> CachedEditor
 
 def _filters(part: EditsPart, captions: Sequence[tuple[str, ...]]) -> Filters:
     exchanges = learn_exchanges(captions[:_EXCHANGING]) if part.exchanges else None
-    return default_filters(exchanges, likelihood=part.likelihood)
+    # where the image judges likely words, they are made for it to judge
+    return default_filters(exchanges, likelihood=part.likelihood if part.refuted is None else math.inf)

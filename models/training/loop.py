@@ -4,7 +4,8 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,18 +13,21 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from models.training.alarms import Watch, check_numbers
+from models.training.batch import Batch, Beside
 from models.training.batches import Batches
-from models.training.compute import apply, caveats, device_of, how_of
+from models.training.compute import apply, caveats, device_of, how_of, synchronise
 from models.training.editing import EditMaker
 from models.training.ema import Average
 from models.training.features import image_features, normalised, text_features
+from models.training.lessons import Lessons
 from models.training.memory import Memory, prepare_sigmoid
-from models.training.objective import Batch, Beside, Objective
+from models.training.objective import Objective
 from models.training.optimizer import Trainable
 from models.training.pairs import Pairs
 from models.training.randomness import random_state, restore
 from models.training.ranks import ALONE, Ranks
 from models.training.recipe import Recipe, RecipeError
+from models.training.refuted import Judge
 from models.training.schedules import factors, learning_rate
 from models.training.step import Outcome, Vectors, accumulate, batch_norms
 from models.training.tokenizer import token_ids
@@ -77,6 +81,7 @@ class Trainer:
         objective: towers, and the module beside them when the recipe has one.
         batches: what they are trained on; with edits when the objective has a module.
         ranks: the processes that train together.
+        lessons: what a teacher says of the pairs, when the recipe has one.
 
     Attributes:
         objective: as given, on its device.
@@ -90,7 +95,14 @@ class Trainer:
         RecipeError: the towers, the machine or the number of processes cannot do what the recipe asks.
     """
 
-    def __init__(self, recipe: Recipe, objective: Objective, batches: Batches, ranks: Ranks = ALONE) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        objective: Objective,
+        batches: Batches,
+        ranks: Ranks = ALONE,
+        lessons: Lessons | None = None,
+    ) -> None:
         if recipe.optim.batch % ranks.world:
             raise RecipeError(
                 f"optim.batch {recipe.optim.batch} cannot be divided among {ranks.world} processes: make it a multiple"
@@ -101,12 +113,16 @@ class Trainer:
         self.ranks = ranks
         self.objective = objective.to(device)
         self._recipe = recipe
+        self._lessons = lessons
         self._how = how_of(recipe.optim, device)
         if recipe.contrastive.loss == "sigmoid":
             prepare_sigmoid(objective)
+        synchronise(objective, ranks, device)
         self._trainable = Trainable(objective, recipe)
         ranks.share(objective)
         self.average = Average(objective, recipe.optim.ema) if recipe.optim.ema else None
+        margin = None if recipe.edits is None else recipe.edits.refuted
+        self._judge = None if margin is None else Judge(margin, self.trained, self._how)
         captions = [len(texts) for texts in batches.pairs.captions]
         self._memory = Memory(recipe.contrastive, captions, self.average, ranks=ranks, how=self._how)
         apply(objective, recipe.optim)
@@ -212,13 +228,21 @@ class Trainer:
     def _descend(self, batch: Batch, rate: float) -> tuple[Outcome, torch.Tensor]:
         """One step; returns what it computed and the norm of its gradient."""
         optimizer, parameters = self._trainable.optimizer, self._trainable.parameters()
+        if self._judge is not None:
+            batch = self._judge.sift(batch)
         self._trainable.train()
         self._trainable.set_rate(rate)
         optimizer.zero_grad(set_to_none=True)
         now = factors(self.step, self._recipe)
         self._memory.meet(batch)
         outcome = accumulate(
-            self.objective, batch, now, ranks=self.ranks, how=self._how, scaler=self._scaler, beside=self._beside
+            self.objective,
+            batch,
+            now,
+            ranks=self.ranks,
+            how=self._how,
+            scaler=self._scaler,
+            beside=partial(self._beside, batch),
         )
         self.ranks.sum_gradients(parameters)
         if self.ranks.world > 1 and batch_norms(self.objective):
@@ -229,13 +253,18 @@ class Trainer:
         self._scaler.update()
         with torch.no_grad():
             self.model.logit_scale.clamp_(0, MAX_LOG_SCALE)
+            if self.objective.late is not None:
+                self.objective.late.log_scale.clamp_(0, MAX_LOG_SCALE)
         if self.average is not None:
             self.average.update(self.objective)
         self._memory.after(epoch_ends=(self.step + 1) % self.batches.per_epoch == 0)
         return outcome, norm
 
-    def _beside(self, vectors: Vectors) -> Beside:
-        return self._memory.beside(vectors, self.model.logit_scale.detach().exp())
+    def _beside(self, batch: Batch, vectors: Vectors) -> Beside:
+        beside = self._memory.beside(vectors, self.model.logit_scale.detach().exp())
+        if self._lessons is None or batch.rows is None or batch.choices is None:
+            return beside
+        return replace(beside, lesson=self._lessons.of(*map(self.ranks.gather, (batch.rows, batch.choices))))
 
     def _look(self, outcome: Outcome) -> tuple[dict[str, float], tuple[str, ...]]:
         steps = self._recipe.optim.steps
@@ -246,7 +275,8 @@ class Trainer:
         with self._how.autocast():
             words = None if edited is None else self.objective.judge(outcome.encoded, edited)
         figures, alarms = self._watch.look(self.step, self.model.logit_scale.item(), outcome.vectors, words)
-        return figures | self._memory.figures(), alarms
+        unrefuted = {} if self._judge is None else {"unrefuted": self._judge.share}
+        return figures | unrefuted | self._memory.figures(), alarms
 
 
 def embed(model: nn.Module, pairs: Pairs, tokenizer: Tokenizer, batch: int = 128) -> tuple[np.ndarray, ...]:

@@ -6,17 +6,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import torch
 from tokenizers import Tokenizer
 
 from models.training.augment import draw_view
 from models.training.backbones import Backbone, named, own, own_preprocess
 from models.training.batches import Batches
+from models.training.compute import device_of
 from models.training.editing import EditMaker, Vocabulary
 from models.training.editors import fill_cache, make_editor
+from models.training.lessons import Lessons, ask, lessons_name, open_teacher
 from models.training.pairs import Pairs
-from models.training.parts import ScenesPart
+from models.training.parts import PicturesPart, ScenesPart, TeacherPart
 from models.training.recipe import Recipe, RecipeError
-from models.training.sources import Split, open_pairs
+from models.training.sources import Split, data_digest, open_pairs
 
 # captions whose tokens are counted at once: those of a large corpus would fill the memory
 _CHUNK = 10_000
@@ -36,6 +39,7 @@ class Materials:
         backbone: towers and tokenizer.
         batches: of the training pairs, with edits where the recipe proofreads.
         vocabulary: what correction can answer; None without proofreading.
+        lessons: what a teacher says of the training pairs; None without one.
     """
 
     recipe: Recipe
@@ -43,6 +47,7 @@ class Materials:
     backbone: Backbone
     batches: Batches
     vocabulary: Vocabulary | None
+    lessons: Lessons | None = None
     _opened: dict[Split, Pairs] = field(default_factory=dict[Split, Pairs], repr=False)
 
     def pairs(self, split: Split) -> Pairs:
@@ -51,6 +56,16 @@ class Materials:
             spec, cleaning = self.backbone.preprocess, self.backbone.text.clean
             self._opened[split] = open_pairs(self.recipe.data, split, spec, self.cache, cleaning)
         return self._opened[split]
+
+    def judging(self) -> EditMaker | None:
+        """What edits the captions of other splits, to judge the module by: as in training, but once each.
+
+        In training a text may have many errors, because more is learnt from it; a query that is proofread has one or none.
+        None without proofreading.
+        """
+        edits = self.recipe.edits
+        once = None if edits is None else edits.model_copy(update={"again": 0.0})
+        return _edits(self.recipe.model_copy(update={"edits": once}), self.backbone.tokenizer, self.pairs("train"))[0]
 
 
 def gather(recipe: Recipe, cache: Path, told: Callable[[int, int], None] | None = None) -> Materials:
@@ -62,7 +77,8 @@ def gather(recipe: Recipe, cache: Path, told: Callable[[int, int], None] | None 
         told: hears how many captions are edited, and of how many, while the recipe's cache of edits is filled.
 
     Raises:
-        RecipeError: data or a model are missing, or a scene's caption is longer than the context.
+        RecipeError: data or a model are missing, a scene's caption is longer than the context, or the towers leave out
+            patches that something reads.
         MaskedLmInvalid: the language model of the edits cannot be loaded.
 
     Warns:
@@ -75,6 +91,7 @@ def gather(recipe: Recipe, cache: Path, told: Callable[[int, int], None] | None 
     pairs = open_pairs(recipe.data, "train", preprocess, cache, "lower" if backbone is None else backbone.text.clean)
     texts = [text for captions in pairs.captions for text in captions]
     backbone = backbone or own(recipe, texts)
+    _check_patches(recipe, backbone)
     _check_lengths(recipe, backbone, texts)
     for progress in fill_cache(recipe.edits, pairs.captions, recipe.seed):
         if told is not None:
@@ -85,7 +102,29 @@ def gather(recipe: Recipe, cache: Path, told: Callable[[int, int], None] | None 
         batches = Batches(pairs, backbone.tokenizer, recipe.optim.batch, recipe.seed, edits, view)
     except ValueError as error:
         raise RecipeError(f"optim.batch: {error}") from error
-    return Materials(recipe, cache, backbone, batches, vocabulary, {"train": pairs})
+    lessons = None if recipe.teacher is None else _lessons(recipe, recipe.teacher, pairs, backbone, cache)
+    return Materials(recipe, cache, backbone, batches, vocabulary, lessons, {"train": pairs})
+
+
+def _lessons(recipe: Recipe, part: TeacherPart, pairs: Pairs, backbone: Backbone, cache: Path) -> Lessons:
+    # building a model draws weights, and the run's chance is not to depend on its teacher
+    with torch.random.fork_rng():
+        teacher = open_teacher(part, device_of(recipe.optim))
+    seen = pairs
+    # a scene of another size is another scene, so the teacher scales what the towers see; pictures it gets in its own way
+    if isinstance(recipe.data, PicturesPart):
+        # captions are cleaned as the student reads them, and the teacher cleans them further
+        seen = open_pairs(recipe.data, "train", teacher.preprocess, cache, backbone.text.clean)
+    if list(seen.captions) != list(pairs.captions):
+        raise RecipeError(
+            "teacher: at its size other pictures can be read than at the towers': remove those that are damaged"
+        )
+    source = recipe.data.model_dump_json(exclude={"val", "test", "cache", "workers"}) + data_digest(recipe.data, seen)
+    if seen is pairs:
+        source += backbone.preprocess.model_dump_json()
+    folder = cache / lessons_name(teacher, source)
+    ask(teacher, seen, folder)
+    return Lessons(folder, pairs.captions, part)
 
 
 def _edits(recipe: Recipe, tokenizer: Tokenizer, pairs: Pairs) -> tuple[EditMaker | None, Vocabulary | None]:
@@ -96,6 +135,19 @@ def _edits(recipe: Recipe, tokenizer: Tokenizer, pairs: Pairs) -> tuple[EditMake
     editor = make_editor(recipe.edits, pairs.captions)
     per_caption = 1 if recipe.edits is None else recipe.edits.per_caption
     return EditMaker(editor, tokenizer, vocabulary, part.unedited, per_caption), vocabulary
+
+
+def _check_patches(recipe: Recipe, backbone: Backbone) -> None:
+    visual = backbone.towers.visual
+    # open_clip's name, and timm's
+    droppers = getattr(visual, "patch_dropout", None), getattr(getattr(visual, "trunk", None), "patch_drop", None)
+    dropped = max(getattr(each, "prob", 0.0) for each in droppers)
+    readers = [name for name in ("proofreading", "late") if getattr(recipe, name) is not None]
+    if dropped and readers:
+        raise RecipeError(
+            f"{readers[0]}: it reads all patches, and {backbone.architecture} leaves out {dropped:.0%} of them in training: "
+            'give model.open_clip a configuration file whose vision_cfg has no "patch_dropout", or leave this part out'
+        )
 
 
 def _check_lengths(recipe: Recipe, backbone: Backbone, texts: Sequence[str]) -> None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from models.training.batch import Batch, Beside
 from models.training.chunks import split
 from models.training.ema import Average
 from models.training.losses import momentum_targets, pair_losses
-from models.training.objective import Batch, Beside, Objective
+from models.training.objective import Objective
 from models.training.queue import Queue
 from models.training.ranks import Ranks
 from models.training.recipe import ContrastivePart, RecipeError

@@ -4,15 +4,16 @@ The towers see each image once and each text once; with proofreading, the texts 
 detection and correction flow through the module into both towers: that is the whole point of it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from models.manifest import TextSpec
 from models.training.alarms import Judged, ambiguous
+from models.training.batch import Batch, Beside, Counts, Encoded
 from models.training.editing import EditedBatch
 from models.training.features import (
     ImageFeatures,
@@ -20,95 +21,17 @@ from models.training.features import (
     depth,
     image_features,
     level_indices,
-    normalised,
     text_features,
 )
 from models.training.interaction import Interaction, Shape, pool_words
+from models.training.late import Late, Widths
 from models.training.lengths import by_length, together
-from models.training.losses import Keys, Targets, contrastive, correction, detection, preference, sigmoid, word_counts
-from models.training.recipe import ProofreadingPart
+from models.training.losses import contrastive, correction, detection, preference, sigmoid
+from models.training.recipe import LatePart, ProofreadingPart
 
+_NOTHING = Beside()
 # of the images' mean: the last twenty steps or so, while the towers change slowly
 _FOLLOWS = 0.05
-
-
-@dataclass(frozen=True)
-class Batch:
-    """b pairs, and for proofreading their captions again, edited.
-
-    Attributes:
-        pixels: [b, 3, s, s] normalised; as a batch is made they are bytes, [b, s, s, 3], and `prepared` turns them.
-        ids: [b, t] token ids.
-        edited: m edited texts of the b pairs.
-        rows: [b] which pictures of the corpus they are; None when nobody asks.
-        choices: [b] which caption of each.
-    """
-
-    pixels: torch.Tensor
-    ids: torch.Tensor
-    edited: EditedBatch | None = None
-    rows: torch.Tensor | None = None
-    choices: torch.Tensor | None = None
-
-    def prepared(self, towers: nn.Module, device: torch.device | str = "cpu") -> "Batch":
-        """The same on *device*, its bytes normalised there for *towers*."""
-        moved = self._each(lambda tensor: tensor.to(device, non_blocking=True))
-        return replace(moved, pixels=normalised(towers, moved.pixels))
-
-    def pin_memory(self) -> "Batch":
-        """The same in pinned memory; a torch DataLoader calls it."""
-        return self._each(torch.Tensor.pin_memory)
-
-    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "Batch":
-        edited = None if self.edited is None else self.edited.each(change)
-        rest = {name: value for name, value in vars(self).items() if isinstance(value, torch.Tensor)}
-        return replace(self, edited=edited, **{name: change(value) for name, value in rest.items()})
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """What the towers say of a batch or a chunk of it.
-
-    Attributes:
-        vectors: what is compared with the whole joint batch, rows first: "images" and "texts" [b, d] and, where edited
-            texts are negatives, "wrong" [c, d] of those with a wrong word. Unit vectors.
-        image: features of the b images.
-        tokens: [m, t, w] features of the edited texts' tokens; None without them.
-        wrong: [c, d] unit vectors of the edited texts with a wrong word; None without them.
-    """
-
-    vectors: dict[str, torch.Tensor]
-    image: ImageFeatures
-    tokens: torch.Tensor | None = None
-    wrong: torch.Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What stands beside the pairs of a joint batch of B, none of it with gradient.
-
-    Attributes:
-        keys: pairs of earlier steps.
-        targets: what each should choose instead of its own alone.
-        weights: [B] of the pairs.
-    """
-
-    keys: Keys | None = None
-    targets: Targets | None = None
-    weights: torch.Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What a joint batch has, which its parts divide their sums by: [4] words wrong, right, to be corrected; wrong texts."""
-
-    numbers: torch.Tensor
-
-    @classmethod
-    def of(cls, edited: EditedBatch) -> "Counts":
-        """Of one process's edited texts."""
-        others = torch.stack([torch.tensor(len(edited.words), device=edited.wrong.device), edited.changed.sum()])
-        return cls(torch.cat([word_counts(edited.wrong, edited.there), others]))
 
 
 class Objective(nn.Module):
@@ -128,6 +51,7 @@ class Objective(nn.Module):
         module: as given.
         levels: as given.
         sigmoid: whether the contrastive loss is SigLIP's; the towers need a `logit_bias` then.
+        late: what compares texts and images part by part, where that is wished; it reads the last of the levels.
     """
 
     def __init__(
@@ -146,6 +70,7 @@ class Objective(nn.Module):
             self.register_buffer("centre", torch.zeros(module.shape.embedding))
         self.levels = levels
         self.sigmoid = False
+        self.late: Late | None = None
 
     def forward(self, batch: Batch, strength: float = 1.0) -> dict[str, torch.Tensor]:
         """Every part of the loss by name; "total" is what is to be descended.
@@ -162,9 +87,12 @@ class Objective(nn.Module):
     def encode(self, batch: Batch) -> Encoded:
         """Run the towers: each image once, each text once, and those that were edited once more."""
         edited = batch.edited
-        image = image_features(self.towers, batch.pixels, self.levels if edited is not None else ())
+        read_levels = edited is not None or self.late is not None
+        image = image_features(self.towers, batch.pixels, self.levels if read_levels else ())
         texts = text_features(self.towers, batch.ids)
         vectors = {"images": image.embedding, "texts": texts.embedding}
+        if self.late is not None:
+            vectors |= self.late(image.levels[-1], texts.tokens, batch.ids)
         if self.module is None or edited is None:
             return Encoded(vectors, image)
         changed = edited.changed.nonzero().squeeze(1)
@@ -179,7 +107,7 @@ class Objective(nn.Module):
         self,
         vectors: Mapping[str, torch.Tensor],
         factors: Mapping[str, float] = MappingProxyType({}),
-        beside: Beside = Beside(),
+        beside: Beside = _NOTHING,
         world: int = 1,
     ) -> dict[str, torch.Tensor]:
         """Losses that compare every pair of the joint batch with every other, in single precision.
@@ -204,7 +132,14 @@ class Objective(nn.Module):
                 loss = contrastive(
                     images, texts, scale, wrong, weights=weights, keys=beside.keys, targets=beside.targets
                 )
-        return {"total": factors.get("contrastive", 1.0) * loss, "contrastive": loss}
+            parts, weigh = {"contrastive": loss}, {"contrastive": 1.0}
+            if self.late is not None:
+                parts["late"] = self.late.loss(vectors, _shared(self.late.log_scale, world).exp(), weights)
+                weigh["late"] = self.late.weight
+            if beside.lesson is not None:
+                parts["affinity"] = beside.lesson.loss(images, texts, scale, weights)
+                weigh["affinity"] = beside.lesson.weight
+        return {"total": _weighted(parts, weigh, factors), **parts}
 
     def within(
         self,
@@ -278,6 +213,21 @@ def read(module: Interaction, tokens: torch.Tensor, edited: EditedBatch, image: 
         return module(words, edited.there, image)
     found = [module(words[rows, :most], edited.there[rows, :most], _of(image, rows)) for rows, most in groups]
     return together([rows for rows, _ in groups], found, length)
+
+
+def with_late(objective: Objective, part: LatePart, size: int, text: TextSpec) -> Objective:
+    """The same objective, which from now on compares texts and images part by part too.
+
+    Args:
+        objective: changed in place.
+        part: sizes and weight.
+        size: side of the towers' images in pixels.
+        text: tells a text's tokens from markers and padding.
+    """
+    objective.levels = objective.levels or (depth(objective.towers) - 1,)
+    image, said = _look(objective.towers, size, objective.levels)
+    objective.late = Late(part, Widths(said.tokens.shape[-1], image.levels[-1].shape[1]), text)
+    return objective
 
 
 def with_proofreading(towers: nn.Module, part: ProofreadingPart, size: int, vocabulary: int) -> Objective:

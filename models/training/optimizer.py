@@ -1,10 +1,9 @@
 """Which weights are trained, at which rate, and by what."""
 
-from collections.abc import Iterable
-
 import torch
 from torch import nn
 
+from models.training.layers import layers_above
 from models.training.lora import adapt
 from models.training.objective import Objective
 from models.training.recipe import Recipe, RecipeError
@@ -33,6 +32,7 @@ class Trainable:
         self._still: list[nn.Module] = []
         rates = {"image": recipe.optim.image_rate, "text": recipe.optim.text_rate, "scale": 1.0}
         rates["module"] = recipe.proofreading.rate if recipe.proofreading else 1.0
+        rates["late"] = recipe.late.rate if recipe.late else 1.0
         for part in ("image", "text"):
             self._settle(part, rates[part], recipe)
         self.optimizer = _adamw(objective, recipe, rates)
@@ -72,9 +72,11 @@ class Trainable:
 
 
 def part_of(name: str) -> str:
-    """Of a parameter of an objective, by its name: "image", "text", "scale" or "module"."""
+    """Of a parameter of an objective, by its name: "image", "text", "scale", "late" or "module"."""
     if name in _SCALES:
         return "scale"
+    if name.startswith("late."):
+        return "late"
     if not name.startswith("towers."):
         return "module"
     return "image" if name.startswith("towers.visual.") else "text"
@@ -88,19 +90,25 @@ def _tower(towers: nn.Module, part: str) -> nn.Module:
 
 def _adamw(objective: Objective, recipe: Recipe, rates: dict[str, float]) -> torch.optim.Optimizer:
     optim = recipe.optim
+    above = layers_above(objective.towers) if optim.layer_decay < 1 else {}
+    factors = {
+        name: rates[part_of(name)] * optim.layer_decay ** above.get(name.removeprefix("towers."), 0)
+        for name, _ in objective.named_parameters()
+    }
     groups = [
-        {"params": parameters, "weight_decay": decay, "factor": rates[part]}
-        for (part, decay), parameters in _groups(objective.named_parameters(), optim.weight_decay).items()
+        {"params": parameters, "weight_decay": decay, "factor": factor}
+        for (_, factor, decay), parameters in _groups(objective, factors, optim.weight_decay).items()
     ]
     return torch.optim.AdamW(groups, lr=optim.learning_rate, betas=(0.9, 0.98), eps=1e-6)
 
 
 def _groups(
-    parameters: Iterable[tuple[str, nn.Parameter]], decay: float
-) -> dict[tuple[str, float], list[nn.Parameter]]:
-    found: dict[tuple[str, float], list[nn.Parameter]] = {}
-    for name, each in parameters:
+    objective: Objective, factors: dict[str, float], decay: float
+) -> dict[tuple[str, float, float], list[nn.Parameter]]:
+    found: dict[tuple[str, float, float], list[nn.Parameter]] = {}
+    for name, each in objective.named_parameters():
         if each.requires_grad:
             # gains, biases and the scale are not decayed: shrinking them only fights the normalisation
-            found.setdefault((part_of(name), decay if each.ndim >= 2 else 0.0), []).append(each)
+            key = part_of(name), factors[name], decay if each.ndim >= 2 else 0.0
+            found.setdefault(key, []).append(each)
     return found

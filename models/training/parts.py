@@ -137,6 +137,28 @@ class ModelPart(Part):
     )
 
 
+class TeacherPart(Part):
+    """A model whose choices within a batch the towers learn beside their data: a bundle, or a model of open_clip's."""
+
+    bundle: Path | None = Field(default=None, description="its folder, or the name of one that ships with the code")
+    open_clip: str | None = Field(default=None, description="as in the part model")
+    pretrained: str | None = Field(default=None, description="a tag, or a weights file")
+    text_files: Path | None = Field(default=None, description="as in the part model")
+    like: str | None = Field(default=None, description="as in the part model")
+    weight: float = Field(default=1.0, gt=0, description="of the loss beside the contrastive one")
+    temperature: float = Field(default=1.0, gt=0, description="above 1 the teacher's lesser choices count for more")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "TeacherPart":
+        if (self.bundle is None) == (self.open_clip is None):
+            raise ValueError("teacher: give its bundle, or open_clip and pretrained, and not both")
+        if self.bundle is not None and (self.pretrained or self.text_files or self.like):
+            raise ValueError("teacher: pretrained, text_files and like are a model of open_clip's: leave them out")
+        if self.open_clip is not None and self.pretrained in (None, "none"):
+            raise ValueError("teacher: pretrained is missing: random weights have nothing to teach")
+        return self
+
+
 class EditsPart(Part):
     """Where edited captions come from: by rule, by a masked language model, or both by weight."""
 
@@ -147,7 +169,8 @@ class EditsPart(Part):
     plausible: bool = Field(
         default=False, description="rules give things only attributes that the corpus gives such things"
     )
-    again: float = Field(default=0.0, ge=0, le=1, description="share of the rules' edits that are edited once more")
+    again: float = Field(default=0.0, ge=0, le=1, description="share of captions that the rules edit several times")
+    errors: int = Field(default=8, ge=2, description="most edits of such a caption")
     masked: float = Field(default=0.0, ge=0, description="weight")
     masked_lm: Path | None = Field(default=None, description="folder of `vilem train-mlm`")
     hugging_face: str | None = Field(default=None, description="folder or hub name of a masked language model")
@@ -156,6 +179,9 @@ class EditsPart(Part):
     top: int = Field(default=50, gt=0, description="of the language model's words so many are candidates")
     temperature: tuple[float, float] = Field(default=(1.0, 1.5), description="drawn from this range for each caption")
     likelihood: float = Field(default=1.0, gt=0, description="refuse words so many times as likely as the original")
+    refuted: float | None = Field(
+        default=None, description="let the image judge such words instead: margin of the cosine, see training.refuted"
+    )
     exchanges: bool = Field(default=True, description="refuse words that captions of one picture use for each other")
     per_caption: int = Field(default=1, gt=0, description="edited texts of each caption in a step")
     cache: Path | None = Field(
@@ -172,6 +198,10 @@ class EditsPart(Part):
             raise ValueError("masked: give its language model as masked_lm, or as hugging_face, and not both")
         if not self.masked and (given or self.cache):
             raise ValueError("masked: with weight 0 masked_lm, hugging_face and cache do nothing: leave them out")
+        if not self.masked and self.refuted is not None:
+            raise ValueError(
+                "refuted: a language model says which edits the image is asked about: give masked a weight"
+            )
         if not self.rules and (self.again or self.plausible):
             raise ValueError("again, plausible: rules have weight 0, and these are theirs: leave them out")
         if any(not weight > 0 for weight in self.kinds.values()):

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import torch
 from torch import distributed, nn
+from torch.nn import functional
 
 # the first process measures and exports while the others wait, which takes longer than NCCL's ten minutes allow
 PATIENCE = timedelta(hours=6)
@@ -44,15 +45,20 @@ class Ranks:
         """Rows of all processes, in order of rank; gradients flow into this process's rows only.
 
         Args:
-            mine: [n, ...]; n may differ between the processes, the other axes may not.
+            mine: [n, ...]; n may differ between the processes. Where other axes do, zeros follow the shorter ones.
 
         Returns:
             [sum of n, ...].
         """
         if self.world == 1:
             return mine
-        counts = self.collect(len(mine))
-        padded = mine.new_zeros(max(counts), *mine.shape[1:])
+        shapes = self.collect(tuple(mine.shape))
+        counts, greatest = [shape[0] for shape in shapes], [max(sizes) for sizes in zip(*shapes, strict=True)]
+        missing = [(0, most - own) for most, own in zip(greatest[1:], mine.shape[1:], strict=True)]
+        if any(more for _, more in missing):
+            # torch pads the last axis first
+            mine = functional.pad(mine, [each for pair in reversed(missing) for each in pair])
+        padded = mine.new_zeros(greatest)
         padded[: len(mine)] = mine.detach()
         found = [torch.empty_like(padded) for _ in counts]
         distributed.all_gather(found, padded)

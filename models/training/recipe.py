@@ -7,7 +7,22 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from models.errors import ModelError
-from models.training.parts import TAGS, AugmentPart, DataPart, EditsPart, ImageTower, ModelPart, Part, TextTower, whole
+from models.training.parts import (
+    TAGS,
+    AugmentPart,
+    DataPart,
+    EditsPart,
+    ImageTower,
+    ModelPart,
+    Part,
+    TeacherPart,
+    TextTower,
+    whole,
+)
+
+ScheduledLoss = Literal["contrastive", "detection", "correction", "preference", "late", "affinity"]
+# by the part of the recipe that they come with
+_LOSSES_OF = {"proofreading": {"detection", "correction", "preference"}, "late": {"late"}, "teacher": {"affinity"}}
 
 
 class RecipeError(ModelError):
@@ -26,6 +41,9 @@ class OptimPart(Part):
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto = a GPU where there is one")
     image_rate: float = Field(default=1.0, ge=0, description="of the image tower, times the rate; 0 locks it (LiT)")
     text_rate: float = Field(default=1.0, ge=0, description="of the text tower, times the rate; 0 locks it")
+    layer_decay: float = Field(
+        default=1.0, gt=0, le=1, description="of the towers' rates, for each layer that lies above a weight; 1 = none"
+    )
     clip: float = Field(default=1.0, gt=0, description="greatest norm of the gradient")
     chunk: int = Field(default=0, ge=0, description="pairs that a process encodes at once; 0 = all of its own")
     checkpointing: bool = Field(default=False, description="compute activations again instead of keeping them")
@@ -48,6 +66,15 @@ class ContrastivePart(Part):
         if self.loss == "sigmoid" and (self.queue or self.soft):
             raise ValueError("queue and soft targets are the softmax loss's: leave them out, or take softmax")
         return self
+
+
+class LatePart(Part):
+    """Token-wise late interaction beside the contrastive loss (FILIP). Without this part there is none."""
+
+    weight: float = Field(default=0.5, gt=0, description="of the loss beside the contrastive one")
+    width: int = Field(default=64, gt=0, description="of the space that tokens and patches are compared in")
+    side: int = Field(default=7, gt=0, description="the last level is averaged to at most so many patches a side")
+    rate: float = Field(default=1.0, gt=0, description="the projections' learning rate, as a multiple of the towers'")
 
 
 class LoraPart(Part):
@@ -124,19 +151,20 @@ class Recipe(Part):
     model: ModelPart | None = None
     optim: OptimPart
     contrastive: ContrastivePart = ContrastivePart()
+    late: LatePart | None = None
+    teacher: TeacherPart | None = None
     proofreading: ProofreadingPart | None = None
     edits: EditsPart | None = None
     lora: LoraPart | None = None
-    schedules: dict[Literal["contrastive", "detection", "correction", "preference"], SchedulePart] = Field(
-        default_factory=dict, description="by name of the loss"
-    )
+    schedules: dict[ScheduledLoss, SchedulePart] = Field(default_factory=dict, description="by name of the loss")
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         whole(vars(self))
-        idle = sorted(self.schedules.keys() - {"contrastive"}) if self.proofreading is None else []
-        if idle:
-            raise ValueError(f"schedules: {', '.join(idle)} belong to proofreading: add that part, or leave them out")
+        for part, losses in _LOSSES_OF.items():
+            idle = sorted(self.schedules.keys() & losses) if getattr(self, part) is None else []
+            if idle:
+                raise ValueError(f"schedules: {', '.join(idle)} belong to {part}: add that part, or leave them out")
         if self.edits is not None and self.proofreading is None:
             raise ValueError("edits: captions are edited for proofreading: add that part, or leave edits out")
         return self

@@ -14,13 +14,13 @@ from models.evaluation.retrieval import evaluate
 from models.manifest import Calibration, Preprocess, TextSpec
 from models.scenes.captions import KINDS
 from models.training.calibration import calibrate
-from models.training.checkpoint import checkpoint_path, resume, save_checkpoint
+from models.training.checkpoint import checkpoint_path, recipe_digest, resume, save_checkpoint
 from models.training.compute import plain
 from models.training.data import SceneArrays
 from models.training.logs import StepLog
 from models.training.loop import Step, Trainer, embed
 from models.training.materials import Materials, gather
-from models.training.objective import Objective, with_proofreading
+from models.training.objective import Objective, with_late, with_proofreading
 from models.training.proofs import proofread
 from models.training.ranks import ALONE, Ranks
 from models.training.recipe import Recipe
@@ -38,6 +38,7 @@ class Session:
         trainer: towers and optimiser, at the step of the checkpoint when there was one.
         materials: data, towers as they came, tokenizer and edits.
         checkpoint: where the run keeps its state.
+        digest: of the recipe, and of the models that it named by their files when the run was opened.
         every: steps between two checkpoints: what a stop costs at most.
     """
 
@@ -45,6 +46,7 @@ class Session:
     trainer: Trainer
     materials: Materials
     checkpoint: Path
+    digest: str
     every: int = CHECKPOINT_STEPS
 
     def run(self) -> Iterator[Step]:
@@ -75,16 +77,16 @@ class Session:
         pairs = self.materials.pairs("test")
         images, texts, owners = embed(self.trainer.trained.towers, pairs, self.tokenizer)
         found = report(images, texts, owners, scene_labels(pairs) if isinstance(pairs, SceneArrays) else None)
-        if self.trainer.edits is None:
+        edits = self.materials.judging()
+        if edits is None:
             return found
-        words = proofread(self.finished(), pairs, self.trainer.edits).figures()
+        words = proofread(self.finished(), pairs, edits).figures()
         return found.model_copy(update={"figures": {**found.figures, **words}})
 
     def calibrate(self) -> Calibration | None:
         """What the module needs to be kept as a proofreader, fitted on the validation split; None without a module."""
-        if self.trainer.edits is None:
-            return None
-        return calibrate(self.finished(), self.materials.pairs("val"), self.trainer.edits)
+        edits = self.materials.judging()
+        return None if edits is None else calibrate(self.finished(), self.materials.pairs("val"), edits)
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -133,14 +135,16 @@ def open_session(recipe: Recipe, work: Path, *, ranks: Ranks = ALONE, every: int
         CheckpointUnreadable: the checkpoint in *work* is damaged.
     """
     work.mkdir(parents=True, exist_ok=True)
+    # before they are read: a file that changes meanwhile makes a run that is begun anew, and never one that is gone on with
+    digest = recipe_digest(recipe)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     with ranks.in_turn():
         materials = gather(recipe, work / "scenes")
-    trainer = Trainer(recipe, _objective(recipe, materials), materials.batches, ranks)
-    checkpoint = checkpoint_path(work, recipe)
+    trainer = Trainer(recipe, _objective(recipe, materials), materials.batches, ranks, materials.lessons)
+    checkpoint = checkpoint_path(work, recipe.name, digest)
     resume(trainer, checkpoint)
-    return Session(recipe, trainer, materials, checkpoint, every)
+    return Session(recipe, trainer, materials, checkpoint, digest, every)
 
 
 def scene_labels(scenes: SceneArrays) -> list[tuple[str, ...]]:
@@ -153,7 +157,11 @@ def scene_labels(scenes: SceneArrays) -> list[tuple[str, ...]]:
 
 
 def _objective(recipe: Recipe, materials: Materials) -> Objective:
-    towers, part = materials.backbone.towers, recipe.proofreading
+    backbone, part = materials.backbone, recipe.proofreading
     if part is None or materials.vocabulary is None:
-        return Objective(towers)
-    return with_proofreading(towers, part, materials.backbone.preprocess.size, len(materials.vocabulary))
+        made = Objective(backbone.towers)
+    else:
+        made = with_proofreading(backbone.towers, part, backbone.preprocess.size, len(materials.vocabulary))
+    if recipe.late is None:
+        return made
+    return with_late(made, recipe.late, backbone.preprocess.size, backbone.text)

@@ -17,8 +17,9 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from models.training.batch import Batch, Beside, Counts, Encoded
 from models.training.chunks import joined, sections, split
-from models.training.objective import Batch, Beside, Counts, Encoded, Objective
+from models.training.objective import Objective
 from models.training.ranks import ALONE, Ranks
 
 Vectors = dict[str, torch.Tensor]

@@ -1,10 +1,11 @@
 """Models that another is taught by: a sealed bundle, run by ONNX Runtime, or an open_clip model. They are never trained."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import tokenizers
 import torch
 from PIL import Image
 from torch import nn
@@ -12,9 +13,9 @@ from torch import nn
 from models.bundle import Bundle
 from models.image import prepare
 from models.manifest import Preprocess
-from models.open_clip_import import import_open_clip
+from models.pretrained.load import load_open_clip
+from models.text import Tokenizer
 from models.training.features import image_features, text_features
-from models.training.pairs import Pairs
 
 # texts or pictures that a teacher embeds at once: it holds no gradients, and gains nothing from more
 _AT_ONCE = 256
@@ -30,7 +31,12 @@ class Teacher(Protocol):
 
     @property
     def preprocess(self) -> Preprocess:
-        """How it sees pictures; its `size` is what `training.pairs` should be opened with for it."""
+        """How it sees pictures: what `training.pairs` should be opened with for it."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Changes with its weights, so far as they are known: what another one said is not taken for its own."""
         ...
 
     def texts(self, texts: Sequence[str]) -> torch.Tensor:
@@ -53,6 +59,7 @@ class BundleTeacher:
         self._bundle = bundle
         self.scale = bundle.manifest.logit_scale
         self.preprocess = bundle.manifest.preprocess
+        self.identity = bundle.digest
 
     def texts(self, texts: Sequence[str]) -> torch.Tensor:
         """See `Teacher`."""
@@ -68,52 +75,64 @@ class OpenClipTeacher:
 
     Args:
         model: it is put into evaluation mode, and its weights no longer ask for gradients.
-        tokenize: texts to ids [n, t]; open_clip's tokenizers are such.
+        tokenize: texts to ids [n, t].
         preprocess: how it sees pictures.
         device: where it computes.
+        identity: see `Teacher`.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        tokenize: Callable[[list[str]], torch.Tensor],
+        tokenize: Callable[[Sequence[str]], torch.Tensor],
         preprocess: Preprocess,
         device: torch.device | str = "cpu",
+        *,
+        identity: str = "",
     ) -> None:
         self._model = model.to(device).eval().requires_grad_(requires_grad=False)
         self._tokenize = tokenize
         self._device = device
         self.preprocess = preprocess
+        self.identity = identity
         self.scale = float(model.logit_scale.exp())
 
     @classmethod
     def load(
-        cls, architecture: str, pretrained: str | None = None, device: torch.device | str = "cpu"
+        cls,
+        architecture: str,
+        pretrained: str,
+        *,
+        text_files: Path | None = None,
+        like: str | None = None,
+        device: torch.device | str = "cpu",
     ) -> "OpenClipTeacher":
-        """The model that open_clip knows by that name, or `local-dir:FOLDER`.
+        """A model of open_clip's with its weights; see `models.pretrained.load.load_open_clip`.
 
         Args:
-            architecture: open_clip's name of it.
-            pretrained: its tag of the weights, or their file; a folder holds its own.
+            architecture: as there.
+            pretrained: as there.
+            text_files: as there.
+            like: as there.
             device: where it computes.
+
+        Raises:
+            ExportError: it cannot be had.
         """
-        open_clip = import_open_clip()
-        model = open_clip.create_model(architecture, pretrained=pretrained)
-        config = model.visual.preprocess_cfg
-        size = config["size"] if isinstance(config["size"], int) else config["size"][0]
-        preprocess = Preprocess(
-            size=size,
-            resize=config["resize_mode"],
-            interpolation=config["interpolation"],
-            mean=config["mean"],
-            std=config["std"],
+        loaded = load_open_clip(architecture, pretrained, text_files=text_files, like=like)
+        tokenizer = Tokenizer(tokenizers.Tokenizer.from_str(loaded.tokenizer_json.decode()), loaded.text)
+        return cls(
+            loaded.model,
+            lambda texts: torch.from_numpy(tokenizer.encode(texts).ids),
+            loaded.preprocess,
+            device,
+            identity=f"{loaded.architecture}, {loaded.source}",
         )
-        return cls(model, open_clip.get_tokenizer(architecture), preprocess, device)
 
     @torch.no_grad()
     def texts(self, texts: Sequence[str]) -> torch.Tensor:
         """See `Teacher`."""
-        return text_features(self._model, self._tokenize(list(texts)).to(self._device)).embedding.cpu()
+        return text_features(self._model, self._tokenize(texts).to(self._device)).embedding.cpu()
 
     @torch.no_grad()
     def images(self, pixels: np.ndarray) -> torch.Tensor:
@@ -122,15 +141,6 @@ class OpenClipTeacher:
         mean, std = (torch.tensor(each, device=self._device) for each in (self.preprocess.mean, self.preprocess.std))
         channels = ((fitted.float() / 255 - mean) / std).permute(0, 3, 1, 2)
         return image_features(self._model, channels, ()).embedding.cpu()
-
-
-@dataclass(frozen=True)
-class Taught:
-    """What a teacher says of b pairs: unit vectors [b, d] of images and texts, and the factor on their cosines."""
-
-    images: torch.Tensor
-    texts: torch.Tensor
-    scale: float
 
 
 class Memory:
@@ -155,40 +165,6 @@ class Memory:
             self._vectors[some] = made
             self._known[some] = True
         return torch.zeros(0, 0) if self._vectors is None else self._vectors[numbers]
-
-
-class Lessons:
-    """A teacher's words on each pair of a corpus, asked once: 4 d bytes for each picture and each caption.
-
-    The teacher sees a picture whole, whatever view of it the student gets.
-
-    Args:
-        teacher: who speaks.
-        pairs: the corpus that the student learns, best opened at the teacher's own size.
-    """
-
-    def __init__(self, teacher: Teacher, pairs: Pairs) -> None:
-        counts = np.array([len(texts) for texts in pairs.captions], np.int64)
-        self._teacher = teacher
-        self._pairs = pairs
-        self._first = np.cumsum(counts) - counts
-        self._captions = [text for texts in pairs.captions for text in texts]
-        self._images, self._texts = Memory(len(pairs)), Memory(len(self._captions))
-
-    def of(self, rows: torch.Tensor, choices: torch.Tensor) -> Taught:
-        """What the teacher says of a batch, on the batch's device.
-
-        Args:
-            rows: [b] pictures.
-            choices: [b] which caption of each.
-        """
-        pictures = rows.cpu().numpy()
-        images = self._images.get(pictures, lambda some: self._teacher.images(self._pairs.pixels(some)))
-        texts = self._texts.get(
-            self._first[pictures] + choices.cpu().numpy(),
-            lambda some: self._teacher.texts([self._captions[number] for number in some]),
-        )
-        return Taught(images.to(rows.device), texts.to(rows.device), self._teacher.scale)
 
 
 def _fitted(pixels: np.ndarray, spec: Preprocess) -> np.ndarray:

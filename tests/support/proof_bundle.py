@@ -22,10 +22,11 @@ from models.manifest import Calibration, Preprocess, Provenance, TextSpec
 from models.negatives.editor import Caption
 from models.open_clip_import import import_open_clip
 from models.sealed import write_atomically
+from models.training.batch import Batch
 from models.training.data import SceneArrays
 from models.training.editing import EditMaker, Vocabulary
 from models.training.features import normalised
-from models.training.objective import Batch, Objective, with_proofreading
+from models.training.objective import Objective, with_proofreading
 from models.training.recipe import ProofreadingPart
 from models.training.tokenizer import END, token_ids, train_tokenizer
 from tests.architecture.measures import ROOT

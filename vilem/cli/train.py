@@ -132,7 +132,6 @@ def _run(session: "Session", console: "Console") -> None:
 def _provenance(session: "Session", measured: "Report", cost: dict[str, float]) -> "Provenance":
     """What the manifest says of the run; the cost covers this command, from `first_step` on."""
     from models.manifest import Provenance
-    from models.training.checkpoint import recipe_digest
     from models.training.sources import data_digest
 
     plan = session.recipe
@@ -142,7 +141,7 @@ def _provenance(session: "Session", measured: "Report", cost: dict[str, float]) 
     return Provenance(
         architecture=session.materials.backbone.architecture,
         pretrained=session.materials.backbone.source,
-        recipe=recipe_digest(plan),
+        recipe=session.digest,
         data_digest=data_digest(plan.data, session.materials.pairs("train")),
         metrics=measured.metrics(),
         notes={

@@ -1,22 +1,15 @@
 """Filters against false negatives."""
 
-from collections.abc import Sequence
-
-import numpy as np
 import pytest
 
-from models.negatives.editor import Caption
 from models.negatives.filters import (
     Change,
     Exchanges,
-    Refuted,
     default_filters,
     learn_exchanges,
     synonyms,
     words_of,
 )
-from models.negatives.lexicon import Lexicon
-from models.negatives.rules import RuleEditor
 
 
 def change(old: str, new: str, *, elsewhere: str = "", likelihood: float | None = None) -> Change:
@@ -82,27 +75,3 @@ def test_the_version_follows_what_is_refused() -> None:
     assert 3 == len(
         {each.version for each in (default_filters(), default_filters(exchanges), default_filters(likelihood=2))}
     )
-
-
-def test_edits_that_the_image_does_not_refute_are_dropped() -> None:
-    """The scorer sees (original, edited) of what was made; an edit that gains the margin or more is dropped."""
-    seen: list[tuple[str, str]] = []
-
-    def scorer(pairs: Sequence[tuple[str, str]]) -> list[float]:
-        seen.extend(pairs)
-        return [0.1 if "red" in original else -0.1 for original, _ in pairs]
-
-    editor = Refuted(RuleEditor(Lexicon(), ["attribute"]), scorer)
-    captions = [Caption("a red box"), Caption("a blue box"), Caption("nothing")]
-
-    red, blue, nothing = editor.edit(captions, np.random.default_rng(0))
-
-    assert (None, None, 1) == (red, nothing, editor.dropped)
-    assert blue is not None and [("a blue box", blue.text)] == seen[1:]
-
-
-def test_a_margin_lets_more_pass() -> None:
-    """Below the margin an edit is kept."""
-    editor = Refuted(RuleEditor(Lexicon(), ["attribute"]), lambda pairs: [0.1] * len(pairs), margin=0.2)
-
-    assert editor.edit([Caption("a red box")], np.random.default_rng(0)) != [None]

@@ -1,11 +1,13 @@
 """Edits by a masked language model, with a model that says what the test wants."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from models.negatives.editor import Caption
+from models.negatives.filters import default_filters
 from models.negatives.lexicon import Lexicon
 from models.negatives.masked import Guess, MaskedEditor, MaskedSettings, in_batches
 from models.negatives.words import Word
@@ -62,6 +64,19 @@ def test_what_the_model_likes_better_is_dropped() -> None:
     assert {None} == edits(Says("zebra", original=-1.0), "a dog")
     assert {"a zebra"} == edits(Says("zebra", original=1.0), "a dog")
     assert {"a zebra"} == edits(Says("zebra", original=None), "a dog")
+
+
+@pytest.mark.parametrize(("original", "expected"), [(-1.0, True), (1.0, False), (None, False)])
+def test_likely_edits_are_marked_if_asked(original: float | None, expected: bool) -> None:
+    """Words beyond the limit mark their edit where the filter lets them pass; what is unknown is not likely."""
+    filters, model = default_filters(likelihood=math.inf), Says("zebra", original=original)
+    marking, plain = (MaskedEditor(model, Lexicon(), filters, MaskedSettings(likely=limit)) for limit in (1.0, None))
+
+    (marked,), (unmarked,) = (each.edit([Caption("a dog")], np.random.default_rng(0)) for each in (marking, plain))
+
+    assert marked is not None and unmarked is not None
+    assert (expected, False) == (marked.likely, unmarked.likely)
+    assert marking.version != plain.version
 
 
 def test_later_words_see_earlier_edits() -> None:

@@ -12,8 +12,9 @@ import torch
 from models.negatives.editor import Caption
 from models.text import Tokenizer
 from models.training.backbones import Backbone, fitted, named, own, own_preprocess
+from models.training.batch import Batch
 from models.training.editing import EditMaker, Vocabulary
-from models.training.objective import Batch, with_proofreading
+from models.training.objective import with_proofreading
 from models.training.parts import ModelPart
 from models.training.recipe import ProofreadingPart, RecipeError
 from models.training.tokenizer import token_ids

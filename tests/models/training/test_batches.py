@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.training.batch import Batch
 from models.training.batches import Batches
 from models.training.data import SceneArrays
 from models.training.editing import EditMaker, Vocabulary
-from models.training.objective import Batch
 from models.training.tokenizer import train_tokenizer
 from models.training.views import View
 from tests.models.training.edits import ColourEditor
@@ -41,12 +41,14 @@ def make_batches(count: int = 16, size: int = 4, seed: int = 1, per_caption: int
 def tensors(batch: Batch) -> dict[str, torch.Tensor]:
     """All tensors of a batch by name."""
     assert batch.edited is not None
-    return {name: value for name, value in {**vars(batch), **vars(batch.edited)}.items() if name != "edited"}
+    found = {**vars(batch), **vars(batch.edited)}
+    return {name: value for name, value in found.items() if isinstance(value, torch.Tensor)}
 
 
 def same(one: Batch, other: Batch) -> bool:
     """Whether two batches are equal in everything."""
-    return all(torch.equal(value, tensors(other)[name]) for name, value in tensors(one).items())
+    first, second = tensors(one), tensors(other)
+    return first.keys() == second.keys() and all(torch.equal(value, second[name]) for name, value in first.items())
 
 
 def texts_of(batch: Batch) -> list[str]:

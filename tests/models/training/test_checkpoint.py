@@ -87,9 +87,25 @@ def test_a_changed_recipe_has_another_checkpoint(tmp_path: Path) -> None:
     one, same = small_recipe(tmp_path), small_recipe(tmp_path)
     other = small_recipe(tmp_path, ("seed = 5", "seed = 6"))
 
-    assert recipe_digest(one) == recipe_digest(same) != recipe_digest(other)
-    assert checkpoint_path(tmp_path, one) == checkpoint_path(tmp_path, same) != checkpoint_path(tmp_path, other)
-    assert checkpoint_path(tmp_path, one).name.startswith("small-")
+    first, again, changed = (recipe_digest(each) for each in (one, same, other))
+    assert first == again != changed
+    assert checkpoint_path(tmp_path, "small", first) != checkpoint_path(tmp_path, "small", changed)
+    assert checkpoint_path(tmp_path, "small", first).name == f"small-{first[:12]}.pt"
+
+
+def test_other_weights_under_the_same_path_are_another_run(tmp_path: Path) -> None:
+    """A file that the recipe names by its path is part of what it is: its bytes count, and where they lie counts too."""
+    weights = tmp_path / "weights.pt"
+    recipe = small_recipe(
+        tmp_path, ("[optim]", f'[teacher]\nopen_clip = "ViT-B-16"\npretrained = "{weights}"\n\n[optim]')
+    )
+    weights.write_bytes(b"one")
+    first = recipe_digest(recipe)
+    weights.write_bytes(b"two")
+    second = recipe_digest(recipe)
+    weights.write_bytes(b"one")
+
+    assert first == recipe_digest(recipe) != second
 
 
 def test_a_checkpoint_is_whole_or_absent(tmp_path: Path, trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:

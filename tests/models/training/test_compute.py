@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from models.training.compute import apply, caveats, device_of, how_of, plain
+from models.open_clip_import import import_open_clip
+from models.training.compute import apply, caveats, device_of, how_of, plain, synchronise
 from models.training.objective import Objective
 from models.training.ranks import ALONE, Ranks
 from models.training.recipe import LoraPart, RecipeError
+from models.training.step import batch_norms
 from models.training.towers import build_towers
 from tests.models.training.small import small_recipe
 from tests.models.training.tiny import distance, tiny_batches, tiny_objective, tiny_recipe, tiny_trainer, weights
@@ -102,6 +104,36 @@ def test_batch_normalisation_in_parts_is_told(chunk: int, world: int, said: int)
 
     assert said == len(found)
     assert not found or "1 batch normalisations" in found[0]
+
+
+def test_norms_of_gpus_see_all_processes() -> None:
+    """On GPUs norms become torch's that exchange their sums, timm's with their activations; weights and names stay.
+
+    Then processes are one batch, and chunks still are not.
+    """
+    import_open_clip()
+    from timm.layers import BatchNormAct2d
+
+    objective = tiny_objective(plain=True)
+    objective.towers.visual.extra, objective.towers.visual.acting = nn.BatchNorm2d(3), BatchNormAct2d(3)
+    before, norm = dict(objective.named_parameters()), objective.towers.visual.extra
+    seen = torch.randn(2, 3, 4, 4)
+    expected = objective.towers.visual.acting.eval()(seen)
+
+    synchronise(objective, Ranks(0, 2), CPU)
+    synchronise(objective, ALONE, torch.device("cuda"))
+    assert norm is objective.towers.visual.extra
+    synchronise(objective, Ranks(0, 2), torch.device("cuda"))
+
+    assert isinstance(objective.towers.visual.extra, nn.SyncBatchNorm)
+    assert (
+        2 == len(batch_norms(objective)) == sum(isinstance(each, nn.SyncBatchNorm) for each in batch_norms(objective))
+    )
+    torch.testing.assert_close(expected, objective.towers.visual.acting.eval()(seen))
+    after = dict(objective.named_parameters())
+    assert before.keys() == after.keys() and all(after[name] is each for name, each in before.items())
+    assert () == caveats(objective, tiny_recipe().optim, Ranks(0, 2))
+    assert 1 == len(caveats(objective, tiny_recipe(chunk=2).optim, Ranks(0, 2)))
 
 
 def test_transformers_have_no_caveat() -> None:

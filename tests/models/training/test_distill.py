@@ -5,8 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.training.distill import Mimicry, affinity, away
-from models.training.teachers import Taught
+from models.training.distill import Lesson, Taught, affinity, away
 from tests.models.training.losses.units import gradients, units
 
 SCALE = torch.tensor(6.0, dtype=torch.float64)
@@ -114,17 +113,10 @@ def test_away_is_half_the_squared_distance_of_unit_vectors(seed: int, count: int
     assert 2 == pytest.approx(away(mine, -mine).item())
 
 
-def test_mimicry_learns_a_map_only_where_it_must() -> None:
-    """With equal dimensions nothing is learnt; with others a linear map is, and through it the student."""
-    same, other = Mimicry(4, 4), Mimicry(4, 6)
-    mine = units(0, 5, 4).float().requires_grad_()
+def test_a_lesson_is_the_affinity_at_its_temperature() -> None:
+    """Weights of the pairs and the temperature count; the lesson's own weight is for whoever sums the losses."""
+    images, texts, weights = units(0, 4, 4), units(1, 4, 4), torch.tensor([1.0, 0.0, 0.5, 1.0])
+    lesson = Lesson(_taught(2, 4), weight=7.0, temperature=2.0)
 
-    loss = other(mine, units(1, 5, 6).float(), torch.tensor([1.0, 0, 1, 1, 1]))
-    loss.backward()
-
-    assert [] == list(same.parameters())
-    assert [(6, 4)] == [tuple(each.shape) for each in other.parameters()]
-    assert all(each.grad is not None and each.grad.any() for each in other.parameters())
-    assert mine.grad is not None and mine.grad[0].any()
-    # the pair without weight
-    assert not mine.grad[1].any()
+    expected = affinity(images, texts, SCALE, lesson.taught, temperature=2.0, weights=weights)
+    torch.testing.assert_close(expected, lesson.loss(images, texts, SCALE, weights))

@@ -1,11 +1,14 @@
 """Edited captions as tensors: every label stands at the word it belongs to, whatever the tokenizer makes of the words."""
 
+import dataclasses
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer
 
-from models.negatives.edited import aligned, unedited
+from models.negatives.edited import Edited, aligned, unedited
 from models.negatives.editor import Caption
 from models.training.editing import EditMaker, Vocabulary
 from models.training.tokenizer import train_tokenizer
@@ -138,3 +141,33 @@ def test_texts_can_be_left_out(tokenizer: Tokenizer) -> None:
     assert torch.equal(alone.words, found.words)
     assert torch.equal(alone.changed, found.changed)
     assert torch.equal(alone.ids, found.ids[:, : alone.ids.shape[1]])
+
+
+class _Likely(ColourEditor):
+    """Finds all of its edits likely."""
+
+    def edit(self, captions: Sequence[Caption], rng: np.random.Generator) -> list[Edited | None]:
+        """As others, marked."""
+        return [each and dataclasses.replace(each, likely=True) for each in super().edit(captions, rng)]
+
+
+def test_likely_edits_are_for_training_alone(tokenizer: Tokenizer) -> None:
+    """What may be true of the image is drawn for steps, whose towers judge it, and not for figures."""
+    maker = EditMaker(_Likely(), tokenizer, VOCABULARY, 0.0)
+    captions, rng = [Caption("a red circle")], np.random.default_rng(0)
+
+    assert [unedited("a red circle")] == maker.draw(captions, rng)
+    assert maker.draw_each(captions, rng)[0][0].likely
+
+
+def test_likely_edits_stay_marked(tokenizer: Tokenizer) -> None:
+    """Which edits a language model finds likely goes along; where it marked none, nothing does."""
+    plain = [aligned("a red circle", "a blue circle", "mlm"), unedited("a red circle")]
+    maker = make_maker(tokenizer)
+    batch = maker.lay_out([dataclasses.replace(plain[0], likely=True), *plain])
+
+    assert batch.likely is not None
+    assert [True, False, False] == batch.likely.tolist()
+    assert [True, False] == batch.only(torch.tensor([True, False, True])).likely.tolist()
+    assert batch.each(lambda tensor: tensor).likely is batch.likely
+    assert maker.lay_out(plain).likely is None is maker.lay_out(plain).each(lambda tensor: tensor).likely

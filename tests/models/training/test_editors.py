@@ -1,7 +1,6 @@
 """Editors by recipe: sources by weight, kept edits, and filters."""
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,15 +95,28 @@ def test_without_a_cache_nothing_is_made_beforehand() -> None:
     assert [] == list(fill_cache(EditsPart(), GROUPS, seed=0))
 
 
-def test_what_the_picture_does_not_refute_is_dropped() -> None:
-    """With a scorer, edits that it finds no worse than the original are not kept."""
+def test_likely_words_are_refused_or_left_to_the_image(language_model: Path, tmp_path: Path) -> None:
+    """Where images judge, edits that the filter refuses are made and marked, kept ones too; the limit is the same."""
 
-    def undecided(pairs: Sequence[tuple[str, str]]) -> list[float]:
-        return [-1.0 if number % 2 else 0.0 for number in range(len(pairs))]
+    def marked(margin: float | None, limit: float, cache: Path | None = None) -> list[bool]:
+        part = EditsPart(
+            rules=0, masked=1, masked_lm=language_model, refuted=margin, likelihood=limit, cache=cache, most=0.2
+        )
+        edits = make_editor(part, GROUPS).edit(CAPTIONS, np.random.default_rng(0))
+        return [edit.likely for edit in edits if edit is not None]
 
-    edits = make_editor(None, GROUPS, undecided).edit(CAPTIONS, np.random.default_rng(0))
+    refused, judged = marked(None, 1.0), marked(0.0, 1.0)
 
-    assert len(CAPTIONS) // 2 == sum(edit is not None for edit in edits)
+    assert not any(refused)
+    assert len(refused) < len(judged)
+    assert any(judged) and any(marked(0.0, 1.0, tmp_path))
+    assert not any(marked(0.0, 1e9))
+
+
+def test_without_a_language_model_there_is_nothing_to_judge() -> None:
+    """Rules know nothing of likelihood: to let images judge them is refused."""
+    with pytest.raises(ValueError, match="refuted: a language model says"):
+        EditsPart(refuted=0.0)
 
 
 def test_a_missing_language_model_is_told(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """All that goes into a run, gathered from a recipe."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from models.bundle import Bundle
 from models.negatives.masked_lm import save_masked_lm
 from models.negatives.masked_training import MlmSettings, train_masked_lm
 from models.scenes.corpus import example
@@ -14,6 +16,9 @@ from models.training.data import SceneArrays
 from models.training.materials import CaptionsCut, Materials, gather
 from models.training.recipe import RecipeError
 from models.training.session import open_session
+from models.training.sources import open_pairs
+from models.training.teachers import BundleTeacher
+from tests.models.export.folders import TEXT, VIT
 from tests.models.training.small import small_recipe
 from tests.models.training.test_sources import write_jsonl
 
@@ -62,6 +67,25 @@ def test_pictures_are_trained_on_with_views_and_edits(tmp_path: Path) -> None:
     assert "red" in made.vocabulary.words
 
 
+def test_held_out_captions_are_edited_once(tmp_path: Path) -> None:
+    """Training may put many wrong words into a text; a text to judge by has one edit, whatever the recipe says."""
+    made = gather(
+        small_recipe(tmp_path, PROOFREADING, ("[optim]", "[edits]\nagain = 1.0\nkinds = {attribute = 1.0}\n\n[optim]")),
+        tmp_path / "cache",
+    )
+    judging, captions = made.judging(), [made.pairs("val").caption(row, 0) for row in range(4)] * 20
+    assert judging is not None
+    assert made.batches.edits is not None
+
+    once, often = (
+        max(sum(edit.wrong) for edit in maker.draw(captions, np.random.default_rng(0)))
+        for maker in (judging, made.batches.edits)
+    )
+
+    assert 1 == once
+    assert 1 < often
+
+
 def test_long_captions_of_pictures_are_cut_and_counted(tmp_path: Path) -> None:
     """People write long captions: the end is lost, the end marker is kept, and how many is told once."""
     with pytest.warns(CaptionsCut, match=r"4 of 4 captions \(100\.0%\) are longer than the context"):
@@ -86,6 +110,60 @@ def test_a_batch_needs_as_many_pictures(tmp_path: Path) -> None:
     """Fewer pictures than a batch is an error that names the field."""
     with pytest.raises(RecipeError, match=r"optim\.batch: a batch of 5 needs"):
         from_jsonl(tmp_path, ("batch = 2", "batch = 5"))
+
+
+@pytest.mark.parametrize("reader", ["[proofreading]\nvocabulary = 50", "[late]"])
+def test_what_reads_all_patches_refuses_towers_that_drop_some(tmp_path: Path, reader: str) -> None:
+    """A named model with patch_dropout trains alone; beside what reads its patches the recipe says what to change."""
+    config = {"embed_dim": 16, "vision_cfg": {**VIT, "patch_dropout": 0.5}, "text_cfg": TEXT}
+    (tmp_path / "dropping.json").write_text(json.dumps(config))
+    own = "[image]\nlayers = [1, 1, 1, 1]\nwidth = 4\nsize = 64\n\n[text]\ncontext_length = 64\nvocabulary = 512\nwidth = 16\nheads = 2\nlayers = 1\n"
+    model = ("dim = 16\n", ""), (own, f'[model]\nopen_clip = "{tmp_path / "dropping.json"}"\n')
+
+    gather(small_recipe(tmp_path, *model), tmp_path / "cache")
+    with pytest.raises(RecipeError, match=r"reads all patches, and open_clip dropping leaves out 50%"):
+        gather(small_recipe(tmp_path, *model, ("[optim]", f"{reader}\n\n[optim]")), tmp_path / "cache")
+
+
+def test_a_teacher_speaks_of_the_training_scenes(tmp_path: Path, tiny_bundle: Path) -> None:
+    """It sees the towers' own scenes, scaled; the run's towers are those that they are without a teacher."""
+    part = ("[optim]", f'[teacher]\nbundle = "{tiny_bundle}"\n\n[optim]')
+    plain, taught = (gather(small_recipe(tmp_path, *more), tmp_path / "cache") for more in ((), (part,)))
+    assert plain.lessons is None and taught.lessons is not None
+    rows, choices = torch.tensor([3, 0]), torch.tensor([4, 1])
+    teacher = BundleTeacher(Bundle.open(tiny_bundle))
+    seen = plain.pairs("train")
+
+    found = taught.lessons.of(rows, choices).taught
+
+    torch.testing.assert_close(teacher.images(seen.pixels(rows.numpy())), found.images)
+    torch.testing.assert_close(teacher.texts([seen.captions[3][4], seen.captions[0][1]]), found.texts)
+    gather(small_recipe(tmp_path, part, ("size = 64", "size = 32")), tmp_path / "cache")
+    assert 2 == len(list((tmp_path / "cache").glob("lessons-*")))
+    for name, value in plain.backbone.towers.state_dict().items():
+        torch.testing.assert_close(value, taught.backbone.towers.state_dict()[name], rtol=0, atol=0)
+
+
+def test_a_teacher_sees_pictures_in_its_own_way(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Pictures on disk are decoded again for it, at its size and by its rules, and not scaled from what the towers see."""
+    made = from_jsonl(tmp_path, ("[optim]", f'[teacher]\nbundle = "{tiny_bundle}"\n\n[optim]'))
+    assert made.lessons is not None
+    teacher, cache = BundleTeacher(Bundle.open(tiny_bundle)), tmp_path / "again"
+    seen = open_pairs(made.recipe.data, "train", teacher.preprocess, cache, "lower")
+    rows, first = np.arange(len(seen)), torch.zeros(len(seen), dtype=torch.long)
+
+    found = made.lessons.of(torch.arange(len(seen)), first).taught
+
+    assert (32, 64) == (seen.pixels(rows).shape[1], made.pairs("train").pixels(rows).shape[1])
+    torch.testing.assert_close(teacher.images(seen.pixels(rows)), found.images)
+    torch.testing.assert_close(teacher.texts([texts[0] for texts in seen.captions]), found.texts)
+
+
+def test_a_teacher_that_cannot_be_had_is_told(tmp_path: Path) -> None:
+    """A missing bundle and unknown weights are faults of the recipe, by the name of the part."""
+    for part in ('bundle = "nowhere"', 'open_clip = "ViT-B-16"\npretrained = "nobody"'):
+        with pytest.raises(RecipeError, match=r"^teacher: .*no(where|body)"):
+            gather(small_recipe(tmp_path, ("[optim]", f"[teacher]\n{part}\n\n[optim]")), tmp_path / "cache")
 
 
 def test_the_backbone_is_told_for_the_record(tmp_path: Path) -> None:

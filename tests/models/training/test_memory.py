@@ -6,10 +6,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from models.training.batch import Beside
 from models.training.checkpoint import resume, save_checkpoint
 from models.training.ema import Average
 from models.training.memory import Memory
-from models.training.objective import Beside
 from models.training.ranks import ALONE
 from models.training.recipe import ContrastivePart, RecipeError
 from models.training.step import How

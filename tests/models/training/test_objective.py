@@ -11,11 +11,12 @@ from torch import nn
 
 from models.negatives.edited import unedited
 from models.negatives.editor import Caption
+from models.training.batch import Batch
 from models.training.editing import EditedBatch, EditMaker, Vocabulary
 from models.training.features import ImageFeatures, image_features, text_features
 from models.training.interaction import pool_words
 from models.training.losses import contrastive, detection, preference
-from models.training.objective import Batch, Objective, read, with_proofreading
+from models.training.objective import Objective, read, with_proofreading
 from models.training.recipe import ProofreadingPart
 from models.training.tokenizer import train_tokenizer
 from models.training.towers import build_towers
@@ -230,18 +231,6 @@ def test_a_gap_among_words_hides_none_behind_it(tmp_path: Path) -> None:
     )  # fmt: skip
 
     torch.testing.assert_close(whole[edited.there], grouped[:4][edited.there], atol=1e-5, rtol=1e-4)
-
-
-def test_a_batch_is_normalised_where_it_is_used(tmp_path: Path) -> None:
-    """Bytes with the channels last become numbers with the channels first; clips keep their frames; the rest stays."""
-    towers, batch = make_towers(tmp_path), make_batch()
-    for shape, expected in (((4, 8, 8, 3), (4, 3, 8, 8)), ((4, 2, 8, 8, 3), (4, 2, 3, 8, 8))):
-        found = dataclasses.replace(batch, pixels=torch.full(shape, 255, dtype=torch.uint8)).prepared(towers)
-
-        assert expected == tuple(found.pixels.shape)
-        torch.testing.assert_close(torch.full(expected, 2.0), found.pixels)
-        assert torch.equal(batch.ids, found.ids)
-        assert found.edited is not None
 
 
 def test_several_edits_of_a_caption_meet_its_own_image(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tests.models.training.tiny import tiny_objective, tiny_recipe, tiny_trainer
         ("towers.logit_scale", "scale"),
         ("towers.logit_bias", "scale"),
         ("module.words.weight", "module"),
+        ("late.tokens.1.weight", "late"),
     ],
 )
 def test_every_weight_belongs_to_a_part(name: str, part: str) -> None:
@@ -46,6 +47,47 @@ def test_parts_have_rates_of_their_own() -> None:
     rates = {id(each): group["lr"] for group in trainable.optimizer.param_groups for each in group["params"]}
     found = {part_of(name): rates[id(each)] for name, each in objective.named_parameters()}
     assert pytest.approx({"image": 0.2, "text": 1.0, "scale": 2.0, "module": 2.0}) == found
+
+
+def test_rates_fall_with_the_depth() -> None:
+    """With a decay of a half each layer that lies above a tower's weight halves its rate; the tower's own factor stays."""
+    objective = tiny_objective()
+    trainable = Trainable(objective, tiny_recipe(layer_decay=0.5, image_rate=0.1))
+
+    rates = {id(each): group["factor"] for group in trainable.optimizer.param_groups for each in group["params"]}
+    found = {name: rates[id(each)] for name, each in objective.named_parameters()}
+
+    expected = {
+        "towers.visual.proj": 0.1,
+        "towers.visual.transformer.resblocks.1.attn.in_proj_weight": 0.05,
+        "towers.visual.transformer.resblocks.0.ln_1.bias": 0.025,
+        "towers.visual.conv1.weight": 0.0125,
+        "towers.text_projection": 1.0,
+        "towers.transformer.resblocks.0.ln_1.bias": 0.5,
+        "towers.token_embedding.weight": 0.25,
+        "towers.logit_scale": 1.0,
+        "module.words.weight": 1.0,
+    }
+    assert pytest.approx(expected) == {name: found[name] for name in expected}
+    assert len(found) == len(trainable.parameters())
+
+
+def test_low_rank_changes_are_as_deep_as_what_they_change() -> None:
+    """With LoRA and a decay the changes of a block have the block's rate."""
+    objective = tiny_objective(plain=True)
+    trainable = Trainable(objective, tiny_recipe(plain=True, layer_decay=0.5, lora=LoraPart(rank=2)))
+
+    rates = {id(each): group["factor"] for group in trainable.optimizer.param_groups for each in group["params"]}
+    found = {
+        name: rates[id(each)]
+        for name, each in objective.named_parameters()
+        if "parametrizations" in name and id(each) in rates
+    }
+
+    assert {0.25, 0.5} == {rate for name, rate in found.items() if ".visual." in name}
+    assert all(
+        (rate == 0.5) == (".1." in name.split("resblocks")[1][:3]) for name, rate in found.items() if ".visual." in name
+    )
 
 
 def test_gains_and_biases_do_not_decay() -> None:

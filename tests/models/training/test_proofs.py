@@ -8,10 +8,11 @@ import torch
 
 from models.negatives.edited import aligned, unedited
 from models.negatives.editor import Caption
+from models.training.batch import Batch
 from models.training.data import SceneArrays
 from models.training.editing import EditMaker, Vocabulary
 from models.training.features import normalised
-from models.training.objective import Batch, Objective, with_proofreading
+from models.training.objective import Objective, with_proofreading
 from models.training.proofs import editable, proofread
 from models.training.recipe import ProofreadingPart
 from models.training.tokenizer import token_ids, train_tokenizer

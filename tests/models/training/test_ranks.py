@@ -14,7 +14,7 @@ from models.training.checkpoint import CheckpointUnreadable, resume
 from models.training.ranks import ALONE, Ranks, join
 from models.training.recipe import RecipeError
 from tests.models.training.tiny import distance, tiny_recipe, tiny_trainer, weights
-from tests.models.training.two_processes import MEMORY
+from tests.models.training.two_processes import LATE, MEMORY
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -48,9 +48,9 @@ def _read(met: Path, name: str, rank: int) -> dict:
 def test_two_processes_train_as_one(met: Path, chunk: int) -> None:
     """After six steps the weights of two processes are equal, and those of one with the joint batch within 1e-5.
 
-    With hard negatives, a queue, soft targets and weights of pairs: all of them are of the joint batch.
+    With hard negatives, a queue, soft targets, weights of pairs and late interaction, whose texts differ in length: all of them are of the joint batch.
     """
-    alone = tiny_trainer(tiny_recipe(ema=0.9, contrastive=MEMORY), per_caption=2)
+    alone = tiny_trainer(tiny_recipe(ema=0.9, contrastive=MEMORY, late=LATE), per_caption=2)
     expected = [step.parts for step in alone.run()]
 
     first, second = (torch.load(met / f"chunk{chunk}-{rank}.pt", weights_only=True) for rank in range(2))
@@ -81,6 +81,14 @@ def test_rows_are_gathered_in_order_and_slopes_stay_at_home(met: Path) -> None:
         found = _read(met, "exchanges", rank)
         assert rows == found["gathered"]
         assert [[1.0] * 3] * (2 + rank) == found["slope"]
+
+
+def test_rows_of_other_lengths_are_filled_with_zeros(met: Path) -> None:
+    """Of texts of one and of two tokens every process has two of each; slopes are as long as what was given."""
+    for rank in range(2):
+        found = _read(met, "exchanges", rank)
+        assert [[[1.0, 1.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 1.0]]] == found["uneven"]
+        assert [[[1.0, 1.0]] * (1 + rank)] == found["uneven slope"]
 
 
 def test_values_are_exchanged(met: Path) -> None:

@@ -43,6 +43,7 @@ def test_a_wrong_field_is_named(tmp_path: Path, old: str, new: str, field: str) 
     ("more", "said"),
     [
         ("[schedules.detection]\nfirst = 0.0", "detection belong to proofreading"),
+        ("[schedules.late]\nfirst = 0.0", "late belong to late"),
         ("[proofreading]\nlocal = false\nwhole = false", "never sees the image"),
     ],
 )

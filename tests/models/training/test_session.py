@@ -1,11 +1,15 @@
 """A run from recipe to figures."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from models.negatives.masked_lm import save_masked_lm
+from models.negatives.masked_training import MlmSettings, train_masked_lm
 from models.scenes.captions import KINDS
+from models.scenes.corpus import example
 from models.training.data import SceneArrays
 from models.training.recipe import RecipeError
 from models.training.session import Session, open_session, scene_labels
@@ -44,6 +48,59 @@ def test_a_killed_run_loses_the_steps_since_its_checkpoint_only(tmp_path: Path, 
     assert [3] == [step.number for step in again.run()]
     for name, value in done.model.state_dict().items():
         torch.testing.assert_close(value, again.model.state_dict()[name], rtol=0, atol=0)
+
+
+def test_parts_of_a_recipe_reach_the_run(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Late interaction, a teacher, layer-wise rates and images that judge edits, from the file to the log, and through a stop.
+
+    And another language model under the same path is another run.
+    """
+    texts = [text for number in range(8) for text in example("train", number, 2, 32).captions]
+    for steps, name in ((1, "mlm"), (2, "other")):
+        training = train_masked_lm(texts, MlmSettings(steps=steps, batch=8, width=16, layers=1, vocabulary=100))
+        list(training.run())
+        save_masked_lm(training.model(), tmp_path / name)
+    parts = f"""[proofreading]
+width = 16
+vocabulary = 50
+
+[edits]
+masked = 1
+rules = 0
+masked_lm = "{tmp_path / "mlm"}"
+refuted = -0.01
+
+[late]
+width = 8
+
+[teacher]
+bundle = "{tiny_bundle}"
+
+[schedules.affinity]
+last = 0.5
+
+[optim]
+layer_decay = 0.9
+ema = 0.9"""
+    recipe = small_recipe(tmp_path, SHORT, ("[optim]", parts))
+    whole, stopped = (open_session(recipe, tmp_path / name, every=2) for name in ("whole", "stopped"))
+    steps = list(whole.run())
+    for step in stopped.run():
+        if step.number == 2:
+            break
+    resumed = open_session(recipe, tmp_path / "stopped", every=2)
+    assert [3] == [step.number for step in resumed.run()]
+
+    assert {"contrastive", "late", "affinity", "detection", "correction"} <= steps[-1].parts.keys()
+    assert any(step.looks["unrefuted"] > 0 for step in steps)
+    assert 3 < len({group["factor"] for group in whole.trainer._trainable.optimizer.param_groups})
+    for name, value in whole.trainer.objective.state_dict().items():
+        torch.testing.assert_close(value, resumed.trainer.objective.state_dict()[name], rtol=0, atol=0)
+    shutil.rmtree(tmp_path / "mlm")
+    (tmp_path / "other").rename(tmp_path / "mlm")
+    anew = open_session(recipe, tmp_path / "whole", every=2)
+    assert 0 == anew.trainer.step
+    assert whole.digest != anew.digest
 
 
 def test_measuring_covers_the_test_split_by_group(done: Session) -> None:

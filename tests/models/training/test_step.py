@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.training.objective import Batch, Objective
+from models.training.batch import Batch
+from models.training.objective import Objective
 from models.training.step import How, accumulate, batch_norms
 from tests.models.training.tiny import (
     distance,

@@ -1,9 +1,11 @@
 """Teachers: bundles and open_clip models, and what is remembered of their words."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +14,8 @@ from PIL import Image
 from models.bundle import Bundle
 from models.image import prepare
 from models.open_clip_import import import_open_clip
-from models.training.teachers import BundleTeacher, Lessons, Memory, OpenClipTeacher, Teacher
-from tests.models.export.folders import make_folder
-from tests.models.training.colours import ColourPairs
+from models.training.teachers import BundleTeacher, Memory, OpenClipTeacher, Teacher
+from tests.models.export.folders import WEIGHTS, make_folder
 
 TEXTS = ["a red square", "a dog on the left of a cat"]
 
@@ -48,7 +49,7 @@ def test_an_open_clip_model_teaches_what_open_clip_says(folder: Path, pictures: 
         seen = torch.stack([transform(Image.fromarray(each)) for each in pictures])
         images = model.encode_image(seen, normalize=True)
 
-    teacher = OpenClipTeacher.load(name)
+    teacher = OpenClipTeacher.load(name, str(folder / WEIGHTS))
 
     torch.testing.assert_close(texts, teacher.texts(TEXTS), rtol=0, atol=1e-5)
     torch.testing.assert_close(images, teacher.images(pictures), rtol=0, atol=1e-5)
@@ -67,7 +68,7 @@ def test_a_bundle_teaches_what_it_says(tiny_bundle: Path, tiny: BundleTeacher) -
 
 def test_a_teacher_is_never_trained(folder: Path, tiny: BundleTeacher, pictures: np.ndarray) -> None:
     """Its vectors have norm 1 and no gradient, and asking it changes nothing in it."""
-    model = OpenClipTeacher.load(f"local-dir:{folder}")
+    model = OpenClipTeacher.load(f"local-dir:{folder}", str(folder / WEIGHTS))
     teachers: list[Teacher] = [tiny, model]
 
     for teacher in teachers:
@@ -122,26 +123,16 @@ def test_memory_asks_for_little_at_a_time() -> None:
     assert max(sizes) <= 256
 
 
-def test_lessons_are_of_the_right_pictures_and_captions(tiny: BundleTeacher) -> None:
-    """For each pair of a batch the teacher's own vectors of its picture and its caption; pictures may differ in captions."""
-    pairs = ColourPairs(32)
-    lessons = Lessons(tiny, pairs)
-    rows, choices = torch.tensor([2, 0, 5, 2]), torch.tensor([1, 0, 0, 0])
+def test_a_teacher_says_who_it_is(folder: Path, tiny: BundleTeacher, tiny_bundle: Path, tmp_path: Path) -> None:
+    """A bundle's identity is its digest, a file's that of its bytes: other weights under the same name are another teacher."""
+    copy = tmp_path / folder.name
+    shutil.copytree(folder, copy)
+    weights = safetensors.torch.load_file(copy / WEIGHTS)
+    safetensors.torch.save_file({name: 0.5 * value for name, value in weights.items()}, copy / WEIGHTS)
 
-    found = lessons.of(rows, choices)
+    one, again, other = (
+        OpenClipTeacher.load(f"local-dir:{each}", str(each / WEIGHTS)).identity for each in (folder, folder, copy)
+    )
 
-    texts = [pairs.captions[row][choice] for row, choice in zip(rows.tolist(), choices.tolist(), strict=True)]
-    torch.testing.assert_close(tiny.texts(texts), found.texts)
-    torch.testing.assert_close(tiny.images(pairs.pixels(rows.numpy())), found.images)
-    assert tiny.scale == found.scale
-
-
-def test_lessons_look_at_each_picture_once(tiny: BundleTeacher) -> None:
-    """Over epochs no picture is decoded for the teacher twice."""
-    pairs = ColourPairs(32)
-    lessons = Lessons(tiny, pairs)
-
-    for rows in ([0, 1, 2], [2, 1, 4], [4, 0, 3]):
-        lessons.of(torch.tensor(rows), torch.zeros(3, dtype=torch.int64))
-
-    assert [0, 1, 2, 3, 4] == sorted(pairs.asked)
+    assert Bundle.open(tiny_bundle).digest == tiny.identity
+    assert one == again != other

@@ -9,16 +9,17 @@ import numpy as np
 import torch
 from torch import nn
 
+from models.manifest import TextSpec
 from models.negatives.editor import Caption
 from models.open_clip_import import import_open_clip
 from models.training.batches import Batches
 from models.training.editing import EditMaker, Vocabulary
 from models.training.loop import Trainer
-from models.training.objective import Objective, with_proofreading
+from models.training.objective import Objective, with_late, with_proofreading
 from models.training.pairs import caption_of
 from models.training.ranks import ALONE, Ranks
-from models.training.recipe import ContrastivePart, LoraPart, ProofreadingPart, Recipe, SchedulePart
-from models.training.tokenizer import train_tokenizer
+from models.training.recipe import ContrastivePart, LatePart, LoraPart, ProofreadingPart, Recipe, SchedulePart
+from models.training.tokenizer import END, train_tokenizer
 from models.training.views import View
 from tests.models.training.edits import ColourEditor
 from tests.models.training.small import TEXT
@@ -27,6 +28,7 @@ SIZE = 32
 COLOURS = ("red", "green", "blue", "pink", "yellow", "orange")
 CAPTIONS = [(f"a {colour} {shape}", f"{shape} in {colour}") for colour in COLOURS for shape in ("circle", "star")]
 TOKENIZER = train_tokenizer([text for texts in CAPTIONS for text in texts] * 20, 320)
+SPEC = TextSpec(context_length=16, causal=True, eot_id=TOKENIZER.token_to_id(END))
 PART = ProofreadingPart(width=16, heads=2, levels=2, vocabulary=20)
 
 
@@ -79,6 +81,7 @@ def tiny_recipe(
     lora: LoraPart | None = None,
     schedules: dict[str, SchedulePart] | None = None,
     contrastive: ContrastivePart | None = None,
+    late: LatePart | None = None,
     **optim: Any,  # noqa: ANN401 # fields of the part, of any type
 ) -> Recipe:
     """Six steps of eight pairs; *optim* are fields of that part."""
@@ -88,7 +91,7 @@ def tiny_recipe(
     fields["optim"] |= {"steps": 6, "learning_rate": 1e-3, "device": "cpu", **optim}
     made = Recipe.model_validate(fields)
     part = None if plain else PART
-    beside = {"lora": lora, "schedules": schedules or {}, "contrastive": contrastive or ContrastivePart()}
+    beside = {"lora": lora, "schedules": schedules or {}, "contrastive": contrastive or ContrastivePart(), "late": late}
     return made.model_copy(update={"proofreading": part, **beside})
 
 
@@ -99,6 +102,8 @@ def tiny_trainer(
     torch.set_num_threads(1)
     plain = recipe.proofreading is None
     given = objective or tiny_objective(plain=plain, drop=drop)
+    if recipe.late is not None:
+        with_late(given, recipe.late, SIZE, SPEC)
     return Trainer(recipe, given, tiny_batches(recipe.optim.batch, plain=plain, per_caption=per_caption), ranks)
 
 

@@ -9,10 +9,11 @@ import torch
 
 from models.training.checkpoint import resume, save_checkpoint
 from models.training.ranks import Ranks, join, leave
-from models.training.recipe import ContrastivePart
+from models.training.recipe import ContrastivePart, LatePart
 from tests.models.training.tiny import distance, save_weights, tiny_recipe, tiny_trainer, weights
 
 MEMORY = ContrastivePart(queue=12, soft=0.3, noise=1)
+LATE = LatePart(weight=0.5, width=8, side=2)
 
 
 def exchanges(ranks: Ranks) -> dict[str, object]:
@@ -20,6 +21,8 @@ def exchanges(ranks: Ranks) -> dict[str, object]:
     own = torch.full((2 + ranks.rank, 3), float(ranks.rank), requires_grad=True)
     joint = ranks.gather(own)
     joint.sum().backward()
+    uneven = torch.ones(1, 1 + ranks.rank, 2, requires_grad=True)
+    ranks.gather(uneven).sum().backward()
     lent = torch.nn.Linear(1, 1)
     torch.nn.init.constant_(lent.weight, float(ranks.rank))
     if ranks.first:
@@ -31,6 +34,8 @@ def exchanges(ranks: Ranks) -> dict[str, object]:
     found = {
         "gathered": joint.detach().tolist(),
         "slope": own.grad.tolist() if own.grad is not None else None,
+        "uneven": ranks.gather(uneven).tolist(),
+        "uneven slope": uneven.grad.tolist() if uneven.grad is not None else None,
         "collected": ranks.collect({"rank": ranks.rank}),
         "sum": ranks.sum(torch.tensor([1.0, float(ranks.rank)])).tolist(),
         "gradient": lent.weight.grad.tolist(),
@@ -47,7 +52,9 @@ def main(folder: Path) -> None:
     ranks = join(torch.device("cpu"))
     (folder / f"exchanges-{ranks.rank}.json").write_text(json.dumps(exchanges(ranks)))
     for chunk in (0, 3):
-        trainer = tiny_trainer(tiny_recipe(chunk=chunk, ema=0.9, contrastive=MEMORY), ranks=ranks, per_caption=2)
+        trainer = tiny_trainer(
+            tiny_recipe(chunk=chunk, ema=0.9, contrastive=MEMORY, late=LATE), ranks=ranks, per_caption=2
+        )
         parts = [step.parts for step in trainer.run()]
         save_weights(trainer, folder / f"chunk{chunk}-{ranks.rank}.pt")
         (folder / f"chunk{chunk}-{ranks.rank}.json").write_text(json.dumps(parts))
