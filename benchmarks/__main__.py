@@ -1,12 +1,12 @@
-"""Runs every benchmark in turn, but for those that train for hours: `python -m benchmarks`."""
+"""Runs every benchmark in turn, but for those that train: `python -m benchmarks`."""
 
 import importlib
 import pkgutil
 from pathlib import Path
 
 HELPERS = ("__main__", "table", "fixtures")
-# trainings of hours, or what needs a trained bundle named
-LONG = ("vilem_scenes", "proofread")
+# trainings, or what needs a trained bundle named
+LONG = ("image_towers", "proofread", "vilem_scenes")
 
 
 def main() -> None:

@@ -48,7 +48,6 @@ ARMS: Mapping[str, Fields] = {
     "- correction": {"proofreading.correction": 0.0},
     "- global": {"proofreading.whole": False},
     "- local": {"proofreading.local": False},
-    # one level is one block: it halves the module's depth too
     "- multi-level": {"proofreading.levels": 1},
     MASKED: {"edits": {"rules": 0.0, "masked": 1.0}},
 }

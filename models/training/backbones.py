@@ -10,7 +10,7 @@ from torch import nn
 from models.errors import ExportError
 from models.manifest import Preprocess, TextSpec
 from models.pretrained.load import load_open_clip
-from models.training.parts import ModelPart, ResNetPart, TimmPart
+from models.training.parts import ModelPart, ResidualPart, ResNetPart, TimmPart
 from models.training.recipe import Recipe, RecipeError
 from models.training.tokenizer import END, train_tokenizer
 from models.training.towers import MEAN, STD, build_towers
@@ -108,6 +108,8 @@ def _image_name(recipe: Recipe) -> str:
     part = recipe.image
     if isinstance(part, ResNetPart):
         return f"ModifiedResNet {part.layers} x {part.width}"
+    if isinstance(part, ResidualPart):
+        return f"residual blocks {part.channels} after {part.stem}"
     if isinstance(part, TimmPart):
         return f"timm {part.timm}"
     return f"vision transformer {part.layers} x {part.width}, patches of {part.patch}" if part else ""

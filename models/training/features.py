@@ -7,6 +7,7 @@ open_clip has three shapes of text tower (inside the model, of its own, Hugging 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -42,9 +43,24 @@ def depth(model: nn.Module) -> int:
     return len(visual.transformer.resblocks)
 
 
-def level_indices(blocks: int, count: int) -> list[int]:
-    """The *count* blocks of *blocks* after which to read, evenly spaced, the last among them (ViLEM: D/3, 2D/3, D)."""
+def level_indices(model: nn.Module, count: int) -> list[int]:
+    """The *count* blocks after which to read: evenly spaced, the last among them (ViLEM: D/3, 2D/3, D).
+
+    Of a tower whose stages halve the map, the last *count*: its first ones know little yet, in many places.
+    """
+    blocks = depth(model)
+    if count <= blocks and _halves(model.visual):
+        return list(range(blocks - count, blocks))
     return [math.ceil(blocks * (place + 1) / count) - 1 for place in range(count)]
+
+
+def _halves(visual: nn.Module) -> bool:
+    """Whether a tower's later stages have smaller maps."""
+    if not hasattr(visual, "trunk"):
+        return hasattr(visual, "layer4")
+    # a list, whatever the checker makes of a module's attributes
+    stages: Any = visual.trunk.feature_info
+    return len({stage["reduction"] for stage in stages}) > 1
 
 
 def normalised(towers: nn.Module, pixels: torch.Tensor) -> torch.Tensor:

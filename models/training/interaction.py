@@ -13,6 +13,9 @@ from torch.nn import functional
 
 from models.training.features import ImageFeatures
 
+# far below every logit, and within half precision
+_FAR = -1e4
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -23,6 +26,7 @@ class Shape:
         embedding: dimension d of the shared space.
         levels: channels of each level that is read, shallow to deep.
         width: of the module.
+        blocks: each lets words look at each other, and then at the patches of all levels.
         heads: of its attentions.
         side: a level's map is averaged down to at most so many patches a side.
         vocabulary: words that correction can answer.
@@ -34,6 +38,7 @@ class Shape:
     embedding: int
     levels: tuple[int, ...]
     width: int = 256
+    blocks: int = 2
     heads: int = 4
     side: int = 7
     vocabulary: int = 10_000
@@ -50,9 +55,9 @@ class Interaction(nn.Module):
         self.shape = shape
         self.words = nn.Linear(shape.tokens, width)
         self.levels = nn.ModuleList(Patches(channels, width, shape.side) for channels in shape.levels if shape.local)
-        self.blocks = nn.ModuleList(Block(width, shape.heads, cross=shape.local) for _ in shape.levels)
+        self.blocks = nn.ModuleList(Block(width, shape.heads, cross=shape.local) for _ in range(shape.blocks))
         self.whole = nn.Linear(shape.embedding, width) if shape.whole else None
-        self.mixed = Feedforward(3 * width, width) if shape.whole else None
+        self.mixed = nn.Sequential(nn.Linear(3 * width, width), nn.GELU()) if shape.whole else None
         out = (2 if shape.whole else 1) * width
         self.norm = nn.LayerNorm(out)
         self.detect = nn.Linear(out, 1)
@@ -82,8 +87,10 @@ class Interaction(nn.Module):
     ) -> torch.Tensor:
         """What `forward` does after `look`: words [b, w, tokens] meet patches and embeddings [b, d] of b images."""
         hidden = first = self.words(words)
-        for place, block in enumerate(self.blocks):
-            hidden = block(hidden, there, patches[place] if self.shape.local else None)
+        parts = torch.cat(list(patches), dim=1) if self.shape.local else None
+        mask = unseen(there, hidden.dtype)
+        for block in self.blocks:
+            hidden = block(hidden, mask, parts)
         if self.whole is not None and self.mixed is not None:
             # a unit vector's entries are small beside the words': brought to their size, or it would be learnt from last
             seen = self.whole(embedding * embedding.shape[-1] ** 0.5)[:, None].expand_as(first)
@@ -118,7 +125,7 @@ class Patches(nn.Module):
 
 
 class Block(nn.Module):
-    """Words look at each other in both directions (the text tower may be causal), then at the patches of a level."""
+    """Words look at each other in both directions (the text tower may be causal), then at patches."""
 
     def __init__(self, width: int, heads: int, *, cross: bool) -> None:
         super().__init__()
@@ -127,10 +134,10 @@ class Block(nn.Module):
         self.think = Feedforward(width, width)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
 
-    def forward(self, words: torch.Tensor, there: torch.Tensor, patches: torch.Tensor | None) -> torch.Tensor:
-        """[b, w, width] to the same, with patches [b, p, width] of one level."""
+    def forward(self, words: torch.Tensor, mask: torch.Tensor, patches: torch.Tensor | None) -> torch.Tensor:
+        """[b, w, width] to the same; *mask* as `unseen` makes it, patches [b, p, width]."""
         normed = self.norms[0](words)
-        words = words + self.among(normed, normed, there[:, None, None, :])
+        words = words + self.among(normed, normed, mask)
         if self.across is not None and patches is not None:
             words = words + self.across(self.norms[1](words), patches, None)
         return words + self.think(self.norms[2](words))
@@ -147,7 +154,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, queries: torch.Tensor, others: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """*mask* [b, 1, 1, m] bool: True where it may look."""
+        """*mask* [b, 1, 1, m] is added to the logits of what is looked at."""
         query = self._split(self.query(queries))
         key, value = (self._split(each) for each in self.key_value(others).chunk(2, dim=-1))
         found = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)  # [b, heads, n, width/heads]
@@ -155,6 +162,15 @@ class Attention(nn.Module):
 
     def _split(self, features: torch.Tensor) -> torch.Tensor:
         return features.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+def unseen(there: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """What attention adds to its logits [b, 1, 1, w], so that nothing looks at words that are not *there* [b, w].
+
+    A number and not -inf: a text without words, as padding makes them, then has some answer instead of none. And not
+    booleans, which torch turns into numbers in every block, after it has looked for such texts.
+    """
+    return torch.zeros(there.shape, dtype=dtype, device=there.device).masked_fill_(~there, _FAR)[:, None, None, :]
 
 
 class Feedforward(nn.Sequential):

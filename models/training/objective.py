@@ -239,13 +239,14 @@ def with_proofreading(towers: nn.Module, part: ProofreadingPart, size: int, voca
         size: side of the towers' images in pixels.
         vocabulary: words that correction can answer.
     """
-    levels = tuple(level_indices(depth(towers), part.levels))
+    levels = tuple(level_indices(towers, part.levels))
     image, text = _look(towers, size, levels)
     shape = Shape(
         tokens=text.tokens.shape[-1],
         embedding=image.embedding.shape[-1],
         levels=tuple(level.shape[1] for level in image.levels),
         width=part.width,
+        blocks=part.blocks,
         heads=part.heads,
         side=part.side,
         vocabulary=vocabulary,

@@ -94,6 +94,22 @@ class TransformerPart(Part):
         return self
 
 
+class ResidualPart(Part):
+    """Basic residual blocks (He et al. 2016), one a stage that halves the map, built by timm: for small pictures."""
+
+    channels: tuple[int, ...] = Field(min_length=1, description="of the stages")
+    stem: int = Field(gt=0, description="channels of the first convolution, which halves the picture")
+    size: int = Field(gt=0)
+    pool: Literal["max", "avg"] = Field(default="max", description="of the last map")
+
+    @model_validator(mode="after")
+    def _divides(self) -> "ResidualPart":
+        times = len(self.channels) + 1
+        if self.size % 2**times:
+            raise ValueError(f"size, channels: {self.size} cannot be halved {times} times")
+        return self
+
+
 class TimmPart(Part):
     """An image tower of timm's, such as "convnext_atto", with fresh weights."""
 
@@ -103,17 +119,20 @@ class TimmPart(Part):
 
 def _tower(data: object) -> str:
     has = (lambda name: name in data) if isinstance(data, Mapping) else (lambda name: hasattr(data, name))
+    if has("channels"):
+        return "residual"
     return "timm" if has("timm") else "transformer" if has("patch") else "resnet"
 
 
 ImageTower = Annotated[
     Annotated[ResNetPart, Tag("resnet")]
+    | Annotated[ResidualPart, Tag("residual")]
     | Annotated[TransformerPart, Tag("transformer")]
     | Annotated[TimmPart, Tag("timm")],
     Discriminator(_tower),
 ]
 # of the unions above: which alternative was read is no part of a field's name
-TAGS = frozenset(("scenes", "pictures", "resnet", "transformer", "timm"))
+TAGS = frozenset(("scenes", "pictures", "resnet", "residual", "transformer", "timm"))
 
 
 class TextTower(Part):

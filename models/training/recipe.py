@@ -109,9 +109,8 @@ class ProofreadingPart(Part):
 
     width: int = Field(default=256, gt=0, description="of the interaction module")
     heads: int = Field(default=4, gt=0)
-    levels: int = Field(
-        default=3, gt=0, description="blocks of the image tower that are read; one block of the module each"
-    )
+    blocks: int = Field(default=2, gt=0, description="of the interaction module; each looks at all levels")
+    levels: int = Field(default=3, gt=0, description="blocks or stages of the image tower that are read")
     side: int = Field(default=7, gt=0, description="a level is averaged to at most so many patches a side")
     vocabulary: int = Field(default=10_000, gt=0, description="words that correction can answer")
     detection: float = Field(default=1.0, ge=0, description="weight of the loss")

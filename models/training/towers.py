@@ -6,7 +6,7 @@ from torch import nn
 
 from models.manifest import Preprocess
 from models.open_clip_import import import_open_clip
-from models.training.parts import ImageTower, ResNetPart, TimmPart
+from models.training.parts import ImageTower, ResidualPart, ResNetPart, TimmPart
 from models.training.recipe import Recipe, RecipeError
 
 MEAN = (0.5, 0.5, 0.5)
@@ -48,6 +48,8 @@ def build_towers(recipe: Recipe, vocabulary: int) -> nn.Module:
     except RuntimeError as error:
         # timm's word for a name that it does not know
         raise RecipeError(f"image: the tower cannot be built: {error}") from error
+    if isinstance(recipe.image, ResidualPart):
+        _put_residual(towers.visual, recipe.image, recipe.dim)
     # as open_clip notes it on towers that it loads
     towers.visual.image_mean, towers.visual.image_std = MEAN, STD
     return towers
@@ -63,8 +65,27 @@ def vision_config(part: ImageTower) -> dict[str, Any]:
             "timm_pool": "avg",
             "timm_proj": "linear",
         }
+    if isinstance(part, ResidualPart):
+        # open_clip passes timm names only: this one's body is taken out again
+        return {
+            "image_size": part.size,
+            "timm_model_name": "test_resnet",
+            "timm_model_pretrained": False,
+            "timm_pool": part.pool,
+            "timm_proj": "linear",
+        }
     common = {"image_size": part.size, "layers": part.layers, "width": part.width}
     if isinstance(part, ResNetPart):
         # ModifiedResNet's attention pool has width * 32 / head_width heads
         return {**common, "head_width": 32}
     return {**common, "patch_size": part.patch, "head_width": part.head_width}
+
+
+def _put_residual(tower: nn.Module, part: ResidualPart, dim: int) -> None:
+    """Give open_clip's adapter of timm models the body that a recipe describes."""
+    from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg
+
+    blocks = tuple(ByoBlockCfg(type="basic", d=1, c=channels, s=2, gs=0, br=1.0) for channels in part.channels)
+    shape = ByoModelCfg(blocks=blocks, stem_type="3x3", stem_pool="", stem_chs=part.stem)
+    tower.trunk = ByobNet(shape, num_classes=0, global_pool=part.pool, zero_init_last=False)
+    tower.head.proj = nn.Linear(part.channels[-1], dim, bias=False)

@@ -21,7 +21,7 @@ from models.open_clip_import import import_open_clip
 from models.ort import Runtime
 from models.proof_graphs import ProofGraphs
 from models.proofreader import Proofreader
-from models.training.features import depth, image_features, level_indices, normalised, text_features
+from models.training.features import image_features, level_indices, normalised, text_features
 from models.training.interaction import Shape, pool_words
 from models.training.objective import Objective, with_proofreading
 from models.training.recipe import ProofreadingPart, Recipe, read_recipe
@@ -240,7 +240,7 @@ def test_every_shipped_recipe_keeps_little_of_an_image(path: Path) -> None:
     if part is None:
         return
     towers, side = unmade(recipe)
-    levels = level_indices(depth(towers), part.levels)
+    levels = level_indices(towers, part.levels)
     shape = Shape(1, 1, (1,) * part.levels, width=part.width, side=part.side, local=part.local)
 
     check_size(towers, shape, levels, side)

@@ -59,6 +59,18 @@ def test_edits_do_not_undo_each_other(seed: int) -> None:
     assert edit.text != "a blue dog right of a red cat"
 
 
+def test_the_share_has_several_edits() -> None:
+    """Without swaps an edit makes one word wrong: the share has from two to *most* wrong words, the rest has one."""
+    editor = Repeated(RuleEditor(Lexicon(), ("attribute",)), 0.4, 4)
+
+    errors = np.array([sum(edit.wrong) for edit in edits_of(editor, 0, 1000)])
+
+    assert set(errors.tolist()) <= {1, 2, 3, 4}
+    # a later edit may meet a word that was edited already: no more than a few do
+    assert 0.3 < (errors > 1).mean() < 0.45
+    assert all((errors == number).mean() > 0.02 for number in (2, 3, 4))
+
+
 def test_no_share_changes_nothing() -> None:
     """Share 0 gives the editor's own edits."""
     rules = RuleEditor(Lexicon())
@@ -91,9 +103,9 @@ def test_an_edit_that_cannot_be_labelled_is_not_made() -> None:
     assert edit.text == "red box"
 
 
-@pytest.mark.parametrize(("share", "most"), [(-0.1, 2), (1.1, 2), (0.5, 0)])
+@pytest.mark.parametrize(("share", "most"), [(-0.1, 2), (1.1, 2), (0.5, 1)])
 def test_settings_out_of_range_are_refused(share: float, most: int) -> None:
-    """A share is one, and there is at least one edit."""
+    """A share is one, and several edits are at least two."""
     with pytest.raises(ValueError, match="share"):
         Repeated(RuleEditor(Lexicon()), share, most)
 

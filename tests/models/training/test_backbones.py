@@ -28,6 +28,7 @@ OWN = {
     "resnet": RESNET,
     "transformer": "patch = 16\nlayers = 3\nwidth = 32\nhead_width = 16\nsize = 32",
     "timm": 'timm = "test_convnext2"\nsize = 64',
+    "residual": "channels = [8, 16]\nstem = 4\nsize = 64",
 }
 TOKENIZERS: dict[str, Callable[[Path], None]] = {"siglip": make_unigram, "convnext": make_wordpiece}
 

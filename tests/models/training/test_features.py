@@ -1,14 +1,15 @@
 """Features of the towers against open_clip's own encode functions, for every kind of tower."""
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
 from torch import nn
 
 from models.open_clip_import import import_open_clip
-from models.training.features import depth, image_features, level_indices, normalised, text_features
+from models.training.features import image_features, level_indices, normalised, text_features
 from models.training.towers import build_towers
 from tests.models.training.small import small_recipe
 
@@ -98,7 +99,7 @@ def test_texts_equal_open_clips(model: nn.Module, ids: torch.Tensor) -> None:
 def test_images_equal_open_clips(model: nn.Module) -> None:
     """With levels and without, the embeddings are those of open_clip's encode_image; levels come shallow to deep."""
     pixels = torch.randn(3, 3, SIZE, SIZE)
-    levels = level_indices(depth(model), 3)
+    levels = level_indices(model, 3)
 
     with torch.no_grad():
         expected = model.encode_image(pixels, normalize=True)
@@ -124,12 +125,17 @@ def test_padding_is_not_seen(tmp_path: Path, ids: torch.Tensor, length: int) -> 
     torch.testing.assert_close(whole.tokens[:, :length], cut.tokens)
 
 
-@pytest.mark.parametrize(
-    ("blocks", "count", "expected"), [(12, 3, [3, 7, 11]), (5, 3, [1, 3, 4]), (4, 4, [0, 1, 2, 3]), (7, 1, [6])]
-)
-def test_levels_are_evenly_spaced(blocks: int, count: int, expected: list[int]) -> None:
-    """A third, two thirds and the whole depth; one level is the last block."""
-    assert expected == level_indices(blocks, count)
+@pytest.mark.parametrize(("blocks", "count", "expected"), [(12, 3, [3, 7, 11]), (4, 4, [0, 1, 2, 3]), (7, 1, [6])])
+def test_levels_of_equal_maps_are_evenly_spaced(blocks: int, count: int, expected: list[int]) -> None:
+    """A transformer is read after a third, two thirds and the whole of its depth; one level is the last block."""
+    visual = SimpleNamespace(transformer=SimpleNamespace(resblocks=[None] * blocks))
+
+    assert expected == level_indices(cast(nn.Module, SimpleNamespace(visual=visual)), count)
+
+
+def test_levels_of_stages_are_the_last(tmp_path: Path) -> None:
+    """Of a tower whose stages halve the map the last ones are read, the first know little yet."""
+    assert [2, 3, 4] == level_indices(make_resnet(tmp_path), 3)
 
 
 def test_pixels_are_normalised_as_the_manifest_says(tmp_path: Path) -> None:

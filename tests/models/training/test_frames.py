@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.training.features import depth, image_features, level_indices, normalised
+from models.training.features import image_features, level_indices, normalised
 from models.training.frames import clip_features
 from models.video.pooling import mean_pool
 from tests.models.training.tiny import SIZE, tiny_towers
@@ -29,7 +29,7 @@ def clips() -> torch.Tensor:
 
 
 def _levels(towers: nn.Module) -> list[int]:
-    return level_indices(depth(towers), 2)
+    return level_indices(towers, 2)
 
 
 def test_one_frame_is_a_picture(towers: nn.Module, clips: torch.Tensor) -> None:

@@ -148,7 +148,7 @@ def test_texts_that_stay_are_encoded_once(tmp_path: Path) -> None:
 
     assert objective.module is not None
     with torch.no_grad():
-        levels = image_features(objective.towers, batch.pixels, (1, 3, 4))
+        levels = image_features(objective.towers, batch.pixels, objective.levels)
         tokens = text_features(objective.towers, edited.ids).tokens
         words = pool_words(tokens, edited.word_of, edited.there.shape[1])
         logits = objective.module.detection(objective.module(words, edited.there, levels))

@@ -11,6 +11,7 @@ from models.training.parts import (
     EditsPart,
     ImageTower,
     PicturesPart,
+    ResidualPart,
     ResNetPart,
     ScenesPart,
     TimmPart,
@@ -49,10 +50,11 @@ def test_data_are_told_apart_by_their_source(fields: dict[str, Any], expected: t
         ({"layers": [1, 1, 1, 1], "width": 4, "size": 64}, ResNetPart),
         ({"patch": 16, "layers": 2, "width": 64, "size": 64}, TransformerPart),
         ({"timm": "convnext_atto", "size": 64}, TimmPart),
+        ({"channels": [8, 16], "stem": 4, "size": 64}, ResidualPart),
     ],
 )
 def test_towers_are_told_apart_by_their_fields(fields: dict[str, Any], expected: type) -> None:
-    """A patch makes a transformer, a name timm's, four stages a ResNet."""
+    """A patch makes a transformer, a name timm's, four stages a ResNet, channels a small residual network."""
     adapter: TypeAdapter[Any] = TypeAdapter(ImageTower)
     found = adapter.validate_python(fields)
 
@@ -68,6 +70,10 @@ def test_towers_are_told_apart_by_their_fields(fields: dict[str, Any], expected:
         (
             [(RESNET, TEXT_AND_IMAGE.replace("size = 64", "size = 60"))],
             r": image: size, patch: 60 is no multiple of 16",
+        ),
+        (
+            [(RESNET, "channels = [8, 16]\nstem = 4\nsize = 60")],
+            r": image: size, channels: 60 cannot be halved 3 times",
         ),
         (
             [(RESNET, TEXT_AND_IMAGE.replace("width = 64", "width = 65"))],

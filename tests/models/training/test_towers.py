@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.training.parts import ImageTower, ResNetPart, TimmPart, TransformerPart
+from models.training.parts import ImageTower, ResidualPart, ResNetPart, TimmPart, TransformerPart
 from models.training.recipe import RecipeError
 from models.training.towers import MEAN, STD, build_towers, preprocess_of, vision_config
 from tests.models.training.small import small_recipe
@@ -16,6 +16,7 @@ PARTS: list[ImageTower] = [
     ResNetPart(layers=(1, 1, 1, 1), width=4, size=64),
     TransformerPart(patch=16, layers=2, width=32, head_width=16, size=64),
     TimmPart(timm="test_convnext2", size=64),
+    ResidualPart(channels=(8, 16), stem=4, size=64),
 ]
 
 
@@ -42,12 +43,22 @@ def test_sizes_are_the_recipes(tmp_path: Path, part: ImageTower) -> None:
         assert (2, 16) == towers.encode_text(torch.ones(2, 64, dtype=torch.long)).shape
 
 
+def test_a_residual_tower_has_the_recipes_stages(tmp_path: Path) -> None:
+    """The stem and every stage halve the picture, with the channels that the recipe gives them."""
+    towers = build_towers(small_recipe(tmp_path).model_copy(update={"image": PARTS[3]}), 300)
+
+    found = [(stage["num_chs"], stage["reduction"]) for stage in towers.visual.trunk.feature_info]
+
+    assert [(4, 2), (8, 4), (16, 8)] == found
+
+
 @pytest.mark.parametrize(
     ("part", "expected"),
     [
         (PARTS[0], {"layers": (1, 1, 1, 1), "width": 4, "head_width": 32}),
         (PARTS[1], {"layers": 2, "width": 32, "head_width": 16, "patch_size": 16}),
         (PARTS[2], {"timm_model_name": "test_convnext2", "timm_model_pretrained": False}),
+        (PARTS[3], {"timm_pool": "max", "timm_model_pretrained": False}),
     ],
     ids=lambda each: type(each).__name__,
 )
