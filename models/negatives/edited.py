@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from models.negatives.inflect import article
-from models.negatives.words import Word, split_words
+from models.negatives.words import Word, split_pieces, split_words
 
 ARTICLES = frozenset(("a", "an"))
 
@@ -31,8 +32,7 @@ class Edited:
     likely: bool = False
 
 
-@dataclass(frozen=True)
-class Replacement:
+class Replacement(NamedTuple):
     """Words *start* to *stop* (exclusive) of a text give way to *text*.
 
     Attributes:
@@ -62,20 +62,50 @@ def replaced(text: str, replacements: Sequence[Replacement], kind: str) -> Edite
         replacements: spans of words that do not overlap, in any order.
         kind: what to call the edit.
     """
-    words = split_words(text)
-    parts: list[str] = []
-    truth: list[tuple[int, int, tuple[str, ...]]] = []
-    done = length = 0
-    for each in sorted(replacements, key=lambda each: each.start):
-        first, last = words[each.start], words[each.stop - 1]
-        new = _cased(each.text, first.text)
-        kept = _with_article(text[done : first.start], new)
-        parts += [kept, new]
-        if not each.follows:
-            truth.append((length + len(kept), length + len(kept) + len(new), _lower(words[each.start : each.stop])))
-        length += len(kept) + len(new)
-        done = last.end
-    return _labelled("".join([*parts, text[done:]]), truth, kind)
+    edited = Spliced.of(split_pieces(text), replacements)
+    return edited.labelled(kind, split_words(edited.text))
+
+
+class Spliced(NamedTuple):
+    """A text that replacements were put into, to be labelled if it is wanted.
+
+    Attributes:
+        text: the edited text.
+        truth: (start, end) of each wrong span in characters of it, and the words, in lower case, that stood there.
+    """
+
+    text: str
+    truth: list[tuple[int, int, tuple[str, ...]]]
+
+    @classmethod
+    def of(cls, pieces: Sequence[str], replacements: Sequence[Replacement]) -> "Spliced":
+        """Put replacements, as for `replaced`, into a text that `split_pieces` cut."""
+        parts: list[str] = []
+        truth: list[tuple[int, int, tuple[str, ...]]] = []
+        done = length = 0
+        for each in sorted(replacements):
+            # word i is piece 2 i + 1
+            first, last = 2 * each.start + 1, 2 * each.stop
+            new = _cased(each.text, pieces[first])
+            kept = _with_article("".join(pieces[done:first]), new)
+            parts += [kept, new]
+            start = length + len(kept)
+            length = start + len(new)
+            if not each.follows:
+                truth.append((start, length, tuple(word.lower() for word in pieces[first:last:2])))
+            done = last
+        return cls("".join([*parts, *pieces[done:]]), truth)
+
+    def labelled(self, kind: str, words: tuple[Word, ...]) -> Edited:
+        """With a label for each of its *words*."""
+        wrong = [False] * len(words)
+        labels: list[str | None] = [None] * len(words)
+        for start, end, was in self.truth:
+            inside = [place for place, word in enumerate(words) if word.start < end and word.end > start]
+            for number, place in enumerate(inside):
+                wrong[place] = True
+                labels[place] = was[number] if len(was) == len(inside) else None
+        return Edited(self.text, words, tuple(wrong), tuple(labels), kind)
 
 
 def edited_again(first: Edited, second: Edited) -> Edited | None:
@@ -117,18 +147,6 @@ def aligned(original: str, edited: str, kind: str) -> Edited:
             wrong[new_match] = False
         old, new = old_match + 1, new_match + 1
     return Edited(edited, words, tuple(wrong), tuple(labels), kind)
-
-
-def _labelled(text: str, truth: list[tuple[int, int, tuple[str, ...]]], kind: str) -> Edited:
-    words = split_words(text)
-    wrong = [False] * len(words)
-    labels: list[str | None] = [None] * len(words)
-    for start, end, was in truth:
-        inside = [place for place, word in enumerate(words) if word.start < end and word.end > start]
-        for number, place in enumerate(inside):
-            wrong[place] = True
-            labels[place] = was[number] if len(was) == len(inside) else None
-    return Edited(text, words, tuple(wrong), tuple(labels), kind)
 
 
 def _matches(before: list[str], after: list[str]) -> list[tuple[int, int]]:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations, product
+from typing import NamedTuple
 
 from models.negatives.english import SYNONYMS
 from models.negatives.inflect import same_word, singular
-from models.negatives.words import split_words
+from models.negatives.words import lower_words
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One word that would give way to another; all in lower case.
 
     Attributes:
@@ -49,7 +49,10 @@ class Filters:
 
     def refusal(self, change: Change) -> str | None:
         """The name of the filter that refuses the change, None when all let it pass."""
-        return next((name for name, refuses in self.tests.items() if refuses(change)), None)
+        for name, refuses in self.tests.items():
+            if refuses(change):
+                return name
+        return None
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,12 @@ def default_filters(exchanges: Exchanges | None = None, *, likelihood: float = 1
 
 def synonyms(first: str, second: str) -> bool:
     """Whether the closed list has the words, or their singulars, together: synonyms, or one a kind of the other."""
-    ours, theirs = (
-        _GROUPS.get(word, frozenset()) | _GROUPS.get(singular(word), frozenset()) for word in (first, second)
-    )
-    return bool(ours & theirs)
+    return not _groups_of(first).isdisjoint(_groups_of(second))
+
+
+@lru_cache(maxsize=16_384)
+def _groups_of(word: str) -> frozenset[int]:
+    return _GROUPS.get(word, frozenset()) | _GROUPS.get(singular(word), frozenset())
 
 
 def words_of(texts: Iterable[str]) -> frozenset[str]:
@@ -105,9 +110,9 @@ def words_of(texts: Iterable[str]) -> frozenset[str]:
 
 
 # a caption edited several times over, or in several steps close together, has the same captions beside it
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4096)
 def _words_of(text: str) -> frozenset[str]:
-    return frozenset(word.text.lower() for word in split_words(text))
+    return frozenset(lower_words(text))
 
 
 def learn_exchanges(
@@ -167,7 +172,10 @@ def _exchanged(bags: Sequence[frozenset[str]]) -> Iterator[tuple[str, str]]:
 
 
 def _occurs(word: str, words: frozenset[str]) -> bool:
-    return word in words or any(same_word(word, each) for each in words if each[:2] == word[:2])
+    if word in words:
+        return True
+    start = word[:2]
+    return any(same_word(word, each) for each in [each for each in words if each[:2] == start])
 
 
 def _digest(text: str) -> str:

@@ -64,7 +64,7 @@ def is_plural(noun: str) -> bool:
 
 def same_word(first: str, second: str) -> bool:
     """Whether two words in lower case are forms of one: run, runs, running; dog, dogs, dog's; tall, taller."""
-    return bool(_stems(first) & _stems(second))
+    return not _stems(first).isdisjoint(_stems(second))
 
 
 @lru_cache(maxsize=65536)

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from models.negatives import english
 from models.negatives.inflect import is_plural, singular
+from models.negatives.pools import Pool
 from models.negatives.words import split_words
 
 Tag = Literal["noun", "adjective", "verb", "number", "preposition", "other"]
@@ -16,13 +17,15 @@ TAGS: tuple[Tag, ...] = get_args(Tag)
 
 _BEFORE_NOUN = english.DETERMINERS | frozenset(english.NUMBERS) | frozenset(english.ATTRIBUTE_CLASS)
 _AFTER_NOUN = english.PLACE_WORDS | english.GRAMMAR | english.CONJUNCTIONS | english.AUXILIARIES
+_CLOSED = (*english.NUMBERS, *english.ATTRIBUTE_CLASS, *sorted(english.PLACE_WORDS | english.STOP_WORDS))
 # fewer sightings tell nothing
 _LEAST = 3
 # a word that stands at the end of a noun phrase this often is a noun, whatever else it may be
 _NOUN_SHARE, _VERB_SHARE = 0.2, 0.45
 
 
-@dataclass(frozen=True)
+# compared by identity: what was made of texts is kept by the lexicon it was made with
+@dataclass(frozen=True, eq=False)
 class Lexicon:
     """Which part of speech a word is.
 
@@ -66,7 +69,21 @@ class Lexicon:
             words: (W) in lower case.
             broken: (W) True where punctuation stands before the word.
         """
-        return tuple(self._tag(words, broken, place) for place in range(len(words)))
+        alone, tag = self._alone, self._tag
+        found: list[Tag] = [
+            alone[word] if word in alone else tag(words, broken, place) for place, word in enumerate(words)
+        ]  # fmt: skip
+        return tuple(found)
+
+    @cached_property
+    def _alone(self) -> dict[str, Tag]:
+        """Words of the closed lists and of the corpus whose part of speech does not depend on their neighbours."""
+        found: dict[str, Tag] = {}
+        for word in (*_CLOSED, *self.learnt):
+            tag = closed(word) or self.learnt.get(word)
+            if tag is not None and tag != "verb" and word not in english.SIDES:
+                found[word] = tag
+        return found
 
     def _tag(self, words: Sequence[str], broken: Sequence[bool], place: int) -> Tag:
         word = words[place]
@@ -82,15 +99,28 @@ class Lexicon:
             return "noun"
         return found
 
-    @cached_property
-    def _by_number(self) -> dict[bool, tuple[str, ...]]:
-        return {
-            number: tuple(word for word in self.nouns if is_plural(word) == number) for number in (False, True)
-        }  # fmt: skip
+    def nouns_like(self, noun: str) -> Pool:
+        """The corpus's nouns of the same number, singular or plural, that say what there is to see."""
+        return self._nouns_by_number[is_plural(noun)]
 
-    def nouns_like(self, noun: str) -> tuple[str, ...]:
-        """The corpus's nouns of the same number, singular or plural, in order of the alphabet."""
-        return self._by_number[is_plural(noun)]
+    def attributes_like(self, word: str) -> Pool:
+        """The other attributes of an attribute's class: those of the corpus where it has any, else all."""
+        return self._attributes_by_word[word]
+
+    @cached_property
+    def _nouns_by_number(self) -> dict[bool, Pool]:
+        nouns = [noun for noun in self.nouns if noun not in english.EMPTY_NOUNS]
+        return {
+            number: Pool([noun for noun in nouns if is_plural(noun) == number], self.nouns) for number in (False, True)
+        }
+
+    @cached_property
+    def _attributes_by_word(self) -> dict[str, Pool]:
+        found: dict[str, Pool] = {}
+        for word, name in english.ATTRIBUTE_CLASS.items():
+            others = sorted(english.ATTRIBUTES[name] - {word})
+            found[word] = Pool([other for other in others if other in self.attributes] or others, self.attributes)
+        return found
 
 
 def closed(word: str) -> Tag | None:

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
-from models.negatives.english import DETERMINERS, NEGATIONS
+from models.negatives.english import NEGATIONS
 from models.negatives.lexicon import Lexicon, Tag
-from models.negatives.words import Word, split_words
+from models.negatives.words import Word, split_pieces, words_at
 
 
-@dataclass(frozen=True)
-class NounPhrase:
+class NounPhrase(NamedTuple):
     """Words *start* to *head*, modifiers then a noun; *start* is after the article or number."""
 
     start: int
@@ -28,68 +28,114 @@ class Parsed:
 
     Attributes:
         text: as it was written.
-        words: (W).
+        pieces: (2 W + 1) the text cut at its words, see `split_pieces`.
         lower: (W) the words in lower case.
         tags: (W) their parts of speech.
         broken: (W) True where something other than space stands before the word.
     """
 
     text: str
-    words: tuple[Word, ...]
+    pieces: tuple[str, ...]
     lower: tuple[str, ...]
     tags: tuple[Tag, ...]
     broken: tuple[bool, ...]
 
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """(W) the words as they are written."""
+        return words_at(self.pieces)
+
     @cached_property
     def phrases(self) -> tuple[NounPhrase, ...]:
         """Noun phrases in order, those that are denied left out."""
-        return tuple(each for each in _noun_phrases(self) if not self.denied(each.start))
+        return tuple(self._phrases(0, len(self.tags)))
+
+    @cached_property
+    def said(self) -> frozenset[tuple[str, str]]:
+        """Every (modifier, noun) of a phrase, in lower case."""
+        words = self.lower
+        return frozenset([(words[place], words[head]) for start, head in self.phrases for place in range(start, head)])
+
+    @cached_property
+    def phrase_of(self) -> dict[int, NounPhrase]:
+        """The noun phrase that a word stands in, by the word's place."""
+        return {place: phrase for phrase in self.phrases for place in range(phrase.start, phrase.head + 1)}
+
+    def is_head(self, place: int) -> bool:
+        """Whether the word is the noun that a phrase is about."""
+        return self.tags[place] == "noun" and place in self.phrase_of and self.phrase_of[place].head == place
+
+    def phrases_near(self, places: Sequence[int]) -> list[NounPhrase]:
+        """Those that other words at some places, in order, could make others than they are, or could have made such."""
+        found: list[NounPhrase] = []
+        for place in places:
+            # a word decides the tags on both sides of it, these where a phrase begins and ends, and it may deny the
+            # phrases that begin up to three words after it
+            first, last = max(0, place - 2), place + 3
+            while first and self._inside(first) and self._inside(first - 1) and not self.broken[first]:
+                first -= 1
+            found += self._phrases(first, last)
+        return list(dict.fromkeys(found))
 
     def denied(self, place: int) -> bool:
         """Whether "no", "not" or "without" stands shortly before the word, in the same part of the sentence."""
-        for before in range(place, max(-1, place - 4), -1):
-            if before < place and self.lower[before] in NEGATIONS:
-                return True
-            if self.broken[before]:
-                return False
-        return False
+        return place in self.denials
+
+    @cached_property
+    def denials(self) -> frozenset[int]:
+        """Places of the words that are denied."""
+        found: set[int] = set()
+        for place, word in enumerate(self.lower):
+            if word in NEGATIONS:
+                for after in range(place + 1, min(place + 4, len(self.lower))):
+                    if self.broken[after]:
+                        break
+                    found.add(after)
+        return frozenset(found)
 
     def written(self, start: int, stop: int) -> str:
         """Words *start* to *stop* (exclusive) in lower case, one space between."""
         return " ".join(self.lower[start:stop])
 
+    def _inside(self, place: int) -> bool:
+        """Whether the word may stand in a noun phrase: articles and numbers have tags of their own."""
+        return self.tags[place] in ("noun", "adjective")
+
+    def _phrases(self, first: int, last: int) -> list[NounPhrase]:
+        """Noun phrases of the runs of such words that begin at word *first*, or after it and not after *last*."""
+        found: list[NounPhrase] = []
+        # of the run that is open: its first word and its last noun
+        start = head = -1
+        for place in range(first, len(self.tags)):
+            tag = self.tags[place]
+            inside = tag in ("noun", "adjective")
+            if start >= 0 and (not inside or self.broken[place]):
+                if head >= 0 and start not in self.denials:
+                    found.append(NounPhrase(start, head))
+                start = head = -1
+            if start < 0 and place > last:
+                break
+            if inside:
+                start = place if start < 0 else start
+                head = place if tag == "noun" else head
+        if head >= 0 and start not in self.denials:
+            found.append(NounPhrase(start, head))
+        return found
+
 
 def parse(text: str, lexicon: Lexicon) -> Parsed:
     """Take a caption apart."""
-    words = split_words(text)
-    lower = tuple(word.text.lower() for word in words)
-    broken = breaks(text, words)
-    return Parsed(text, words, lower, lexicon.tag(lower, broken), broken)
+    pieces = split_pieces(text)
+    # most captions are in lower case as they are
+    lower = tuple(pieces[1::2] if text == text.lower() else [word.lower() for word in pieces[1::2]])
+    # most stand one space apart
+    broken = (True, *[gap != " " and bool(gap.strip()) for gap in pieces[2:-1:2]]) if lower else ()
+    return Parsed(text, tuple(pieces), lower, lexicon.tag(lower, broken), broken)
 
 
-def breaks(text: str, words: Sequence[Word]) -> tuple[bool, ...]:
-    """For each word whether punctuation, or nothing at all, stands before it."""
-    ends = [0, *(word.end for word in words)]
-    return tuple(
-        not place or bool(text[ends[place] : word.start].strip()) for place, word in enumerate(words)
-    )  # fmt: skip
-
-
-def _noun_phrases(parsed: Parsed) -> list[NounPhrase]:
-    found: list[NounPhrase] = []
-    place = 0
-    while place < len(parsed.words):
-        end = place
-        while end < len(parsed.words) and _inside(parsed, place, end):
-            end += 1
-        nouns = [each for each in range(place, end) if parsed.tags[each] == "noun"]
-        if nouns:
-            found.append(NounPhrase(place, nouns[-1]))
-        place = max(end, place + 1)
-    return found
-
-
-def _inside(parsed: Parsed, start: int, place: int) -> bool:
-    if parsed.tags[place] not in ("noun", "adjective") or parsed.lower[place] in DETERMINERS:
-        return False
-    return place == start or not parsed.broken[place]
+# an edited caption is taken apart to be judged, and again where it is edited once more; the captions of a few thousand
+# pictures return every epoch, those of more seldom before others have taken their place: 15 to 30 MB
+@lru_cache(maxsize=4096)
+def parsed_once(text: str, lexicon: Lexicon) -> Parsed:
+    """What `parse` gives, kept for when the same text comes again soon."""
+    return parse(text, lexicon)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from models.negatives.english import DETERMINERS, NUMBERS
 from models.negatives.inflect import singular
 from models.negatives.lexicon import Lexicon
-from models.negatives.phrases import Parsed, parse
+from models.negatives.phrases import NounPhrase, Parsed, parse
 
 Pair = tuple[str, str]
 
@@ -26,7 +26,8 @@ class Said:
     @classmethod
     def learn(cls, captions: Iterable[str], lexicon: Lexicon) -> "Said":
         """Collect those of some captions."""
-        return cls(frozenset(pair for caption in captions for pair in _pairs(parse(caption, lexicon))))
+        parsed = (parse(caption, lexicon) for caption in captions)
+        return cls(frozenset(pair for each in parsed for pair in _pairs(each, each.phrases)))
 
     @property
     def version(self) -> str:
@@ -35,13 +36,22 @@ class Said:
 
     def new_pairs(self, before: Parsed, after: Parsed) -> frozenset[Pair]:
         """What an edited caption says of a thing that neither the corpus nor the original does."""
-        return frozenset(_pairs(after)) - self.pairs - frozenset(_pairs(before))
+        new = _pairs(after, _touched(before, after)) - self.pairs
+        return frozenset(new - _pairs(before, before.phrases)) if new else frozenset()
 
 
-def _pairs(parsed: Parsed) -> list[Pair]:
-    return [
-        (word, singular(parsed.lower[phrase.head]))
-        for phrase in parsed.phrases
-        for place in phrase.modifiers
-        if (word := parsed.lower[place]) not in DETERMINERS and word not in NUMBERS
-    ]
+def _touched(before: Parsed, after: Parsed) -> Iterable[NounPhrase]:
+    """The noun phrases of an edited caption that may say what the original does not: no changed word is near the others."""
+    if before.broken != after.broken:
+        return after.phrases
+    both = enumerate(zip(before.lower, after.lower, strict=True))
+    return after.phrases_near([place for place, (was, now) in both if was != now])
+
+
+def _pairs(parsed: Parsed, phrases: Iterable[NounPhrase]) -> set[Pair]:
+    return {
+        (word, singular(parsed.lower[head]))
+        for start, head in phrases
+        for word in parsed.lower[start:head]
+        if word not in DETERMINERS and word not in NUMBERS
+    }

@@ -1,79 +1,80 @@
 """Swaps inside a caption: two attributes, or two nouns, change places."""
 
-from itertools import combinations
+from functools import lru_cache
 
-from models.negatives.changes import Replacements
 from models.negatives.edited import Replacement
 from models.negatives.english import ATTRIBUTE_CLASS, DETERMINERS, EMPTY_NOUNS, NUMBERS, SYMMETRIC
 from models.negatives.filters import synonyms
 from models.negatives.inflect import is_plural, same_word
 from models.negatives.phrases import NounPhrase, Parsed
 
+Swap = tuple[Replacement, Replacement]
 
-def attribute_swaps(parsed: Parsed) -> list[Replacements]:
-    """Two attributes of one class, of two different things."""
-    found: list[Replacements] = []
-    pairs = _pairs(parsed)
-    for first, second in combinations(parsed.phrases, 2):
-        if parsed.lower[first.head] == parsed.lower[second.head] or parsed.lower[second.head] in EMPTY_NOUNS:
+
+def attribute_swaps(parsed: Parsed, place: int) -> list[Swap]:
+    """The attribute at *place* and each other of its class, of another thing."""
+    words, mine = parsed.lower, parsed.lower[place]
+    name, own = ATTRIBUTE_CLASS.get(mine), parsed.phrase_of.get(place)
+    if name is None or own is None or place == own.head:
+        return []
+    found: list[Swap] = []
+    thing = words[own.head]
+    for other in parsed.phrases:
+        other_thing = words[other.head]
+        if other_thing == thing or (thing if other < own else other_thing) in EMPTY_NOUNS:
             continue
-        for one in first.modifiers:
-            for other in second.modifiers:
-                mine, theirs = parsed.lower[one], parsed.lower[other]
-                swapped = {(theirs, parsed.lower[first.head]), (mine, parsed.lower[second.head])}
-                if _same_class(mine, theirs) and not swapped <= pairs:
-                    found.append(_swap(parsed, one, other))
+        for turn in other.modifiers:
+            yours = words[turn]
+            if ATTRIBUTE_CLASS.get(yours) != name or not _can_trade_attributes(mine, yours):
+                continue
+            if not parsed.said.issuperset(((yours, thing), (mine, other_thing))):
+                found.append(_swap(parsed, place, turn))
     return found
 
 
-def noun_swaps(parsed: Parsed) -> list[Replacements]:
-    """Two nouns of the same number, unless the sentence would be as true as before."""
-    found: list[Replacements] = []
-    pairs = _pairs(parsed)
-    for first, second in combinations(parsed.phrases, 2):
-        mine, theirs = parsed.lower[first.head], parsed.lower[second.head]
-        if not _can_trade(mine, theirs) or _symmetric(parsed, first, second):
+def noun_swaps(parsed: Parsed, place: int) -> list[Swap]:
+    """The noun at *place* and each other of its number, unless the sentence would be as true as before."""
+    if not parsed.is_head(place):
+        return []
+    found: list[Swap] = []
+    words, mine, own = parsed.lower, parsed.lower[place], parsed.phrase_of[place]
+    ours = frozenset(words[own.start : place])
+    for other in parsed.phrases:
+        yours = words[other.head]
+        if other == own or not _can_trade_nouns(mine, yours):
             continue
-        swapped = {(each, theirs) for each in _modifiers(parsed, first)}
-        swapped |= {(each, mine) for each in _modifiers(parsed, second)}
-        if not swapped or not swapped <= pairs:
-            found.append(_swap(parsed, first.head, second.head))
+        theirs = frozenset(words[other.start : other.head])
+        if ours == theirs and _joined(parsed, *sorted((own, other))):
+            continue
+        swapped = [(each, yours) for each in ours] + [(each, mine) for each in theirs]
+        if not swapped or not parsed.said.issuperset(swapped):
+            found.append(_swap(parsed, place, other.head))
     return found
 
 
-def _same_class(first: str, second: str) -> bool:
-    mine, theirs = ATTRIBUTE_CLASS.get(first), ATTRIBUTE_CLASS.get(second)
-    return mine is not None and mine == theirs and not same_word(first, second) and not synonyms(first, second)
+# captions use the same few thousand pairs of words again and again
+@lru_cache(maxsize=16_384)
+def _can_trade_attributes(first: str, second: str) -> bool:
+    return not same_word(first, second) and not synonyms(first, second)
 
 
-def _can_trade(first: str, second: str) -> bool:
+@lru_cache(maxsize=16_384)
+def _can_trade_nouns(first: str, second: str) -> bool:
     if {first, second} & EMPTY_NOUNS or is_plural(first) != is_plural(second):
         return False
     return not same_word(first, second) and not synonyms(first, second)
 
 
-def _symmetric(parsed: Parsed, first: NounPhrase, second: NounPhrase) -> bool:
-    """Whether only words that join equals stand between, and neither noun has a modifier that the other lacks."""
-    between = {
-        word
-        for place in range(first.head + 1, second.start)
-        if (word := parsed.lower[place]) not in DETERMINERS and word not in NUMBERS
-    }
-    return between <= SYMMETRIC and _modifiers(parsed, first) == _modifiers(parsed, second)
-
-
-def _pairs(parsed: Parsed) -> frozenset[tuple[str, str]]:
-    """Every (modifier, noun) that the caption says."""
-    return frozenset(
-        (word, parsed.lower[phrase.head]) for phrase in parsed.phrases for word in _modifiers(parsed, phrase)
+def _joined(parsed: Parsed, first: NounPhrase, second: NounPhrase) -> bool:
+    """Whether only words that join equals stand between."""
+    return all(
+        word in SYMMETRIC or word in DETERMINERS or word in NUMBERS
+        for word in parsed.lower[first.head + 1 : second.start]
     )
 
 
-def _modifiers(parsed: Parsed, phrase: NounPhrase) -> frozenset[str]:
-    return frozenset(parsed.lower[phrase.start : phrase.head])
-
-
-def _swap(parsed: Parsed, first: int, second: int) -> Replacements:
+def _swap(parsed: Parsed, one: int, other: int) -> Swap:
+    first, second = sorted((one, other))
     return (
         Replacement(first, first + 1, parsed.lower[second]),
         Replacement(second, second + 1, parsed.lower[first]),

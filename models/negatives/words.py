@@ -4,18 +4,19 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import accumulate
+from typing import NamedTuple
 
 # inside a word: between letters ("t-shirt", "man's", both apostrophes and both hyphens), between digits ("1,000", "2.5")
 _JOINS_LETTERS = frozenset("'’-‐‑")
 _JOINS_DIGITS = frozenset(".,")
 
-_ASCII_WORD = re.compile(r"[A-Za-z0-9]+(?:(?:['-]|(?<=[0-9])[.,](?=[0-9]))[A-Za-z0-9]+)*")
+_ASCII_WORD = re.compile(r"([A-Za-z0-9]+(?:(?=['.,-])(?:['-]|(?<=[0-9])[.,](?=[0-9]))[A-Za-z0-9]+)*)")
 
 
-@dataclass(frozen=True)
-class Word:
+# a tuple: a training step makes thousands of them, and a dataclass takes three times as long
+class Word(NamedTuple):
     """A word as it is written; `text[start:end]` of the text it stands in, in characters."""
 
     text: str
@@ -25,10 +26,34 @@ class Word:
 
 def split_words(text: str) -> tuple[Word, ...]:
     """The words in order; punctuation and symbols are none, each ideograph is a word, marks stay with their letter."""
+    return words_at(split_pieces(text))
+
+
+def words_at(pieces: Sequence[str]) -> tuple[Word, ...]:
+    """The words of a text that `split_pieces` cut."""
+    ends = list(accumulate(map(len, pieces)))
+    # what Word._make does, without a call of Python for each word
+    return tuple(map(partial(tuple.__new__, Word), zip(pieces[1::2], ends[::2], ends[1::2], strict=False)))
+
+
+def split_pieces(text: str) -> list[str]:
+    """The text cut at its W words into 2 W + 1 pieces: in turn what is no word, maybe "", and a word."""
     if text.isascii():
         # the same rules, several times as fast: a training step splits thousands of captions
-        return tuple(Word(found.group(), found.start(), found.end()) for found in _ASCII_WORD.finditer(text))
-    return tuple(Word(text[start:end], start, end) for start, end in _spans(text))
+        return _ASCII_WORD.split(text)
+    pieces: list[str] = []
+    done = 0
+    for start, end in _spans(text):
+        pieces += [text[done:start], text[start:end]]
+        done = end
+    return [*pieces, text[done:]]
+
+
+def lower_words(text: str) -> list[str]:
+    """The words in lower case, without their places."""
+    if text.isascii():
+        return _ASCII_WORD.findall(text.lower())
+    return [word.lower() for word in split_pieces(text)[1::2]]
 
 
 def token_words(offsets: Sequence[tuple[int, int]], words: Sequence[Word]) -> list[int]:
@@ -42,12 +67,21 @@ def token_words(offsets: Sequence[tuple[int, int]], words: Sequence[Word]) -> li
     Returns:
         T indices.
     """
-    ends = [word.end for word in words]
-    return [_word_at(start, end, words, ends) for start, end in offsets]
+    starts, ends = [word.start for word in words], [word.end for word in words]
+    found: list[int] = []
+    for start, end in offsets:
+        place = bisect_right(ends, start)
+        if place < len(ends) and end > ends[place]:
+            place = _largest_part(start, end, words, place)
+        # what ends before the next word does can be of this word alone
+        elif place == len(ends) or end <= starts[place] or start >= end:
+            place = -1
+        found.append(place)
+    return found
 
 
-def _word_at(start: int, end: int, words: Sequence[Word], ends: list[int]) -> int:
-    place, best, most = bisect_right(ends, start), -1, 0
+def _largest_part(start: int, end: int, words: Sequence[Word], place: int) -> int:
+    best, most = -1, 0
     while place < len(words) and words[place].start < end:
         shared = min(end, words[place].end) - max(start, words[place].start)
         if shared > most:

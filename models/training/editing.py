@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -136,18 +137,14 @@ class EditMaker:
     def lay_out(self, edits: Sequence[Edited], owner: Sequence[int] | None = None) -> EditedBatch:
         """Texts to tensors; without *owner*, text i is of pair i."""
         encodings = self._tokenizer.encode_batch([edit.text for edit in edits])
-        tokens = max(len(encoding.ids) for encoding in encodings)
-        words = max(1, *(len(edit.words) for edit in edits))
-        ids = torch.zeros(len(edits), tokens, dtype=torch.long)
-        word_of = torch.full((len(edits), tokens), -1)
-        there, wrong = torch.zeros(2, len(edits), words, dtype=torch.bool)
-        for row, (edit, encoding) in enumerate(zip(edits, encodings, strict=True)):
-            ids[row, : len(encoding.ids)] = torch.tensor(encoding.ids)
-            of = token_words(encoding.offsets, edit.words)
-            word_of[row, : len(encoding.ids)] = torch.tensor(of)
-            # a word that the context cuts off has no token
-            there[row, sorted({place for place in of if place >= 0})] = True
-            wrong[row, : len(edit.words)] = torch.tensor(edit.wrong, dtype=torch.bool)
+        ids = _table([encoding.ids for encoding in encodings], 0, torch.long)
+        both = zip(edits, encodings, strict=True)
+        word_of = _table([token_words(encoding.offsets, edit.words) for edit, encoding in both], -1, torch.long)
+        wrong = _table([edit.wrong for edit in edits], 0, torch.bool)
+        # a word that the context cuts off has no token
+        there = torch.zeros_like(wrong)
+        rows, tokens = (word_of >= 0).nonzero(as_tuple=True)
+        there[rows, word_of[rows, tokens]] = True
         wrong &= there
         places, targets = self._corrections(edits, there)
         owners = torch.arange(len(edits)) if owner is None else torch.tensor(owner, dtype=torch.long)
@@ -155,11 +152,23 @@ class EditMaker:
         return EditedBatch(ids, word_of, there, wrong, places, targets, owners, likely)
 
     def _corrections(self, edits: Sequence[Edited], there: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        seen = there.numpy()
         found = [
-            (row, place, self.vocabulary.index(word))
+            (row, place, index)
             for row, edit in enumerate(edits)
             for place, word in enumerate(edit.should_be)
-            if self.vocabulary.index(word) >= 0 and there[row, place]
+            # most words are right, and have none
+            if word is not None and (index := self.vocabulary.index(word)) >= 0 and seen[row, place]
         ]
         table = torch.tensor(found, dtype=torch.long).reshape(-1, 3)
         return table[:, :2], table[:, 2]
+
+
+def _table(rows: Sequence[Sequence[int]], rest: int, dtype: torch.dtype) -> torch.Tensor:
+    """Rows of several lengths as a table [rows, at least 1] of the longest's, *rest* after the others' ends."""
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    table = np.full((len(rows), max(1, lengths.max())), rest)
+    table[np.arange(table.shape[1]) < lengths[:, None]] = np.fromiter(
+        chain.from_iterable(rows), np.int64, lengths.sum()
+    )
+    return torch.from_numpy(table).to(dtype)

@@ -1,5 +1,8 @@
 """Other words in a word's place."""
 
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
 import numpy as np
 import pytest
 
@@ -17,6 +20,8 @@ from models.negatives.edited import replaced
 from models.negatives.lexicon import Lexicon
 from models.negatives.phrases import Parsed, parse
 
+Change = TypeVar("Change", Replacements, Choice)
+
 
 def parsed(text: str) -> Parsed:
     """By the closed lists alone."""
@@ -26,6 +31,12 @@ def parsed(text: str) -> Parsed:
 def texts(text: str, found: list[Replacements]) -> set[str]:
     """All texts that the replacements give."""
     return {replaced(text, each, "x").text for each in found}
+
+
+def everywhere(text: str, changes: Callable[[Parsed, int], Sequence[Change]]) -> list[Change]:
+    """The changes of each word."""
+    whole = parsed(text)
+    return [change for place in range(len(whole.lower)) for change in changes(whole, place)]
 
 
 def drawn(choices: list[Choice]) -> list[Replacements]:
@@ -50,7 +61,7 @@ def drawn(choices: list[Choice]) -> list[Replacements]:
 )
 def test_relations_are_turned_round(text: str, expected: str) -> None:
     """A relation becomes its opposite."""
-    assert expected in texts(text, relation_flips(parsed(text)))
+    assert expected in texts(text, everywhere(text, relation_flips))
 
 
 @pytest.mark.parametrize(
@@ -58,22 +69,32 @@ def test_relations_are_turned_round(text: str, expected: str) -> None:
 )
 def test_what_is_no_relation_stays(text: str) -> None:
     """Parts of verbs, the ground under everything, equal things on both sides and denials are not turned."""
-    assert [] == relation_flips(parsed(text))
+    assert [] == everywhere(text, relation_flips)
+
+
+def test_a_relation_is_that_of_each_word_it_changes() -> None:
+    """Of "top left" the second word changes, of "behind", for which three stand, the first; what changes tells no more."""
+    found = {
+        text: [place for place in range(4) if relation_flips(parsed(text), place)]
+        for text in ("a cup top left", "a cup behind it", "cups higher than boxes")
+    }
+
+    assert {"a cup top left": [3], "a cup behind it": [2], "cups higher than boxes": [1]} == found
 
 
 def test_counts_change_with_their_nouns() -> None:
     """A number changes by one or two, never to none; the noun follows between one and more."""
     assert {"one red cup", "three red cups", "four red cups"} == texts(
-        "two red cups", count_changes(parsed("two red cups"))
+        "two red cups", everywhere("two red cups", count_changes)
     )
-    assert {"two boxes", "three boxes"} == texts("one box", count_changes(parsed("one box")))
+    assert {"two boxes", "three boxes"} == texts("one box", everywhere("one box", count_changes))
 
 
 def test_a_noun_that_follows_its_number_is_no_error() -> None:
     """In "two boxes" for "one box" the number alone is wrong: a detector could tell a plural without the image."""
     (edited,) = [
         edit
-        for change in count_changes(parsed("one box"))
+        for change in everywhere("one box", count_changes)
         if (edit := replaced("one box", change, "count")).text == "two boxes"
     ]
 
@@ -83,14 +104,14 @@ def test_a_noun_that_follows_its_number_is_no_error() -> None:
 
 def test_one_that_counts_nothing_stays() -> None:
     """ "One" that stands for something is no number."""
-    assert [] == count_changes(parsed("this one box, no one here"))
+    assert [] == everywhere("this one box, no one here", count_changes)
 
 
 def test_attributes_stay_in_their_class() -> None:
     """An attribute gives way to another one of its class, of the corpus where there is one."""
     lexicon = Lexicon(attributes={"red": 2, "blue": 3, "small": 1})
 
-    made = drawn(attribute_choices(parsed("a red box"), lexicon))
+    made = drawn(everywhere("a red box", lambda whole, place: attribute_choices(whole, place, lexicon)))
 
     assert {"a blue box"} == texts("a red box", made)
 
@@ -99,7 +120,8 @@ def test_objects_become_nouns_of_the_corpus() -> None:
     """A noun gives way to another noun of the same number, drawn from the corpus; empty nouns stay."""
     lexicon = Lexicon(nouns={"dog": 9, "dogs": 4, "cup": 1, "side": 100})
 
-    made = texts("a cup on the side", drawn(noun_choices(parsed("a cup on the side"), lexicon)))
+    choices = everywhere("a cup on the side", lambda whole, place: noun_choices(whole, place, lexicon))
+    made = texts("a cup on the side", drawn(choices))
 
     assert {"a dog on the side"} == made
 
@@ -108,6 +130,6 @@ def test_in_batch_words_are_of_the_same_class() -> None:
     """A word gives way to one of the same class that another caption of the batch uses, and to no other."""
     batch = InBatch.of([parsed("a red box"), parsed("two blue cups are running"), parsed("a tall zebra")])
 
-    found = drawn(in_batch_choices(parsed("a red box"), batch))
+    found = drawn(everywhere("a red box", lambda whole, place: in_batch_choices(whole, place, batch)))
 
     assert {"a blue box", "a red zebra"} == texts("a red box", found)

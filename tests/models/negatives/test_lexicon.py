@@ -1,6 +1,8 @@
 """Parts of speech."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.negatives.lexicon import TAGS, Lexicon
 from models.negatives.phrases import parse
@@ -57,8 +59,38 @@ def test_scene_captions_are_tagged_right() -> None:
 
 def test_nouns_are_offered_by_number(lexicon: Lexicon) -> None:
     """Nouns like a noun are the corpus's of the same number; closed lists are none of them."""
-    assert {"man", "bike", "street", "store", "dog", "park", "horse"} <= set(lexicon.nouns_like("cat"))
-    assert () == lexicon.nouns_like("cats")
+    assert {"man", "bike", "street", "store", "dog", "park", "horse"} <= set(lexicon.nouns_like("cat").words)
+    assert () == lexicon.nouns_like("cats").words
+
+
+def test_attributes_are_offered_by_class() -> None:
+    """Attributes like one are the others of its class that the corpus has, all others where it has none."""
+    lexicon = Lexicon(attributes={"red": 2, "blue": 1, "small": 4})
+
+    assert {"red", "blue"} == set(lexicon.attributes_like("green").words)
+    assert {"blue"} == set(lexicon.attributes_like("red").words)
+    assert {"metal", "glass"} <= set(lexicon.attributes_like("wooden").words)
+
+
+@given(
+    st.lists(st.sampled_from(["a", "dog", "rides", "left", "top", "the", "fluffy", "of", "zebra"]), max_size=8),
+    st.data(),
+)
+def test_tags_are_decided_by_a_word_and_its_neighbours(words: list[str], data: st.DataObject) -> None:
+    """Another word changes no tag but its own and those beside it; behind punctuation not even these."""
+    if not words:
+        return
+    place = data.draw(st.integers(0, len(words) - 1))
+    others = [*words[:place], "on", *words[place + 1 :]]
+    broken = data.draw(st.lists(st.booleans(), min_size=len(words), max_size=len(words)))
+    broken[0] = True
+
+    was, now = (Lexicon.learn(CORPUS).tag(each, broken) for each in (words, others))
+
+    near = {place} | ({place - 1} if not broken[place] else set())
+    if place + 1 < len(words) and not broken[place + 1]:
+        near.add(place + 1)
+    assert {number for number in range(len(words)) if was[number] != now[number]} <= near
 
 
 def test_the_version_follows_what_was_learnt(lexicon: Lexicon) -> None:

@@ -6,9 +6,13 @@ from functools import cache
 import numpy as np
 import pytest
 
+from models.negatives.changes import word_class
 from models.negatives.edited import unedited
 from models.negatives.editor import Caption
+from models.negatives.filters import Filters
 from models.negatives.lexicon import Lexicon
+from models.negatives.phrases import parsed_once
+from models.negatives.repeated import Repeated
 from models.negatives.rules import RULE_KINDS, RuleEditor, RuleKind
 from models.scenes.corpus import SceneExample, example
 from tests.models.negatives.truth import false_of
@@ -106,12 +110,66 @@ def test_words_are_wrong_about_equally_often() -> None:
     assert wrong["two"] < 2 * min(wrong[word] for word in ("red", "blue", "green", "yellow"))
 
 
+TRADED = "a red box and a blue circle"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "weights"),
+    [
+        # the words of a swap that can be others too are touched twice
+        (("swap", "attribute"), {(1, 5): 1 / 2, (2, 6): 1, (1,): 1 / 2, (5,): 1 / 2}),
+        (("swap", "object"), {(1, 5): 1, (2, 6): 1 / 2, (2,): 1 / 2, (6,): 1 / 2}),
+        (("swap",), {(1, 5): 1, (2, 6): 1}),
+    ],
+)
+def test_words_are_drawn_by_how_many_edits_touch_them(
+    kinds: tuple[RuleKind, ...], weights: dict[tuple[int, ...], float]
+) -> None:
+    """Words that an edit makes wrong are drawn by the mean over them of one by the number of such sets with the word."""
+    editor, lots = RuleEditor(Lexicon(nouns=dict.fromkeys(("tree", "cup", "star", "house", "lamp"), 1)), kinds), rng()
+    drawn: Counter[tuple[int, ...]] = Counter()
+    for _ in range(1200):
+        (edit,) = editor.edit([Caption(TRADED)], lots)
+        assert edit is not None
+        drawn[tuple(place for place, wrong in enumerate(edit.wrong) if wrong)] += 1
+
+    shares = {places: weight / sum(weights.values()) for places, weight in weights.items()}
+    assert shares == pytest.approx({places: count / 1200 for places, count in drawn.items()}, abs=0.045)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_only_edit_is_found(seed: int) -> None:
+    """Where every edit but one is refused, that one is made, however seldom a lot finds it."""
+    text = "a small red box, a large blue circle, a tiny green star, a huge yellow cross and two old hearts"
+    editor = RuleEditor(Lexicon(), ("attribute", "count"), Filters({"all": lambda _: True}, "all"))
+
+    (edit,) = editor.edit([Caption(text, ("one or four",))], np.random.default_rng(seed))
+
+    assert edit is not None
+    assert text.replace("two", "three") == edit.text
+
+
 def test_edits_are_decided_by_their_lots() -> None:
     """Equal generators give equal edits, other ones others."""
     editor, captions = RuleEditor(lexicon()), [Caption(text) for text in PLAIN] * 4
 
     assert editor.edit(captions, rng()) == editor.edit(captions, rng())
     assert editor.edit(captions, rng()) != editor.edit(captions, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_edits_do_not_depend_on_what_was_edited_before(seed: int) -> None:
+    """With everything forgotten, and after other captions in another order, the same captions get the same edits."""
+    captions = [Caption(texts[0], texts[1:]) for each in scenes()[:20] if (texts := each.captions)]
+    editor = Repeated(RuleEditor(lexicon()), 0.5)
+    for forget in (parsed_once.cache_clear, word_class.cache_clear):
+        forget()
+
+    fresh = editor.edit(captions, np.random.default_rng(seed))
+    editor.edit(captions[::-1], np.random.default_rng(seed + 1))
+
+    assert fresh == editor.edit(captions, np.random.default_rng(seed))
+    assert fresh == Repeated(RuleEditor(lexicon()), 0.5).edit(captions, np.random.default_rng(seed))
 
 
 def test_words_of_the_other_captions_are_not_used() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from models.negatives.editor import Caption
 from models.negatives.lexicon import Lexicon
 from models.negatives.phrases import parse
+from models.negatives.repeated import Repeated
 from models.negatives.rules import RuleEditor
 from models.negatives.said import Said
 from models.scenes.corpus import generate
@@ -32,6 +33,12 @@ def new_pairs(before: str, after: str) -> frozenset[tuple[str, str]]:
     return Said.learn(CORPUS, LEXICON).new_pairs(parse(before, LEXICON), parse(after, LEXICON))
 
 
+def whole(before: str, after: str, lexicon: Lexicon) -> frozenset[tuple[str, str]]:
+    """What the second text says and neither the first nor the corpus does, by all their phrases."""
+    pairs = [Said.learn([text], lexicon).pairs for text in (before, after)]
+    return pairs[1] - pairs[0] - Said.learn(CORPUS, LEXICON).pairs
+
+
 def test_what_the_corpus_says_is_nothing_new() -> None:
     """Words before a noun count, articles and numbers do not, and a plural is its singular."""
     assert not new_pairs("a blue box", "a red box")
@@ -47,6 +54,35 @@ def test_what_nobody_says_is_named() -> None:
 def test_the_original_may_say_what_others_do_not() -> None:
     """A caption's own rare pair is not held against its edits."""
     assert not new_pairs("a pink box and a red cup", "a pink box and a blue cup")
+
+
+SENTENCES = st.lists(
+    st.sampled_from(["red", "blue", "box", "cups", "no", "the", "two", "left", "of", "small", "rides", ","]),
+    max_size=10,
+).map(" ".join)
+
+
+@given(SENTENCES, SENTENCES)
+def test_what_is_new_is_what_the_original_lacks(before: str, after: str) -> None:
+    """Whatever two texts have in common: the pairs of the second without those of the first and of the corpus."""
+    assert whole(before, after, Lexicon(learnt={"rides": "verb"})) == Said.learn(CORPUS, LEXICON).new_pairs(
+        *(parse(text, Lexicon(learnt={"rides": "verb"})) for text in (before, after))
+    )
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000))
+def test_what_is_new_in_edits_is_told_by_the_words_near_them(seed: int) -> None:
+    """Over edits of many captions, of every kind, by one to four words: as if both texts were compared as a whole."""
+    captions, lexicon, said = learnt()
+    editor = Repeated(RuleEditor(lexicon), 0.5)
+
+    found = editor.edit(captions, np.random.default_rng(seed))
+
+    for caption, edit in zip(captions, found, strict=True):
+        if edit is not None:
+            new = whole(caption.text, edit.text, lexicon) - said.pairs
+            assert new == said.new_pairs(parse(caption.text, lexicon), parse(edit.text, lexicon))
 
 
 @settings(max_examples=20)

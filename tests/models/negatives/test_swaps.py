@@ -1,21 +1,32 @@
 """Swaps."""
 
+from collections import Counter
+from collections.abc import Callable
+
 import pytest
 
 from models.negatives.edited import replaced
 from models.negatives.lexicon import Lexicon
-from models.negatives.phrases import parse
-from models.negatives.swaps import attribute_swaps, noun_swaps
+from models.negatives.phrases import Parsed, parse
+from models.negatives.swaps import Swap, attribute_swaps, noun_swaps
+
+
+def texts(text: str, swaps: Callable[[Parsed, int], list[Swap]]) -> list[str]:
+    """All texts that swapping gives; each swap is found twice, at both of its words."""
+    whole = parse(text, Lexicon())
+    found = Counter(swap for place in range(len(whole.lower)) for swap in swaps(whole, place))
+    assert {2} >= set(found.values())
+    return [replaced(text, swap, "swap").text for swap in found]
 
 
 def attributes(text: str) -> list[str]:
     """All texts that swapping attributes gives."""
-    return [replaced(text, each, "swap").text for each in attribute_swaps(parse(text, Lexicon()))]
+    return texts(text, attribute_swaps)
 
 
 def nouns(text: str) -> list[str]:
     """All texts that swapping nouns gives."""
-    return [replaced(text, each, "swap").text for each in noun_swaps(parse(text, Lexicon()))]
+    return texts(text, noun_swaps)
 
 
 def test_attributes_of_one_class_change_places() -> None:

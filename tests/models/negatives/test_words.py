@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from models.negatives.words import split_words, token_words
+from models.negatives.words import lower_words, split_pieces, split_words, token_words
 
 CORPUS = ["a man's red t-shirt", "two dogs, running!", "a woman in blue", "élan vital 12 4,500"] * 3
 TEXTS = st.text(st.sampled_from("abcdog'-’,. \n12é你好İß!e\u0301"), max_size=40)
@@ -74,6 +74,16 @@ def test_words_stand_in_their_text(text: str) -> None:
     assert not [place for place, character in enumerate(text) if character.isalnum() and place not in covered]
 
 
+@given(st.text(max_size=60) | TEXTS)
+def test_pieces_are_the_text(text: str) -> None:
+    """What is between the words and the words, in turn, are the text; their lower case is that of the words."""
+    pieces = split_pieces(text)
+
+    assert text == "".join(pieces)
+    assert [word.text for word in split_words(text)] == pieces[1::2]
+    assert [word.text.lower() for word in split_words(text)] == lower_words(text)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=TEXTS)
 def test_tokens_find_their_words(kind: str, text: str) -> None:
@@ -111,6 +121,17 @@ def test_plain_texts_are_split_by_the_same_rules(text: str) -> None:
 def test_the_tokenizers_do_differ() -> None:
     """The kinds above give different numbers of tokens, else the laws above say little."""
     assert 3 <= len({len(tokenizer_of(kind).encode("a woman's red dress, running").ids) for kind in KINDS})
+
+
+@given(st.text("ab -", max_size=12), st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=6))
+def test_a_token_is_of_the_word_that_has_most_of_it(text: str, offsets: list[tuple[int, int]]) -> None:
+    """Whatever spans there are, in any order, over any words: the first of those that share most characters."""
+    words = split_words(text)
+
+    for (start, end), found in zip(offsets, token_words(offsets, words), strict=True):
+        shared = [min(end, word.end) - max(start, word.start) for word in words]
+        most = max(shared, default=0)
+        assert found == (shared.index(most) if most > 0 else -1)
 
 
 def test_a_token_over_two_words_goes_to_the_larger_part() -> None:
