@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,14 @@ settings.load_profile("shared")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real, sealed, 16-dimensional ONNX bundle that opens in milliseconds."""
     return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run of the tests share, for `tests.support.once.made_once`."""
+    own = tmp_path_factory.getbasetemp()
+    # pytest-xdist gives each process a folder inside the run's
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,10 @@ KILLS = (5, 11, 17, 25, 32)
 CHANGES = (
     ("steps = 20", f"steps = {STEPS}"),
     ("batch = 8", "batch = 4"),
-    ('precision = "fp32"', 'precision = "bf16"\nema = 0.9\nchunk = 3\n\n[proofreading]\nwidth = 16\nheads = 2'),
+    (
+        'precision = "fp32"',
+        'precision = "bf16"\nema = 0.9\nchunk = 3\n\n[proofreading]\nwidth = 16\nheads = 2\nlevels = 1',
+    ),
 )
 
 

@@ -13,7 +13,7 @@ from vilem.cli.main import app
 
 def edit_captions(*arguments: str | Path) -> Result:
     """Run the command."""
-    return CliRunner().invoke(app, ["edit-captions", *map(str, arguments)], env={"COLUMNS": "120"})
+    return CliRunner().invoke(app, ["edit-captions", *map(str, arguments)], env={"COLUMNS": "250"})
 
 
 def make_recipe(folder: Path) -> Path:

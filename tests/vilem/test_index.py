@@ -18,8 +18,9 @@ from models.bundle import Bundle
 from models.errors import BundleMissing, ProofreaderMissing
 from models.proofreader import Proofreader
 from models.scenes.corpus import write_jsonl
+from tests.index.support import write_pictures, write_table
 from tests.support.german_bundle import make_german
-from tests.support.tiny_bundle import make_tiny_bundle
+from tests.support.tiny_bundle import COLOURS, make_tiny_bundle
 from vilem.cli.index import EXIT_WITH_REJECTS
 from vilem.cli.main import app
 
@@ -169,8 +170,10 @@ def test_a_source_that_is_all_rejects_is_not_published(home: Path) -> None:
 def test_a_stopped_build_keeps_what_is_done(tmp_path: Path, sent: signal.Signals) -> None:
     """Ctrl-C, and what a supervisor sends, commit what is embedded, say so, and leave the rest to the next run."""
     make_tiny_bundle(tmp_path / "bundles" / "tiny")
-    list(write_jsonl(tmp_path / "source", "test", 600, seed=0, size=64))
-    command = [sys.executable, "-m", "vilem", "index", "build", "test", str(tmp_path / "source" / "test.jsonl")]
+    names = write_pictures(tmp_path / "images", range(600))
+    rows = [{"path": f"images/{name}", "captions": [f"{word} {name}" for word in COLOURS]} for name in names]
+    source = write_table(tmp_path / "corpus.jsonl", rows)
+    command = [sys.executable, "-m", "vilem", "index", "build", "test", str(source)]
     with subprocess.Popen(
         [*command, "--model", "tiny", "--home", str(tmp_path)],
         stdout=subprocess.PIPE,

@@ -38,7 +38,7 @@ COMMANDS = [
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "vilem")
 def test_every_command_explains_itself(command: list[str]) -> None:
     """`--help` of every command succeeds and, below the root, shows an example."""
-    result = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "120", "TERM": "dumb"})
+    result = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "250", "TERM": "dumb"})
 
     assert 0 == result.exit_code, result.output
     assert not command or f"vilem {' '.join(command)}" in result.output

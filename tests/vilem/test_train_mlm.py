@@ -22,7 +22,7 @@ def captions(tmp_path: Path) -> Path:
 
 def train_mlm(*arguments: str | Path) -> Result:
     """Run the command."""
-    return CliRunner().invoke(app, ["train-mlm", *map(str, arguments)], env={"COLUMNS": "120"})
+    return CliRunner().invoke(app, ["train-mlm", *map(str, arguments)], env={"COLUMNS": "250"})
 
 
 def test_captions_become_a_model(captions: Path, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ PREPARED: dict[str, dict[str, Any]] = {
 def make_folder(kind: str, folder: Path) -> Path:
     """Write the folder of one of `CONFIGS`, and return it."""
     folder.mkdir()
-    _name_map_vit()
+    name_map_vit()
     config: dict[str, Any] = json.loads(json.dumps(CONFIGS[kind]))
     if kind == "huggingface":
         make_roberta(folder / "tower")
@@ -122,7 +122,7 @@ def reference_model(folder: Path) -> torch.nn.Module:
     return open_clip.create_model(f"local-dir:{folder}", text_cfg=text, pretrained_hf=False).eval()
 
 
-def _name_map_vit() -> None:
+def name_map_vit() -> None:
     """Let timm know its smallest tower that pools by attention, as SigLIP does, with one layer of nine."""
     import_open_clip()
     import timm

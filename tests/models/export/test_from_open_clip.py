@@ -2,7 +2,6 @@
 
 # pyright: reportPrivateUsage=false
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from models.export.from_open_clip import export_open_clip
 from models.export.parity import TOLERANCE
 from models.image import prepare
 from models.open_clip_import import import_open_clip
-from tests.models.export.conftest import Exported
-from tests.models.export.folders import CONFIG, WEIGHTS
+from tests.models.export.conftest import OWN, Exported
+from tests.models.export.folders import WEIGHTS
 
 TEXTS = ["a red circle", "", "It's a naïve café, ÜBER 東京 🎉 &amp; more_or less!", "two dogs " * 100]
 
@@ -108,8 +107,9 @@ def test_the_manifest_tells_what_was_measured(exported: Exported) -> None:
     assert all(0 < float(str(value)) <= TOLERANCE for value in parity.values())
     assert float(exported.model.logit_scale.detach().exp()) == pytest.approx(manifest.logit_scale)
     assert (0.0 if bias is None else float(bias.detach())) == pytest.approx(manifest.logit_bias)
-    assert f"local-dir:{exported.kind}" == manifest.provenance.architecture
-    assert manifest.provenance.pretrained.startswith(f"{WEIGHTS} (sha256 ")
+    architecture, weights = ("own", "own.pt") if exported.kind == OWN else (f"local-dir:{exported.kind}", WEIGHTS)
+    assert architecture == manifest.provenance.architecture
+    assert manifest.provenance.pretrained.startswith(f"{weights} (sha256 ")
 
 
 def test_only_causal_towers_promise_it(exported: Exported) -> None:
@@ -119,19 +119,15 @@ def test_only_causal_towers_promise_it(exported: Exported) -> None:
     assert (exported.kind in causal) == exported.bundle.manifest.text.causal
 
 
-def test_a_configuration_file_and_weights_from_torch(hub: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_configuration_file_and_weights_from_torch(
+    hub: Callable[[str], Path], exported_kind: Callable[[str], Path]
+) -> None:
     """`NAME.json` names an architecture of one's own; a `.pt` of it gives the vectors that its weights have."""
-    folder = hub("quickgelu")
-    (tmp_path / "mine.json").write_text(json.dumps(json.loads((folder / CONFIG).read_text())["model_cfg"]))
-    model = import_open_clip().create_model(f"local-dir:{folder}").eval()
-    torch.save(
-        {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in model.state_dict().items()}},
-        tmp_path / "my.pt",
-    )
+    bundle = Bundle.open(exported_kind(OWN))
 
-    export_open_clip(str(tmp_path / "mine.json"), str(tmp_path / "my.pt"), tmp_path / "bundle")
-
-    bundle = Bundle.open(tmp_path / "bundle")
+    assert "own" == bundle.manifest.provenance.architecture
+    assert bundle.manifest.provenance.pretrained.startswith("own.pt (sha256 ")
+    model = import_open_clip().create_model(f"local-dir:{hub(OWN)}").eval()
     tokenizer = import_open_clip().get_tokenizer("ViT-B-32")
     with torch.no_grad():
         expected = unit(model.encode_text(tokenizer(TEXTS)))
