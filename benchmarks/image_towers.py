@@ -1,4 +1,4 @@
-"""How soon an image tower of a recipe sees what is in a scene, for the same CPU time: why scenes-vilem has the tower it has.
+"""How soon an image tower of a recipe sees what is in a scene, for the same CPU time: why scenes-s has the tower it has.
 
     python -m benchmarks.image_towers [--seconds 60] [--work FOLDER]
 
@@ -30,7 +30,7 @@ from models.training.recipe import read_recipe
 from models.training.step import How
 from models.training.towers import build_towers
 
-RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "scenes-vilem.toml"
+RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "scenes-s.toml"
 SIZE, BATCH, LOOKS = 96, 64, 4
 TOWERS: Mapping[str, ImageTower] = {
     "vision transformer, 4 x 128": TransformerPart(patch=16, layers=4, width=128, head_width=32, size=SIZE),

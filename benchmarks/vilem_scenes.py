@@ -2,7 +2,7 @@
 
     python -m benchmarks.vilem_scenes [--work FOLDER] [--arms plain vilem] [--seeds 0 1 2] [--steps N]
 
-Every arm is models/recipes/scenes-vilem.toml with some fields changed. Each run is `vilem train` and then `vilem eval
+Every arm is models/recipes/scenes-s.toml with some fields changed. Each run is `vilem train` and then `vilem eval
 BUNDLE --edits` on what it exported, in processes of their own; what is finished in FOLDER is not run again, so the
 command may be stopped and given again, with more seeds or arms. Differences are of the mean over seeds; their intervals
 resample the test images, the same for every seed and both arms. It takes hours: `python -m benchmarks` leaves it out.
@@ -28,7 +28,7 @@ from models.evaluation.statistics import RESAMPLES, Interval, draws, mean_and_sd
 from models.manifest import read_manifest
 from models.scenes.corpus import generate
 
-RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "scenes-vilem.toml"
+RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "scenes-s.toml"
 PLAIN, EQUAL_TIME, MASKED = "plain", "plain, equal time", "masked LM's edits"
 
 Fields = dict[str, object]

@@ -1,6 +1,6 @@
 """What a step of ViLEM costs beside a contrastive step of the same towers and batch.
 
-    python -m benchmarks.vilem_step [--recipe models/recipes/scenes-vilem.toml] [--steps 12] [--rounds 4] [--workers 1]
+    python -m benchmarks.vilem_step [--recipe models/recipes/scenes-s.toml] [--steps 12] [--rounds 4] [--workers 1]
 
 Both trainers take turns in one process, some steps each, so that other work on the machine meets both. A step is timed
 whole: waiting for its batch (edits are drawn there), forward, backward, optimiser. The median of each counts.
@@ -17,7 +17,7 @@ from models.training.loop import Step
 from models.training.recipe import Recipe, read_recipe
 from models.training.session import open_session
 
-RECIPE = Path("models/recipes/scenes-vilem.toml")
+RECIPE = Path("models/recipes/scenes-s.toml")
 BAR = 1.6
 # enough for some different batches; more would only be rendered longer
 _SCENES = 1024

@@ -76,7 +76,7 @@ class Proofreader:
         if spec is None:
             raise ProofreaderMissing(
                 f"the bundle {manifest.name!r} has no proofreader: train one with `vilem train` and a recipe that has a "
-                "[proofreading] part, such as models/recipes/scenes-vilem.toml"
+                "[proofreading] part, such as models/recipes/scenes-s.toml"
             )
         unsealed = {spec.image, spec.text, spec.reading, spec.vocabulary} - manifest.files.keys()
         if unsealed:

@@ -52,7 +52,7 @@ def test_a_new_text_tower_finds_what_the_old_one_finds(tmp_path: Path) -> None:
     """From captions alone: the image files stay byte for byte, the hits are the teacher's far above chance, and the old
     collection is searched with the new bundle while nothing in it changes."""
     teacher = Bundle.open(BUILT_IN / "scenes-s", runtime=Runtime(threads=1))
-    held_out = [example("test", number, 5) for number in range(40)]
+    held_out = [example("test", number, 5, teacher.manifest.preprocess.size) for number in range(40)]
     vectors = teacher.embed_images(np.stack([each.image for each in held_out]))
     entries = [
         Entry(Record(f"{number:02d}", "file:///x", "0" * 64, 128, 128), vector, np.zeros((0, 128), np.float32))
@@ -78,7 +78,7 @@ def test_a_new_text_tower_finds_what_the_old_one_finds(tmp_path: Path) -> None:
     metrics = student.manifest.provenance.metrics
     # chance: 4 of 40
     assert metrics["teacher_hits4"] > 0.5
-    assert metrics["teacher_cosine"] > 0.85
+    assert metrics["teacher_cosine"] > 0.8
     assert f"{metrics['teacher_hits4']:.1%} of the first 4 of 40 pictures" in made.output
     assert student.manifest.provenance.notes["teacher"] == {
         "name": "scenes-s", "digest": teacher.digest, "space": teacher.manifest.space_digest(),

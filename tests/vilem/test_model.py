@@ -37,7 +37,7 @@ def test_inspect_tells_what_the_manifest_says(home: Path) -> None:
     """Dimension, preprocessing and context are shown; so are the shipped model's measured figures."""
     assert "16" in run(home, "inspect", "tiny").output
     shipped = run(home, "inspect", "scenes-s").output
-    assert "128 px, shortest, bicubic" in shipped
+    assert "96 px, shortest, bicubic" in shipped
     assert "64 tokens, causal" in shipped
 
 

@@ -20,7 +20,7 @@ def test_samples_are_scenes_and_noise() -> None:
 
 def test_a_graph_agrees_with_itself() -> None:
     """The least cosine of a graph with itself is 1, and its vectors have unit norm."""
-    pixels = sample_pixels(128)
+    pixels = sample_pixels(96)
 
     assert 1.0 == round(least_cosine(IMAGE, IMAGE, "pixels", [pixels]), 5)
     norms = torch.from_numpy(run(IMAGE, "pixels", [pixels])[0]).norm(dim=1)
