@@ -14,16 +14,11 @@ from models.errors import ExportError
 from models.manifest import read_manifest
 from models.proofreader import Proofreader
 from models.scenes.corpus import write_jsonl
-from tests.models.training.small import recipe_file
+from tests.models.training.small import TRANSFORMER, recipe_file
 from vilem.cli.eval import evaluate
 from vilem.cli.train import train
 
 SHORT = ("steps = 20", "steps = 2")
-# fewer operators than a ModifiedResNet has: exporting them is most of what a run this short costs
-TOWER = (
-    "layers = [1, 1, 1, 1]\nwidth = 4\nsize = 64",
-    "patch = 16\nlayers = 2\nwidth = 16\nhead_width = 8\nsize = 64",
-)
 PROOFREADING = ('precision = "fp32"', 'precision = "fp32"\n[proofreading]\nwidth = 8\nheads = 2\nlevels = 2\nside = 2')
 
 
@@ -42,7 +37,7 @@ def _vilem(*arguments: str | Path) -> Result:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home where `vilem train` has made the bundle `small`."""
     folder = tmp_path_factory.mktemp("home")
-    done = _vilem("train", recipe_file(folder, SHORT, TOWER, PROOFREADING), "--home", folder)
+    done = _vilem("train", recipe_file(folder, SHORT, TRANSFORMER, PROOFREADING), "--home", folder)
     assert 0 == done.exit_code, done.output
     yield folder
 
