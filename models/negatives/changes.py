@@ -87,7 +87,7 @@ def count_changes(parsed: Parsed, place: int) -> list[Replacements]:
     """The number at *place*, before a noun, changed by one or two; the noun follows between one and more."""
     if parsed.lower[place] not in NUMBERS or (place and parsed.lower[place - 1] in _NO_COUNT_AFTER):
         return []
-    phrase = parsed.phrase_of.get(place + 1)
+    phrase = parsed.phrase_of(place + 1)
     if phrase is None or phrase.start != place + 1 or parsed.broken[phrase.start]:
         return []
     was = NUMBERS.index(parsed.lower[place])
@@ -125,7 +125,7 @@ def attribute_choices(parsed: Parsed, place: int, lexicon: Lexicon) -> list[Choi
 def noun_choices(parsed: Parsed, place: int, lexicon: Lexicon) -> list[Choice]:
     """For a noun those of the corpus, of the same number, by how often they occur."""
     word = parsed.lower[place]
-    if word in EMPTY_NOUNS or not parsed.is_head(place):
+    if word in EMPTY_NOUNS or parsed.phrase_about(place) is None:
         return []
     nouns = lexicon.nouns_like(word)
     return [Choice(place, word, nouns)] if nouns.has_other(word) else []
@@ -135,7 +135,7 @@ def in_batch_choices(parsed: Parsed, place: int, batch: InBatch) -> list[Choice]
     """For a content word those of its class that the batch's captions use."""
     word, tag = parsed.lower[place], parsed.tags[place]
     name = word_class(word, tag)
-    if name is None or place in parsed.denials or (tag == "noun" and not parsed.is_head(place)):
+    if name is None or place in parsed.denials or (tag == "noun" and parsed.phrase_about(place) is None):
         return []
     words = batch.words.get(name)
     return [Choice(place, word, words)] if words is not None and words.has_other(word) else []

@@ -106,11 +106,16 @@ def _groups_of(word: str) -> frozenset[int]:
 
 def words_of(texts: Iterable[str]) -> frozenset[str]:
     """All words of some texts, in lower case."""
+    return _words_of_all(tuple(texts))
+
+
+# a caption edited several times over has the same captions beside it, and then itself too
+@lru_cache(maxsize=512)
+def _words_of_all(texts: tuple[str, ...]) -> frozenset[str]:
     return frozenset[str]().union(*map(_words_of, texts))
 
 
-# a caption edited several times over, or in several steps close together, has the same captions beside it
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _words_of(text: str) -> frozenset[str]:
     return frozenset(lower_words(text))
 

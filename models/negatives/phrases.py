@@ -32,6 +32,7 @@ class Parsed:
         lower: (W) the words in lower case.
         tags: (W) their parts of speech.
         broken: (W) True where something other than space stands before the word.
+        denials: places of the words shortly before which, in the same part of the sentence, "no", "not" or "without" stands.
     """
 
     text: str
@@ -39,6 +40,7 @@ class Parsed:
     lower: tuple[str, ...]
     tags: tuple[Tag, ...]
     broken: tuple[bool, ...]
+    denials: frozenset[int]
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -50,20 +52,24 @@ class Parsed:
         """Noun phrases in order, those that are denied left out."""
         return tuple(self._phrases(0, len(self.tags)))
 
-    @cached_property
-    def said(self) -> frozenset[tuple[str, str]]:
-        """Every (modifier, noun) of a phrase, in lower case."""
+    def phrase_of(self, place: int) -> NounPhrase | None:
+        """The noun phrase that the word stands in."""
+        for phrase in self.phrases:
+            if phrase.head >= place:
+                return phrase if phrase.start <= place else None
+        return None
+
+    def phrase_about(self, place: int) -> NounPhrase | None:
+        """The noun phrase whose noun the word is."""
+        if self.tags[place] != "noun":
+            return None
+        phrase = self.phrase_of(place)
+        return phrase if phrase is not None and phrase.head == place else None
+
+    def says(self, modifier: str, noun: str) -> bool:
+        """Whether a phrase gives the modifier to such a thing; both in lower case."""
         words = self.lower
-        return frozenset([(words[place], words[head]) for start, head in self.phrases for place in range(start, head)])
-
-    @cached_property
-    def phrase_of(self) -> dict[int, NounPhrase]:
-        """The noun phrase that a word stands in, by the word's place."""
-        return {place: phrase for phrase in self.phrases for place in range(phrase.start, phrase.head + 1)}
-
-    def is_head(self, place: int) -> bool:
-        """Whether the word is the noun that a phrase is about."""
-        return self.tags[place] == "noun" and place in self.phrase_of and self.phrase_of[place].head == place
+        return any(modifier in words[start:head] for start, head in self.phrases if words[head] == noun)
 
     def phrases_near(self, places: Sequence[int]) -> list[NounPhrase]:
         """Those that other words at some places, in order, could make others than they are, or could have made such."""
@@ -78,20 +84,8 @@ class Parsed:
         return list(dict.fromkeys(found))
 
     def denied(self, place: int) -> bool:
-        """Whether "no", "not" or "without" stands shortly before the word, in the same part of the sentence."""
+        """Whether the word is among the `denials`."""
         return place in self.denials
-
-    @cached_property
-    def denials(self) -> frozenset[int]:
-        """Places of the words that are denied."""
-        found: set[int] = set()
-        for place, word in enumerate(self.lower):
-            if word in NEGATIONS:
-                for after in range(place + 1, min(place + 4, len(self.lower))):
-                    if self.broken[after]:
-                        break
-                    found.add(after)
-        return frozenset(found)
 
     def written(self, start: int, stop: int) -> str:
         """Words *start* to *stop* (exclusive) in lower case, one space between."""
@@ -130,12 +124,27 @@ def parse(text: str, lexicon: Lexicon) -> Parsed:
     lower = tuple(pieces[1::2] if text == text.lower() else [word.lower() for word in pieces[1::2]])
     # most stand one space apart
     broken = (True, *[gap != " " and bool(gap.strip()) for gap in pieces[2:-1:2]]) if lower else ()
-    return Parsed(text, tuple(pieces), lower, lexicon.tag(lower, broken), broken)
+    return Parsed(text, tuple(pieces), lower, lexicon.tag(lower, broken), broken, _denials(lower, broken))
 
 
-# an edited caption is taken apart to be judged, and again where it is edited once more; the captions of a few thousand
-# pictures return every epoch, those of more seldom before others have taken their place: 15 to 30 MB
-@lru_cache(maxsize=4096)
+def _denials(words: Sequence[str], broken: Sequence[bool]) -> frozenset[int]:
+    # most captions deny nothing
+    if NEGATIONS.isdisjoint(words):
+        return frozenset()
+    found: set[int] = set()
+    for place, word in enumerate(words):
+        if word in NEGATIONS:
+            for after in range(place + 1, min(place + 4, len(words))):
+                if broken[after]:
+                    break
+                found.add(after)
+    return frozenset(found)
+
+
+# an edited caption is taken apart to be judged, and again where it is edited once more: those of a batch are kept, 4 MB.
+# captions of a corpus return after so many others that only a third of a gigabyte for 100,000 of them would help, and several
+# thousand cost more in the processor's cache than they save
+@lru_cache(maxsize=1024)
 def parsed_once(text: str, lexicon: Lexicon) -> Parsed:
     """What `parse` gives, kept for when the same text comes again soon."""
     return parse(text, lexicon)

@@ -1,8 +1,8 @@
 """Edits that no language model makes: swaps, flipped relations, other counts, other attributes and objects."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -23,39 +23,32 @@ from models.negatives.filters import Change, Filters, default_filters, words_of
 from models.negatives.lexicon import Lexicon
 from models.negatives.phrases import Parsed, parsed_once
 from models.negatives.said import Said
-from models.negatives.swaps import attribute_swaps, noun_swaps
+from models.negatives.swaps import swaps
 
 RuleKind = Literal["swap", "relation", "count", "attribute", "object", "in-batch"]
 RULE_KINDS: tuple[RuleKind, ...] = get_args(RuleKind)
+Changes = Callable[[Parsed, int], Sequence[Choice | Replacements]]
 Option = tuple[RuleKind, Choice | Replacements]
 Places = tuple[int, ...]
 # tries to draw words to make wrong before all of a caption's edits are looked for
 _DRAWS = 16
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Request:
-    """One caption to edit: taken apart, with the other captions of its image."""
+    """One caption to edit.
+
+    Attributes:
+        parsed: taken apart.
+        others: the other captions of its image.
+        here: the caption's words.
+        changes: by kind, the edits that make one word wrong, it alone or with others.
+    """
 
     parsed: Parsed
     others: tuple[str, ...]
-    batch: InBatch
-    lexicon: Lexicon
-
-    @cached_property
-    def here(self) -> frozenset[str]:
-        """The caption's words."""
-        return frozenset(self.parsed.lower)
-
-    @cached_property
-    def elsewhere(self) -> frozenset[str]:
-        """Words that are known to be true of its image."""
-        return words_of(self.others)
-
-    @cached_property
-    def said(self) -> str:
-        """The segments of the caption; none of them has a comma in it."""
-        return ",".join(_segments(self.parsed.text))
+    here: frozenset[str]
+    changes: Sequence[tuple[RuleKind, Changes]]
 
 
 class RuleEditor:
@@ -89,64 +82,38 @@ class RuleEditor:
     def edit(self, captions: Sequence[Caption], rng: np.random.Generator) -> list[Edited | None]:
         """One edit of each caption; None where no rule applies."""
         parsed = [parsed_once(caption.text, self._lexicon) for caption in captions]
-        batch = InBatch.of(parsed)
+        changes = self._changes(InBatch.of(parsed))
         return [
-            self._one(_Request(each, caption.others, batch, self._lexicon), rng)
+            self._one(_Request(each, caption.others, frozenset(each.lower), changes), rng)
             for each, caption in zip(parsed, captions, strict=True)
         ]
 
+    def _changes(self, batch: InBatch) -> list[tuple[RuleKind, Changes]]:
+        known: dict[RuleKind, Changes] = {
+            "swap": swaps,
+            "relation": relation_flips,
+            "count": count_changes,
+            "attribute": partial(attribute_choices, lexicon=self._lexicon),
+            "object": partial(noun_choices, lexicon=self._lexicon),
+            "in-batch": partial(in_batch_choices, batch=batch),
+        }
+        return [(kind, known[kind]) for kind in self._kinds]
+
     def _one(self, request: _Request, rng: np.random.Generator) -> Edited | None:
-        for options in self._by_lot(request, rng):
+        for options in _by_lot(request, rng):
             for number in rng.random(len(options)).argsort().tolist():
                 kind, option = options[number]
                 for replacements in option.draw(rng) if isinstance(option, Choice) else (option,):
                     if self._passes(kind, request, replacements):
                         edited = Spliced.of(request.parsed.pieces, replacements)
                         after = parsed_once(edited.text, self._lexicon)
-                        if self._may_be_said(request, after):
+                        if self._may_be_said(request, after, replacements):
                             return edited.labelled(kind, after.words)
         return None
 
-    def _by_lot(self, request: _Request, rng: np.random.Generator) -> Iterator[list[Option]]:
-        """Edits of a caption, those that make the same words wrong together, by lot.
-
-        The weight of words that one edit makes wrong is the mean over them of one by the number of such sets of words
-        that each is in: what many others touch too is drawn later. That is what comes of drawing a word, then one of its
-        sets, and keeping a set of n words once in n times; nothing has to be known of other words for it. Only where a
-        few such draws gave no edit, which is seldom, all sets are looked for.
-        """
-        drawn = set[Places]()
-        count = len(request.parsed.lower)
-        for _ in range(_DRAWS if count else 0):
-            found = self._touching(request, int(rng.random() * count))
-            if found:
-                places = list(found)[int(rng.random() * len(found))]
-                if (len(places) == 1 or rng.random() * len(places) < 1) and places not in drawn:
-                    drawn.add(places)
-                    yield found[places]
-        each = [self._touching(request, place) for place in range(count)]
-        found = {places: options for some in each for places, options in some.items() if places not in drawn}
-        rates = [sum([1 / len(each[place]) for place in places]) / len(places) for places in found]
-        # the order of exponential waiting times is a draw by weight without replacement
-        order = (rng.exponential(size=len(found)) / np.array(rates)).argsort().tolist()
-        rest = list(found.values())
-        yield from (rest[number] for number in order)
-
-    def _touching(self, request: _Request, place: int) -> dict[Places, list[Option]]:
-        """Every edit that makes a word wrong, by the words that it makes wrong with it."""
-        found: dict[Places, list[Option]] = {}
-        for kind in self._kinds:
-            for change in _BY_KIND[kind](request, place):
-                if isinstance(change, Choice):
-                    places = (change.place,)
-                else:
-                    places = tuple([each.start for each in change if not each.follows])
-                found.setdefault(places, []).append((kind, change))
-        return found
-
-    def _may_be_said(self, request: _Request, after: Parsed) -> bool:
+    def _may_be_said(self, request: _Request, after: Parsed, replacements: Replacements) -> bool:
         """Whether the edited caption says something new, and nothing that the text alone shows to be wrong."""
-        if _repeats(request, after.text):
+        if _repeats(request, after.text, replacements):
             return False
         return self._said is None or not self._said.new_pairs(request.parsed, after)
 
@@ -155,19 +122,63 @@ class RuleEditor:
         if kind in ("swap", "relation"):
             return True
         if kind == "count":
-            return replacements[0].text not in request.elsewhere
-        words, here, elsewhere = request.parsed.lower, request.here, request.elsewhere
+            return replacements[0].text not in words_of(request.others)
+        words, here, elsewhere = request.parsed.lower, request.here, words_of(request.others)
         return all(
             self._filters.refusal(Change(words[each.start], each.text, here, elsewhere)) is None
             for each in replacements
         )
 
 
-def _repeats(request: _Request, text: str) -> bool:
+def _by_lot(request: _Request, rng: np.random.Generator) -> Iterator[list[Option]]:
+    """Edits of a caption, those that make the same words wrong together, by lot.
+
+    The weight of words that one edit makes wrong is the mean over them of one by the number of such sets of words
+    that each is in: what many others touch too is drawn later. That is what comes of drawing a word, then one of its
+    sets, and keeping a set of n words once in n times; nothing has to be known of other words for it. Only where a
+    few such draws gave no edit, which is seldom, all sets are looked for.
+    """
+    drawn = set[Places]()
+    count = len(request.parsed.lower)
+    for _ in range(_DRAWS if count else 0):
+        found = _touching(request, int(rng.random() * count))
+        if found:
+            places = list(found)[int(rng.random() * len(found))]
+            if (len(places) == 1 or rng.random() * len(places) < 1) and places not in drawn:
+                drawn.add(places)
+                yield found[places]
+    each = [_touching(request, place) for place in range(count)]
+    found = {places: options for some in each for places, options in some.items() if places not in drawn}
+    rates = [sum([1 / len(each[place]) for place in places]) / len(places) for places in found]
+    # the order of exponential waiting times is a draw by weight without replacement
+    order = (rng.exponential(size=len(found)) / np.array(rates)).argsort().tolist()
+    rest = list(found.values())
+    yield from (rest[number] for number in order)
+
+
+def _touching(request: _Request, place: int) -> dict[Places, list[Option]]:
+    """Every edit that makes a word wrong, by the words that it makes wrong with it."""
+    found: dict[Places, list[Option]] = {}
+    for kind, changes in request.changes:
+        for change in changes(request.parsed, place):
+            if isinstance(change, Choice):
+                places = (change.place,)
+            else:
+                places = tuple([each.start for each in change if not each.follows])
+            found.setdefault(places, []).append((kind, change))
+    return found
+
+
+def _repeats(request: _Request, text: str, replacements: Replacements) -> bool:
     """Whether the edited caption only says again what the original says elsewhere, and so may be as true."""
-    if text.lower() == request.parsed.text.lower():
+    original = request.parsed.text.lower()
+    if any(each.text not in original for each in replacements):
+        return False
+    if text.lower() == original:
         return True
-    return all(segment in request.said for segment in _segments(text))
+    # no segment has a comma in it
+    said = ",".join(_segments(original))
+    return all(segment in said for segment in _segments(text))
 
 
 def _segments(text: str) -> list[str]:
@@ -175,18 +186,3 @@ def _segments(text: str) -> list[str]:
     for sign in (";", " and ", ".", " shows ", " exactly ", ": "):
         marked = marked.replace(sign, ",")
     return [f" {segment.strip()} " for segment in marked.split(",") if segment.strip()]
-
-
-def _swaps(request: _Request, place: int) -> list[Replacements]:
-    return [*attribute_swaps(request.parsed, place), *noun_swaps(request.parsed, place)]
-
-
-# the edits of a kind that make a word wrong, it alone or with others
-_BY_KIND: Mapping[RuleKind, Callable[[_Request, int], Sequence[Choice | Replacements]]] = {
-    "swap": _swaps,
-    "relation": lambda request, place: relation_flips(request.parsed, place),
-    "count": lambda request, place: count_changes(request.parsed, place),
-    "attribute": lambda request, place: attribute_choices(request.parsed, place, request.lexicon),
-    "object": lambda request, place: noun_choices(request.parsed, place, request.lexicon),
-    "in-batch": lambda request, place: in_batch_choices(request.parsed, place, request.batch),
-}

@@ -11,11 +11,17 @@ from models.negatives.phrases import NounPhrase, Parsed
 Swap = tuple[Replacement, Replacement]
 
 
+def swaps(parsed: Parsed, place: int) -> list[Swap]:
+    """Both kinds."""
+    return [*attribute_swaps(parsed, place), *noun_swaps(parsed, place)]
+
+
 def attribute_swaps(parsed: Parsed, place: int) -> list[Swap]:
     """The attribute at *place* and each other of its class, of another thing."""
     words, mine = parsed.lower, parsed.lower[place]
-    name, own = ATTRIBUTE_CLASS.get(mine), parsed.phrase_of.get(place)
-    if name is None or own is None or place == own.head:
+    name = ATTRIBUTE_CLASS.get(mine)
+    own = None if name is None else parsed.phrase_of(place)
+    if own is None or place == own.head:
         return []
     found: list[Swap] = []
     thing = words[own.head]
@@ -27,17 +33,18 @@ def attribute_swaps(parsed: Parsed, place: int) -> list[Swap]:
             yours = words[turn]
             if ATTRIBUTE_CLASS.get(yours) != name or not _can_trade_attributes(mine, yours):
                 continue
-            if not parsed.said.issuperset(((yours, thing), (mine, other_thing))):
+            if not (parsed.says(yours, thing) and parsed.says(mine, other_thing)):
                 found.append(_swap(parsed, place, turn))
     return found
 
 
 def noun_swaps(parsed: Parsed, place: int) -> list[Swap]:
     """The noun at *place* and each other of its number, unless the sentence would be as true as before."""
-    if not parsed.is_head(place):
+    own = parsed.phrase_about(place)
+    if own is None:
         return []
     found: list[Swap] = []
-    words, mine, own = parsed.lower, parsed.lower[place], parsed.phrase_of[place]
+    words, mine = parsed.lower, parsed.lower[place]
     ours = frozenset(words[own.start : place])
     for other in parsed.phrases:
         yours = words[other.head]
@@ -46,8 +53,9 @@ def noun_swaps(parsed: Parsed, place: int) -> list[Swap]:
         theirs = frozenset(words[other.start : other.head])
         if ours == theirs and _joined(parsed, *sorted((own, other))):
             continue
-        swapped = [(each, yours) for each in ours] + [(each, mine) for each in theirs]
-        if not swapped or not parsed.said.issuperset(swapped):
+        # what is said already, if anything is, is as true as before
+        known = all(parsed.says(each, yours) for each in ours) and all(parsed.says(each, mine) for each in theirs)
+        if not known or not (ours or theirs):
             found.append(_swap(parsed, place, other.head))
     return found
 
@@ -74,7 +82,7 @@ def _joined(parsed: Parsed, first: NounPhrase, second: NounPhrase) -> bool:
 
 
 def _swap(parsed: Parsed, one: int, other: int) -> Swap:
-    first, second = sorted((one, other))
+    first, second = (one, other) if one < other else (other, one)
     return (
         Replacement(first, first + 1, parsed.lower[second]),
         Replacement(second, second + 1, parsed.lower[first]),

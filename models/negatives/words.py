@@ -4,7 +4,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -12,6 +12,8 @@ from typing import NamedTuple
 _JOINS_LETTERS = frozenset("'’-‐‑")
 _JOINS_DIGITS = frozenset(".,")
 
+# words that are kept, with their places: at most 8 MB, because strangers' endless words are not
+_KEPT, _LONGEST = 32_768, 40
 _ASCII_WORD = re.compile(r"([A-Za-z0-9]+(?:(?=['.,-])(?:['-]|(?<=[0-9])[.,](?=[0-9]))[A-Za-z0-9]+)*)")
 
 
@@ -32,8 +34,7 @@ def split_words(text: str) -> tuple[Word, ...]:
 def words_at(pieces: Sequence[str]) -> tuple[Word, ...]:
     """The words of a text that `split_pieces` cut."""
     ends = list(accumulate(map(len, pieces)))
-    # what Word._make does, without a call of Python for each word
-    return tuple(map(partial(tuple.__new__, Word), zip(pieces[1::2], ends[::2], ends[1::2], strict=False)))
+    return tuple(map(_KNOWN.__getitem__, zip(pieces[1::2], ends[::2], ends[1::2], strict=False)))
 
 
 def split_pieces(text: str) -> list[str]:
@@ -47,6 +48,21 @@ def split_pieces(text: str) -> list[str]:
         pieces += [text[done:start], text[start:end]]
         done = end
     return [*pieces, text[done:]]
+
+
+class _Known(dict[tuple[str, int, int], Word]):
+    """Words by what they are: captions have the same ones at the same places, and to make one takes longer than to find it."""
+
+    def __missing__(self, key: tuple[str, int, int]) -> Word:
+        word = Word(*key)
+        if len(word.text) <= _LONGEST:
+            if len(self) >= _KEPT:
+                self.clear()
+            self[key] = word
+        return word
+
+
+_KNOWN = _Known()
 
 
 def lower_words(text: str) -> list[str]:

@@ -1,6 +1,8 @@
 """Filters against false negatives."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.negatives.filters import (
     Change,
@@ -10,6 +12,7 @@ from models.negatives.filters import (
     synonyms,
     words_of,
 )
+from models.negatives.words import split_words
 
 
 def change(old: str, new: str, *, elsewhere: str = "", likelihood: float | None = None) -> Change:
@@ -42,6 +45,14 @@ def test_synonyms_are_symmetric_and_know_plurals() -> None:
     """The closed list works both ways and for plurals; unrelated words are none."""
     assert synonyms("sofa", "couch") and synonyms("couches", "sofa")
     assert not synonyms("man", "woman") and not synonyms("zebra", "sofa")
+
+
+@given(st.lists(st.text("aB '-é.", max_size=12), max_size=5))
+def test_the_words_of_texts_are_all_their_words(texts: list[str]) -> None:
+    """In lower case, of every text, in whatever order and however often it is asked."""
+    words = {word.text.lower() for text in texts for word in split_words(text)}
+
+    assert words == words_of(texts) == words_of(iter(texts[::-1])) == words_of(texts)
 
 
 def groups() -> list[list[str]]:

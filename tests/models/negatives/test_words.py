@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from models.negatives.words import lower_words, split_pieces, split_words, token_words
+from models.negatives.words import Word, lower_words, split_pieces, split_words, token_words
 
 CORPUS = ["a man's red t-shirt", "two dogs, running!", "a woman in blue", "élan vital 12 4,500"] * 3
 TEXTS = st.text(st.sampled_from("abcdog'-’,. \n12é你好İß!e\u0301"), max_size=40)
@@ -72,6 +72,19 @@ def test_words_stand_in_their_text(text: str) -> None:
     assert all(first.end <= second.start for first, second in itertools.pairwise(words))
     covered = {place for word in words for place in range(word.start, word.end)}
     assert not [place for place, character in enumerate(text) if character.isalnum() and place not in covered]
+
+
+@given(st.lists(TEXTS, max_size=8), st.integers(1, 6))
+def test_words_are_the_same_whatever_is_kept(texts: list[str], kept: int) -> None:
+    """Kept words are forgotten when there are too many of them, long ones are not kept, and nobody notices."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.negatives.words._KEPT", kept)
+        patch.setattr("models.negatives.words._LONGEST", kept)
+        found = [split_words(text) for text in texts * 2]
+
+    assert [split_words(text) for text in texts * 2] == found
+    assert all(word.text == text[word.start : word.end] for text in texts for word in split_words(text))
+    assert all(isinstance(word, Word) for words in found for word in words)
 
 
 @given(st.text(max_size=60) | TEXTS)
