@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from typing import TypeVar
 
 import torch
@@ -142,6 +143,9 @@ def join(device: torch.device) -> Ranks:
     if world == 1:
         return ALONE
     if not distributed.is_initialized():
+        # its functions' defaults keep the group that is there when it is first imported (open_clip does so), and with
+        # it gloo's threads, which at times abort a process that ends before them: so it is imported before the group
+        import_module("torch.distributed.nn")
         backend = "nccl" if device.type == "cuda" else "gloo"
         distributed.init_process_group(backend, timeout=PATIENCE, device_id=device if device.type == "cuda" else None)
     return Ranks(distributed.get_rank(), world)

@@ -62,6 +62,15 @@ def test_two_processes_train_as_one(met: Path, chunk: int) -> None:
             assert pytest.approx(one, abs=1e-4) == other
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="a process's threads are read from /proc")
+def test_no_thread_of_the_exchange_outlives_it(met: Path) -> None:
+    """Gloo's threads are gone when the processes have left: one that still ran at a process's end could abort it."""
+    for rank in range(2):
+        threads = _read(met, "threads", rank)
+        assert threads
+        assert [] == [each for each in threads if "gloo" in each]
+
+
 def test_each_process_goes_on_with_its_own_chance(met: Path) -> None:
     """A stopped run of two processes with dropout goes on to the very same weights: both generators are in the checkpoint."""
     assert [0.0, 0.0] == [_read(met, "resumed", rank) for rank in range(2)]

@@ -68,6 +68,8 @@ def main(folder: Path) -> None:
     list(resumed.run())
     (folder / f"resumed-{ranks.rank}.json").write_text(json.dumps(distance(weights(stopped), weights(resumed))))
     leave()
+    threads = sorted(each.read_text().strip() for each in Path("/proc/self/task").glob("*/comm"))
+    (folder / f"threads-{ranks.rank}.json").write_text(json.dumps(threads))
 
 
 if __name__ == "__main__":
