@@ -23,10 +23,10 @@ from models.training.features import (
     level_indices,
     text_features,
 )
-from models.training.interaction import Interaction, Shape, pool_words
+from models.training.interaction import Interaction, Shape
 from models.training.late import Late, Widths
-from models.training.lengths import by_length, together
 from models.training.losses import contrastive, correction, detection, preference, sigmoid
+from models.training.reading import read
 from models.training.recipe import LatePart, ProofreadingPart
 
 _NOTHING = Beside()
@@ -86,22 +86,23 @@ class Objective(nn.Module):
 
     def encode(self, batch: Batch) -> Encoded:
         """Run the towers: each image once, each text once, and those that were edited once more."""
-        edited = batch.edited
-        read_levels = edited is not None or self.late is not None
-        image = image_features(self.towers, batch.pixels, self.levels if read_levels else ())
-        texts = text_features(self.towers, batch.ids)
-        vectors = {"images": image.embedding, "texts": texts.embedding}
+        edited = batch.edited if self.module is not None else None
+        image = image_features(self.towers, batch.pixels, self.levels if edited is not None or self.late else ())
+        # at once: many small products cost more than a few of twice the rows
+        ids = batch.ids if edited is None else _stacked(batch.ids, edited.ids[edited.changed])
+        texts, pairs = text_features(self.towers, ids), len(batch.ids)
+        own, wrong = texts.embedding.split([pairs, len(ids) - pairs])
+        vectors = {"images": image.embedding, "texts": own}
         if self.late is not None:
-            vectors |= self.late(image.levels[-1], texts.tokens, batch.ids)
-        if self.module is None or edited is None:
+            vectors |= self.late(image.levels[-1], texts.tokens[:pairs, : batch.ids.shape[1]], batch.ids)
+        if edited is None:
             return Encoded(vectors, image)
-        changed = edited.changed.nonzero().squeeze(1)
-        # a tower may refuse a batch of no texts, and a chunk may hold no edited one
-        again = text_features(self.towers, edited.ids[changed]) if len(changed) else _none_of(texts)
-        own = texts.tokens if _one_each(edited.owner, len(batch.ids)) else texts.tokens[edited.owner]
         if self._weights is not None and self._weights.negatives:
-            vectors["wrong"] = again.embedding
-        return Encoded(vectors, image, _put(own, changed, again.tokens, edited.ids.shape[1]), again.embedding)
+            vectors["wrong"] = wrong
+        # a text that was not edited is its caption, which has been encoded
+        source = edited.owner.clone()
+        source[edited.changed] = torch.arange(pairs, len(ids), device=source.device)
+        return Encoded(vectors, image, texts.tokens.index_select(0, source)[:, : edited.ids.shape[1]], wrong)
 
     def between(
         self,
@@ -162,11 +163,11 @@ class Objective(nn.Module):
         edited, weights = batch.edited, self._weights
         if self.module is None or weights is None or edited is None or encoded.tokens is None:
             return {"total": torch.zeros((), device=batch.ids.device)}
-        features = read(self.module, encoded.tokens, edited, _of(encoded.image, edited.owner))
+        reading = read(self.module, encoded.tokens, edited, encoded.image)
         numbers = (Counts.of(edited) if counts is None else counts).numbers
         parts = {
-            "detection": detection(self.module.detection(features), edited.wrong, edited.there, numbers[:2]),
-            "correction": correction(self.module.correction(features[*edited.places.T]), edited.words, int(numbers[2])),
+            "detection": detection(reading.wrong(self.module), edited.wrong, edited.there, numbers[:2]),
+            "correction": correction(reading.right(self.module, edited.places), edited.words, int(numbers[2])),
         }
         if weights.preference and encoded.wrong is not None:
             parts["preference"] = self._preference(encoded, encoded.wrong, edited, int(numbers[3]))
@@ -197,22 +198,9 @@ class Objective(nn.Module):
         image = encoded.image
         next_to = ImageFeatures(image.embedding.roll(1, 0), tuple(level.roll(1, 0) for level in image.levels))
         scores, shuffled = (
-            self.module.detection(read(self.module, encoded.tokens, edited, _of(each, edited.owner)))[judged]
-            for each in (image, next_to)
+            read(self.module, encoded.tokens, edited, each).wrong(self.module)[judged] for each in (image, next_to)
         )
         return Judged(scores.float().cpu().numpy(), shuffled.float().cpu().numpy(), edited.wrong[judged].cpu().numpy())
-
-
-def read(module: Interaction, tokens: torch.Tensor, edited: EditedBatch, image: ImageFeatures) -> torch.Tensor:
-    """Features [b, w, out] of the words of edited texts, whose tokens' are [b, t, width], beside b images."""
-    length = edited.there.shape[1]
-    words = pool_words(tokens, edited.word_of, length)
-    # to the last word that is there: one whose tokens are all another's leaves a gap
-    groups = by_length((edited.there * torch.arange(1, length + 1, device=edited.there.device)).amax(dim=1))
-    if len(groups) == 1:
-        return module(words, edited.there, image)
-    found = [module(words[rows, :most], edited.there[rows, :most], _of(image, rows)) for rows, most in groups]
-    return together([rows for rows, _ in groups], found, length)
 
 
 def with_late(objective: Objective, part: LatePart, size: int, text: TextSpec) -> Objective:
@@ -269,30 +257,15 @@ def _look(towers: nn.Module, size: int, levels: tuple[int, ...]) -> tuple[ImageF
         towers.train(training)
 
 
-def _of(image: ImageFeatures, owner: torch.Tensor) -> ImageFeatures:
-    """The images of m texts, whose *owner* [m] says which; nothing is copied where each image has one text."""
-    if _one_each(owner, len(image.embedding)):
-        return image
-    return ImageFeatures(image.embedding[owner], tuple(level[owner] for level in image.levels))
-
-
-def _one_each(owner: torch.Tensor, pairs: int) -> bool:
-    return len(owner) == pairs and torch.equal(owner, torch.arange(pairs, device=owner.device))
-
-
 def _shared(parameter: torch.Tensor, world: int) -> torch.Tensor:
     """The same value, whose gradient is divided by *world*: all processes have it whole, and theirs are summed."""
     return parameter if world == 1 else parameter.detach() + (parameter - parameter.detach()) / world
 
 
-def _none_of(texts: TextFeatures) -> TextFeatures:
-    return TextFeatures(texts.embedding[:0], texts.tokens[:0])
-
-
-def _put(tokens: torch.Tensor, rows: torch.Tensor, others: torch.Tensor, length: int) -> torch.Tensor:
-    """Token features [b, length, w] with *rows* replaced by *others*: a text that was not edited is encoded once."""
-    fitted = functional.pad(tokens, (0, 0, 0, max(0, length - tokens.shape[1])))[:, :length]
-    return fitted.index_copy(0, rows, others.to(fitted.dtype)) if len(rows) else fitted
+def _stacked(*batches: torch.Tensor) -> torch.Tensor:
+    """Token ids [b, t] of all, padded: only those of towers that see nothing after a text's end differ in length."""
+    length = max(ids.shape[1] for ids in batches)
+    return torch.cat([functional.pad(ids, (0, length - ids.shape[1])) for ids in batches])
 
 
 def _weighted(

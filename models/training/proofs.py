@@ -14,8 +14,9 @@ from models.evaluation.words import Control, Correction, control, correction, sh
 from models.negatives.edited import Edited
 from models.training.editing import EditedBatch, EditMaker
 from models.training.features import image_features, normalised, text_features
-from models.training.objective import Objective, read
+from models.training.objective import Objective
 from models.training.pairs import Pairs
+from models.training.reading import read
 
 _BATCH = 64
 
@@ -118,7 +119,7 @@ def _answers(objective: Objective, batch: EditedBatch, pixels: Sequence[torch.Te
     return _Words(
         wrong=batch.wrong[judged].numpy(),
         originals=originals[judged].numpy(),
-        scores=module.detection(right)[judged].float().numpy(),
-        shuffled=module.detection(other)[judged].float().numpy(),
-        guesses=module.correction(right)[judged].argmax(dim=-1).numpy(),
+        scores=right.wrong(module)[judged].float().numpy(),
+        shuffled=other.wrong(module)[judged].float().numpy(),
+        guesses=right.right(module, judged.nonzero()).argmax(dim=-1).numpy(),
     )

@@ -13,10 +13,10 @@ from models.negatives.edited import unedited
 from models.negatives.editor import Caption
 from models.training.batch import Batch
 from models.training.editing import EditedBatch, EditMaker, Vocabulary
-from models.training.features import ImageFeatures, image_features, text_features
+from models.training.features import image_features, text_features
 from models.training.interaction import pool_words
 from models.training.losses import contrastive, detection, preference
-from models.training.objective import Objective, read, with_proofreading
+from models.training.objective import Objective, with_proofreading
 from models.training.recipe import ProofreadingPart
 from models.training.tokenizer import train_tokenizer
 from models.training.towers import build_towers
@@ -206,31 +206,6 @@ def test_the_preference_is_of_what_an_image_has_of_its_own(tmp_path: Path) -> No
     assert 0 < (objective.centre - first).norm() < 0.2 * first.norm()
     assert "centre" in objective.state_dict()
     assert "centre" not in make_objective(tmp_path).state_dict()
-
-
-def test_a_gap_among_words_hides_none_behind_it(tmp_path: Path) -> None:
-    """A word without a token of its own leaves a gap; the words after it are read in a large batch as in a small one."""
-    objective, batch = make_objective(tmp_path), make_batch()
-    assert batch.edited is not None
-    objective.eval()
-    edited = batch.edited
-    edited.there[:, 1] = False
-    many = torch.arange(4).repeat(8)
-    tokens = text_features(objective.towers, edited.ids).tokens
-    image = image_features(objective.towers, batch.pixels, objective.levels)
-    assert objective.module is not None
-    whole = objective.module(pool_words(tokens, edited.word_of, edited.there.shape[1]), edited.there, image)
-    grouped = read(
-        objective.module,
-        tokens[many],
-        EditedBatch(
-            edited.ids[many], edited.word_of[many], edited.there[many], edited.wrong[many],
-            torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, dtype=torch.long), torch.arange(32),
-        ),
-        ImageFeatures(image.embedding[many], tuple(level[many] for level in image.levels)),
-    )  # fmt: skip
-
-    torch.testing.assert_close(whole[edited.there], grouped[:4][edited.there], atol=1e-5, rtol=1e-4)
 
 
 def test_several_edits_of_a_caption_meet_its_own_image(tmp_path: Path) -> None:
