@@ -10,6 +10,7 @@ learnt from captions. Mean AUROC on 500 held-out scenes; one thread, bf16, batch
 import argparse
 import time
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -38,25 +39,26 @@ TOWERS: Mapping[str, ImageTower] = {
     "residual blocks, 32-64-128, max": ResidualPart(channels=(32, 64, 128), stem=16, size=SIZE),
     "residual blocks, 32-64-128, avg": ResidualPart(channels=(32, 64, 128), stem=16, size=SIZE, pool="avg"),
 }
-GROUPS = {
-    "shapes": slice(0, 10),
-    "patterns": slice(10, 14),
-    "colour of shape": slice(14, 114),
-    "shape at place": slice(114, 204),
+# how many facts there are of each sort, in their order
+FACTS = {
+    "shapes": len(SHAPES),
+    "patterns": len(PATTERNS),
+    "colour of shape": len(COLOURS) * len(SHAPES),
+    "shape at place": GRID * GRID * len(SHAPES),
 }
+FIRST = dict(zip(FACTS, accumulate(FACTS.values(), initial=0), strict=False))
 
 
 def facts(split: Split, count: int) -> np.ndarray:
-    """What is true of each scene: [count, 204] bool, in the order of GROUPS."""
-    found = np.zeros((count, GROUPS["shape at place"].stop), bool)
+    """What is true of each scene: [count, facts] bool, in the order of FACTS."""
+    found = np.zeros((count, sum(FACTS.values())), bool)
     for row in range(count):
         for each in example(split, row, 0, 16).scene.objects:
             shape = SHAPES.index(each.shape)
-            found[row, shape] = True
-            found[row, 10 + PATTERNS.index(each.pattern)] = True
-            found[row, 14 + 10 * COLOURS.index(each.colour) + shape] = True
-            found[row, 114 + 10 * each.cell + shape] = True
-    assert GRID * GRID * len(SHAPES) == 90
+            found[row, FIRST["shapes"] + shape] = True
+            found[row, FIRST["patterns"] + PATTERNS.index(each.pattern)] = True
+            found[row, FIRST["colour of shape"] + len(SHAPES) * COLOURS.index(each.colour) + shape] = True
+            found[row, FIRST["shape at place"] + len(SHAPES) * each.cell + shape] = True
     return found
 
 
@@ -94,7 +96,7 @@ def says(whole: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
 
 
 def seen(whole: nn.Module, scenes: SceneArrays, truths: np.ndarray) -> dict[str, float]:
-    """Mean AUROC of each group's facts."""
+    """Mean AUROC of each sort of facts."""
     with torch.no_grad():
         logits = np.concatenate(
             [
@@ -108,8 +110,8 @@ def seen(whole: nn.Module, scenes: SceneArrays, truths: np.ndarray) -> dict[str,
         if 0 < truths[:, fact].sum() < len(truths)
     }
     return {
-        name: float(np.mean([value for fact, value in ranked.items() if group.start <= fact < group.stop]))
-        for name, group in GROUPS.items()
+        name: float(np.mean([value for fact, value in ranked.items() if first <= fact < first + FACTS[name]]))
+        for name, first in FIRST.items()
     }
 
 
@@ -126,7 +128,7 @@ def main() -> None:
     training, held_out = load_scenes(cache, "train", 20_000, 0, SIZE), load_scenes(cache, "val", 500, 0, SIZE)
     truths, expected = torch.from_numpy(facts("train", 20_000)), facts("val", 500)
     table = Table(title=f"AUROC after {given.seconds:.0f} s of CPU", title_justify="left")
-    for column in ("tower", "s a batch of 64", "after", *GROUPS):
+    for column in ("tower", "s a batch of 64", "after", *FACTS):
         table.add_column(column, justify="left" if column == "tower" else "right")
     for name, part in TOWERS.items():
         for look, (cost, whole) in enumerate(learn(part, training, truths, given.seconds), 1):

@@ -36,9 +36,9 @@ _DRAWN = 4
 _NO_COUNT_AFTER = (DETERMINERS | NEGATIONS | PRONOUNS | ADVERBS) - {"all", "the", "exactly"}
 # without a thing after them these are part of a verb: "dressed up", "walks on"
 _NEED_A_THING = frozenset(("on", "over", "under", "up", "down", "inside", "outside", "into", "onto"))
-# by their first word, in their order: the longest of what begins alike comes first
-_FLIPPED = frozenset(word for _said, _ in FLIPS for word in _said.split())
 _head = attrgetter("head")
+_FLIPPED = frozenset(word for _said, _ in FLIPS for word in _said.split())
+# by their first word, in their order: the longest of what begins alike comes first
 _FLIPS: dict[str, list[tuple[tuple[str, ...], str]]] = {}
 for _said, _flipped in FLIPS:
     _FLIPS.setdefault(_said.split()[0], []).append((tuple(_said.split()), _flipped))

@@ -63,6 +63,14 @@ def _halves(visual: nn.Module) -> bool:
     return len({stage["reduction"] for stage in stages}) > 1
 
 
+def averaged(level: torch.Tensor, side: int) -> torch.Tensor:
+    """A map [b, c, h, w] with what is finer than *side* patches a side averaged to so many."""
+    height, width = (min(size, side) for size in level.shape[2:])
+    return (
+        level if (height, width) == tuple(level.shape[2:]) else functional.adaptive_avg_pool2d(level, (height, width))
+    )
+
+
 def normalised(towers: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
     """Bytes [..., s, s, 3] as [..., 3, s, s] float32, by the mean and deviation that open_clip notes on the tower."""
     channels = pixels.movedim(-1, -3).float() / 255

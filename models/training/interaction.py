@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.training.features import ImageFeatures
+from models.training.features import ImageFeatures, averaged
 
 # far below every logit, and within half precision
 _FAR = -1e4
@@ -117,9 +117,8 @@ class Patches(nn.Module):
 
     def forward(self, level: torch.Tensor) -> torch.Tensor:
         """Average what is finer than *side*; places are added, because an average has none."""
-        height, width = min(level.shape[2], self.side), min(level.shape[3], self.side)
-        if (height, width) != tuple(level.shape[2:]):
-            level = functional.adaptive_avg_pool2d(level, (height, width))
+        level = averaged(level, self.side)
+        height, width = level.shape[2:]
         patches = self.project(self.norm(level.flatten(2).transpose(1, 2)))
         return patches + places(height, width, patches.shape[-1]).to(patches)
 

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.manifest import TextSpec
+from models.training.features import averaged
 from models.training.losses import late_interaction
 from models.training.recipe import LatePart
 
@@ -60,8 +61,7 @@ class Late(nn.Module):
         Returns:
             "patches" [b, p, e] and "tokens" [b, t, e], unit vectors; zeros where there is no token of a text.
         """
-        height, width = (min(size, self._side) for size in level.shape[2:])
-        pooled = functional.adaptive_avg_pool2d(level, (height, width)).flatten(2).transpose(1, 2)  # [b, p, c]
+        pooled = averaged(level, self._side).flatten(2).transpose(1, 2)  # [b, p, c]
         said = functional.normalize(self.tokens(tokens).float(), dim=-1)
         return {
             "patches": functional.normalize(self.patches(pooled).float(), dim=-1),

@@ -20,11 +20,9 @@ from models.training.distill import Lesson, Taught
 from models.training.pairs import Pairs
 from models.training.parts import TeacherPart
 from models.training.recipe import RecipeError
-from models.training.teachers import BundleTeacher, OpenClipTeacher, Teacher
+from models.training.teachers import AT_ONCE, BundleTeacher, OpenClipTeacher, Teacher
 
 _IMAGES, _TEXTS, _MANIFEST = "images.npy", "texts.npy", "lessons.json"
-# texts or pictures that a teacher embeds at once: it holds no gradients, and gains nothing from more
-_AT_ONCE = 256
 
 
 class _Manifest(BaseModel):
@@ -140,4 +138,4 @@ def _write(path: Path, count: int, embed: Callable[[np.ndarray], torch.Tensor]) 
 
 
 def _parts(count: int) -> Iterator[np.ndarray]:
-    return (np.arange(start, min(start + _AT_ONCE, count)) for start in range(0, count, _AT_ONCE))
+    return (np.arange(start, min(start + AT_ONCE, count)) for start in range(0, count, AT_ONCE))

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -57,6 +57,7 @@ class Materials:
             self._opened[split] = open_pairs(self.recipe.data, split, spec, self.cache, cleaning)
         return self._opened[split]
 
+    @cached_property
     def judging(self) -> EditMaker | None:
         """What edits the captions of other splits, to judge the module by: as in training, but once each.
 
@@ -64,7 +65,9 @@ class Materials:
         None without proofreading.
         """
         edits = self.recipe.edits
-        once = None if edits is None else edits.model_copy(update={"again": 0.0})
+        if edits is None or not edits.again:
+            return self.batches.edits
+        once = edits.model_copy(update={"again": 0.0})
         return _edits(self.recipe.model_copy(update={"edits": once}), self.backbone.tokenizer, self.pairs("train"))[0]
 
 

@@ -223,6 +223,8 @@ class EditsPart(Part):
             )
         if not self.rules and (self.again or self.plausible):
             raise ValueError("again, plausible: rules have weight 0, and these are theirs: leave them out")
+        if not self.again and self.errors != type(self).model_fields["errors"].default:
+            raise ValueError("errors: no caption is edited several times: give again a share, or leave errors out")
         if any(not weight > 0 for weight in self.kinds.values()):
             raise ValueError("kinds: a weight is not positive: leave a kind out to never use it")
         if self.least > self.most or not 0 < self.temperature[0] <= self.temperature[1]:

@@ -77,7 +77,7 @@ class Session:
         pairs = self.materials.pairs("test")
         images, texts, owners = embed(self.trainer.trained.towers, pairs, self.tokenizer)
         found = report(images, texts, owners, scene_labels(pairs) if isinstance(pairs, SceneArrays) else None)
-        edits = self.materials.judging()
+        edits = self.materials.judging
         if edits is None:
             return found
         words = proofread(self.finished(), pairs, edits).figures()
@@ -85,7 +85,7 @@ class Session:
 
     def calibrate(self) -> Calibration | None:
         """What the module needs to be kept as a proofreader, fitted on the validation split; None without a module."""
-        edits = self.materials.judging()
+        edits = self.materials.judging
         return None if edits is None else calibrate(self.finished(), self.materials.pairs("val"), edits)
 
     @property

@@ -18,7 +18,7 @@ from models.text import Tokenizer
 from models.training.features import image_features, text_features
 
 # texts or pictures that a teacher embeds at once: it holds no gradients, and gains nothing from more
-_AT_ONCE = 256
+AT_ONCE = 256
 
 
 class Teacher(Protocol):
@@ -157,8 +157,8 @@ class Memory:
     def get(self, numbers: np.ndarray, embed: Callable[[np.ndarray], torch.Tensor]) -> torch.Tensor:
         """Vectors [n, d] of *numbers* (n,); *embed* makes those that are missing, some of them at a time."""
         missing = np.unique(numbers[~self._known[numbers]])
-        for start in range(0, len(missing), _AT_ONCE):
-            some = missing[start : start + _AT_ONCE]
+        for start in range(0, len(missing), AT_ONCE):
+            some = missing[start : start + AT_ONCE]
             made = embed(some)
             if self._vectors is None:
                 self._vectors = torch.zeros(len(self._known), made.shape[1])

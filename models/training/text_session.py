@@ -21,12 +21,10 @@ from models.training.distill_texts import TextDistiller, TextStep, TextTower, di
 from models.training.parts import Part
 from models.training.parts import TextTower as TextSize
 from models.training.recipe import OptimPart
-from models.training.teachers import BundleTeacher
+from models.training.teachers import AT_ONCE, BundleTeacher
 from models.training.text_pairs import TextPairs, hold_out
 from models.training.tokenizer import END, token_ids, train_tokenizer
 
-# texts that are embedded at once when nothing is learnt
-_AT_ONCE = 256
 # open_clip builds two towers; this one is thrown away at once
 _NO_IMAGES = {"image_size": 16, "patch_size": 16, "width": 16, "layers": 1, "head_width": 16}
 
@@ -132,8 +130,8 @@ class TextSession:
         device = next(self._tower.parameters()).device
         self._tower.eval()
         parts = [
-            self._tower(self.student.ids(self.held_out.read[start : start + _AT_ONCE]).to(device)).float().cpu()
-            for start in range(0, len(self.held_out), _AT_ONCE)
+            self._tower(self.student.ids(self.held_out.read[start : start + AT_ONCE]).to(device)).float().cpu()
+            for start in range(0, len(self.held_out), AT_ONCE)
         ]
         return torch.cat(parts).numpy(), self._teacher.texts(self.held_out.captions).numpy()
 

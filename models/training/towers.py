@@ -57,21 +57,13 @@ def build_towers(recipe: Recipe, vocabulary: int) -> nn.Module:
 
 def vision_config(part: ImageTower) -> dict[str, Any]:
     """The image tower in open_clip's words."""
-    if isinstance(part, TimmPart):
+    if isinstance(part, TimmPart | ResidualPart):
         return {
             "image_size": part.size,
-            "timm_model_name": part.timm,
+            # open_clip passes timm names only: the body of this small one is taken out again
+            "timm_model_name": part.timm if isinstance(part, TimmPart) else "test_resnet",
             "timm_model_pretrained": False,
-            "timm_pool": "avg",
-            "timm_proj": "linear",
-        }
-    if isinstance(part, ResidualPart):
-        # open_clip passes timm names only: this one's body is taken out again
-        return {
-            "image_size": part.size,
-            "timm_model_name": "test_resnet",
-            "timm_model_pretrained": False,
-            "timm_pool": part.pool,
+            "timm_pool": "avg" if isinstance(part, TimmPart) else part.pool,
             "timm_proj": "linear",
         }
     common = {"image_size": part.size, "layers": part.layers, "width": part.width}

@@ -73,7 +73,7 @@ def test_held_out_captions_are_edited_once(tmp_path: Path) -> None:
         small_recipe(tmp_path, PROOFREADING, ("[optim]", "[edits]\nagain = 1.0\nkinds = {attribute = 1.0}\n\n[optim]")),
         tmp_path / "cache",
     )
-    judging, captions = made.judging(), [made.pairs("val").caption(row, 0) for row in range(4)] * 20
+    judging, captions = made.judging, [made.pairs("val").caption(row, 0) for row in range(4)] * 20
     assert judging is not None
     assert made.batches.edits is not None
 

@@ -103,6 +103,8 @@ def test_a_wrong_part_is_named(tmp_path: Path, changes: list[tuple[str, str]], s
         ({"kinds": {"typos": 1}}, "kinds.typos"),
         ({"least": 0.5, "most": 0.4}, "a range goes from its lesser"),
         ({"temperature": [1.5, 1.0]}, "a range goes from its lesser"),
+        ({"errors": 4}, "no caption is edited several times"),
+        ({"rules": 0, "masked": 1, "masked_lm": "a", "again": 0.5}, "rules have weight 0"),
         ({"per_caption": 0}, "per_caption"),
     ],
 )
