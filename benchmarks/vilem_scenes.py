@@ -1,6 +1,6 @@
 """ViLEM against plain contrastive training on rendered scenes: same towers, data, steps and seeds; and what each part brings.
 
-    python -m benchmarks.vilem_scenes [--work FOLDER] [--arms plain vilem] [--seeds 0 1 2] [--steps N]
+    python -m benchmarks.vilem_scenes [--work FOLDER] [--arms plain vilem] [--seeds 0 1 2] [--steps N] [--scenes N]
 
 Every arm is models/recipes/scenes-s.toml with some fields changed. Each run is `vilem train` and then `vilem eval
 BUNDLE --edits` on what it exported, in processes of their own; what is finished in FOLDER is not run again, so the
@@ -81,11 +81,13 @@ class Plan:
         work: folder of runs, rendered scenes and checkpoints.
         steps: in place of the recipe's; None for the recipe's.
         cost: of a step of ViLEM in plain steps, which the arm of equal time has more of.
+        scenes: held out, to search among: of a thousand the towers find nearly all.
     """
 
     work: Path
     steps: int | None
     cost: float
+    scenes: int
 
 
 def recipe_of(arm: str, seed: int, plan: Plan) -> Fields:
@@ -127,7 +129,7 @@ def run(arm: str, seed: int, plan: Plan) -> tuple[Report, dict[str, float]]:
     """Train, export and evaluate one arm under one seed, unless that is done."""
     folder = plan.work / f"{''.join(each for each in arm if each.isalnum() or each == '-').strip('-')}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    bundle, found = folder / "bundle", folder / "report"
+    bundle, found = folder / "bundle", folder / f"report-{plan.scenes}"
     recipe = to_toml(recipe_of(arm, seed, plan))
     path = folder / "recipe.toml"
     if path.exists() and path.read_text(encoding="utf-8") != recipe:
@@ -139,7 +141,7 @@ def run(arm: str, seed: int, plan: Plan) -> tuple[Report, dict[str, float]]:
         # one work folder for all: scenes are rendered once, checkpoints are named by their recipe
         _vilem("train", str(path), "--output", str(bundle), "--work", str(plan.work / "training"))
     if not (found / REPORT_NAME).exists():
-        _vilem("eval", "retrieval", str(bundle), "--edits", "--out", str(found))
+        _vilem("eval", "retrieval", str(bundle), "--scenes", str(plan.scenes), "--edits", "--out", str(found))
     return read_report(found), read_manifest(bundle).provenance.metrics
 
 
@@ -233,8 +235,9 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--steps", type=int, help="in place of the recipe's")
     parser.add_argument("--cost", type=float, default=1.6, help="of a step of ViLEM, from benchmarks.vilem_step")
+    parser.add_argument("--scenes", type=int, default=5000, help="held out, to search among")
     given = parser.parse_args()
-    plan = Plan(given.work.resolve(), given.steps, given.cost)
+    plan = Plan(given.work.resolve(), given.steps, given.cost, given.scenes)
     arms = [gather(name, given.seeds, plan) for name in given.arms]
     console = Console(width=150)
     show_arms(arms, console)
