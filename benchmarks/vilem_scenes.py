@@ -9,29 +9,21 @@ resample the test images, the same for every seed and both arms. It takes hours:
 """
 
 import argparse
-import json
-import subprocess
-import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
-from rich.table import Table
 
+from benchmarks.arms import WORDS, Arm, Fields, show_arms, show_differences, to_toml, vilem
 from benchmarks.table import machine
-from models.evaluation.figures import figures_under
 from models.evaluation.report import REPORT_NAME, Report, read_report
-from models.evaluation.statistics import RESAMPLES, Interval, draws, mean_and_sd
 from models.manifest import read_manifest
 from models.scenes.corpus import generate
 
 RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "scenes-s.toml"
 PLAIN, EQUAL_TIME, MASKED = "plain", "plain, equal time", "masked LM's edits"
-
-Fields = dict[str, object]
 
 # what an arm changes in the recipe; None takes a part out
 _PLAIN: Fields = {"proofreading": None, "edits": None}
@@ -52,25 +44,9 @@ ARMS: Mapping[str, Fields] = {
     MASKED: {"edits": {"rules": 0.0, "masked": 1.0}},
 }
 
-# figures of a report, and of the bundle's manifest, in the order of the table
+# figures of a report, in the order of the table
 RETRIEVAL = ("t2i_r1", "i2t_r1", "t2i_r1.held-back", "edits.macro", "edits.held-back")
-WORDS = ("words_auroc", "words_auroc_shuffled", "words_corrected")
 BARS = {"t2i_r1": 0.03, "i2t_r1": 0.03, "edits.macro": 0.10}
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What one arm came to under every seed.
-
-    Attributes:
-        name: of the arm.
-        reports: by seed.
-        words: figures of the proofreading module by name, one for each seed; none for plain towers.
-    """
-
-    name: str
-    reports: tuple[Report, ...]
-    words: Mapping[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -118,13 +94,6 @@ def _part(fields: Fields, name: str) -> Fields:
     return part
 
 
-def to_toml(fields: Fields) -> str:
-    """A recipe's file: plain values first, then its parts, one level deep as its recipe is."""
-    plain = [f"{name} = {json.dumps(value)}" for name, value in fields.items() if not isinstance(value, dict)]
-    parts = [f"[{name}]\n{to_toml(value)}" for name, value in fields.items() if isinstance(value, dict)]
-    return "\n".join([*plain, *parts])
-
-
 def run(arm: str, seed: int, plan: Plan) -> tuple[Report, dict[str, float]]:
     """Train, export and evaluate one arm under one seed, unless that is done."""
     folder = plan.work / f"{''.join(each for each in arm if each.isalnum() or each == '-').strip('-')}-{seed}"
@@ -139,9 +108,9 @@ def run(arm: str, seed: int, plan: Plan) -> tuple[Report, dict[str, float]]:
         _train_masked_lm(plan.work)
     if not (bundle / "bundle.json").exists():
         # one work folder for all: scenes are rendered once, checkpoints are named by their recipe
-        _vilem("train", str(path), "--output", str(bundle), "--work", str(plan.work / "training"))
+        vilem("train", str(path), "--output", str(bundle), "--work", str(plan.work / "training"))
     if not (found / REPORT_NAME).exists():
-        _vilem("eval", "retrieval", str(bundle), "--scenes", str(plan.scenes), "--edits", "--out", str(found))
+        vilem("eval", "retrieval", str(bundle), "--scenes", str(plan.scenes), "--edits", "--out", str(found))
     return read_report(found), read_manifest(bundle).provenance.metrics
 
 
@@ -154,12 +123,7 @@ def _train_masked_lm(work: Path) -> None:
     scenes = generate("train", count, 0, 16)
     captions = work / "captions.txt"
     captions.write_text("".join(f"{text}\n" for scene in scenes for text in scene.captions), "utf-8")
-    _vilem("train-mlm", str(captions), "--output", str(work / "masked-lm"))
-
-
-def _vilem(*arguments: str) -> None:
-    # by this interpreter: the benchmark may run without its `vilem` on the path
-    subprocess.run([sys.executable, "-c", "from vilem.cli.main import main; main()", *arguments], check=True)
+    vilem("train-mlm", str(captions), "--output", str(work / "masked-lm"))
 
 
 def gather(arm: str, seeds: Sequence[int], plan: Plan) -> Arm:
@@ -167,64 +131,6 @@ def gather(arm: str, seeds: Sequence[int], plan: Plan) -> Arm:
     runs = [run(arm, seed, plan) for seed in seeds]
     words = {name: tuple(metrics[name] for _, metrics in runs) for name in WORDS if name in runs[0][1]}
     return Arm(arm, tuple(report for report, _ in runs), words)
-
-
-def differences(first: Arm, second: Arm) -> dict[str, tuple[float, Interval]]:
-    """Second minus first, the mean over seeds, with the middle 95 % over resamples of the test images."""
-    images = first.reports[0].pool.images
-    resampled: dict[str, list[np.ndarray]] = {name: [] for name in RETRIEVAL}
-    for weights in draws(images, RESAMPLES, np.random.default_rng(0)):
-        means = [_mean_under(arm, weights) for arm in (first, second)]
-        for name in RETRIEVAL:
-            resampled[name].append(means[1][name] - means[0][name])
-    return {
-        name: (_mean(second, name) - _mean(first, name), Interval.of(np.concatenate(values)))
-        for name, values in resampled.items()
-    }
-
-
-def _mean_under(arm: Arm, weights: np.ndarray) -> dict[str, np.ndarray]:
-    found = [figures_under(report.pool, weights) for report in arm.reports]
-    return {name: np.mean([each[name] for each in found], axis=0) for name in RETRIEVAL}
-
-
-def _mean(arm: Arm, name: str) -> float:
-    return float(np.mean([report.figures[name] for report in arm.reports]))
-
-
-def show_arms(arms: Sequence[Arm], console: Console) -> None:
-    """Every arm's figures: mean ± standard deviation over seeds, in percent."""
-    table = Table(title=f"{len(arms[0].reports)} seed(s), percent, mean ± sd", title_justify="left")
-    for column in ("arm", *RETRIEVAL, *WORDS):
-        table.add_column(column)
-    for arm in arms:
-        values = [[report.figures[name] for report in arm.reports] for name in RETRIEVAL]
-        values += [list(arm.words.get(name, ())) for name in WORDS]
-        table.add_row(arm.name, *(_spread(each) for each in values))
-    console.print(table)
-
-
-def _spread(values: Sequence[float]) -> str:
-    if not values:
-        return ""
-    if len(values) == 1:
-        return f"{100 * values[0]:.1f}"
-    mean, sd = mean_and_sd(values)
-    return f"{100 * mean:.1f} ± {100 * sd:.1f}"
-
-
-def show_differences(plain: Arm, other: Arm, console: Console) -> None:
-    """One arm beside the plain one, with intervals and bars."""
-    table = Table(title=f"{other.name} - {plain.name}, points", title_justify="left")
-    for column in ("figure", "difference", "95 % interval", "bar", ""):
-        table.add_column(column)
-    for name, (value, interval) in differences(plain, other).items():
-        bar = BARS.get(name)
-        verdict = "" if bar is None else "ok" if value >= bar and interval.low > 0 else "MISSED"
-        wanted = "" if bar is None else f"≥ {100 * bar:+.0f}"
-        span = f"[{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
-        table.add_row(name, f"{100 * value:+.1f}", span, wanted, verdict)
-    console.print(table)
 
 
 def main() -> None:
@@ -240,11 +146,11 @@ def main() -> None:
     plan = Plan(given.work.resolve(), given.steps, given.cost, given.scenes)
     arms = [gather(name, given.seeds, plan) for name in given.arms]
     console = Console(width=150)
-    show_arms(arms, console)
+    show_arms(arms, RETRIEVAL, console)
     plain = next((arm for arm in arms if arm.name == PLAIN), None)
     for arm in arms:
         if plain is not None and arm is not plain:
-            show_differences(plain, arm, console)
+            show_differences(plain, arm, RETRIEVAL, console, BARS)
     console.print(machine(), highlight=False)
 
 

@@ -22,6 +22,7 @@ class Batch:
         edited: m edited texts of the b pairs.
         rows: [b] which pictures of the corpus they are; None when nobody asks.
         choices: [b] which caption of each.
+        said: [b, v] bool: which of v words their captions have; None when nobody asks.
     """
 
     pixels: torch.Tensor
@@ -29,6 +30,7 @@ class Batch:
     edited: EditedBatch | None = None
     rows: torch.Tensor | None = None
     choices: torch.Tensor | None = None
+    said: torch.Tensor | None = None
 
     def prepared(self, towers: nn.Module, device: torch.device | str = "cpu") -> "Batch":
         """The same on *device*, its bytes normalised there for *towers*."""

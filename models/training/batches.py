@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from torch.utils.data import DataLoader, Dataset
 
 from models.training.batch import Batch
-from models.training.editing import EditMaker
+from models.training.editing import EditMaker, Vocabulary
 from models.training.pairs import Pairs
 from models.training.tokenizer import token_ids
 from models.training.views import View
@@ -37,6 +37,7 @@ class Batches:
         seed: of order, captions, edits and views.
         edits: draws edited captions for each batch.
         view: draws how a picture is looked at beside this caption.
+        tags: words that are looked for in the captions of each picture.
 
     Raises:
         ValueError: there are fewer than b pairs.
@@ -48,6 +49,7 @@ class Batches:
     seed: int
     edits: EditMaker | None = None
     view: DrawView | None = None
+    tags: Vocabulary | None = None
 
     def __post_init__(self) -> None:
         if len(self.pairs) < self.size:
@@ -90,6 +92,7 @@ class Batches:
             edited=edited,
             rows=torch.from_numpy(rows[mine]),
             choices=torch.from_numpy(choices[mine]),
+            said=None if self.tags is None else torch.from_numpy(self._said(self.tags, rows[mine])),
         )
 
     def loader(
@@ -117,6 +120,9 @@ class Batches:
             # its own generator: or a run's random state would depend on how often it was resumed
             generator=torch.Generator(),
         )
+
+    def _said(self, tags: Vocabulary, rows: np.ndarray) -> np.ndarray:
+        return np.stack([tags.said(self.pairs.captions[row]) for row in rows])
 
     def _views(self, texts: Sequence[str], step: int, first: int) -> list[View] | None:
         if self.view is None:

@@ -81,6 +81,13 @@ class Vocabulary:
         """Its place, or -1."""
         return -1 if word is None else self._index.get(word, -1)
 
+    def said(self, texts: Sequence[str]) -> np.ndarray:
+        """Which of its words *texts* have: (words,) bool."""
+        found = np.zeros(len(self), bool)
+        places = (self.index(word.text.lower()) for text in texts for word in split_words(text))
+        found[[place for place in places if place >= 0]] = True
+        return found
+
 
 class EditMaker:
     """Draws edited texts for each caption of a batch and lays them out.

@@ -102,7 +102,7 @@ def gather(recipe: Recipe, cache: Path, told: Callable[[int, int], None] | None 
     edits, vocabulary = _edits(recipe, backbone.tokenizer, pairs)
     view = None if recipe.augment is None else partial(draw_view, recipe.augment)
     try:
-        batches = Batches(pairs, backbone.tokenizer, recipe.optim.batch, recipe.seed, edits, view)
+        batches = Batches(pairs, backbone.tokenizer, recipe.optim.batch, recipe.seed, edits, view, _tags(recipe, texts))
     except ValueError as error:
         raise RecipeError(f"optim.batch: {error}") from error
     lessons = None if recipe.teacher is None else _lessons(recipe, recipe.teacher, pairs, backbone, cache)
@@ -140,12 +140,16 @@ def _edits(recipe: Recipe, tokenizer: Tokenizer, pairs: Pairs) -> tuple[EditMake
     return EditMaker(editor, tokenizer, vocabulary, part.unedited, per_caption), vocabulary
 
 
+def _tags(recipe: Recipe, texts: Sequence[str]) -> Vocabulary | None:
+    return None if recipe.tagging is None else Vocabulary.of(texts, recipe.tagging.vocabulary)
+
+
 def _check_patches(recipe: Recipe, backbone: Backbone) -> None:
     visual = backbone.towers.visual
     # open_clip's name, and timm's
     droppers = getattr(visual, "patch_dropout", None), getattr(getattr(visual, "trunk", None), "patch_drop", None)
     dropped = max(getattr(each, "prob", 0.0) for each in droppers)
-    readers = [name for name in ("proofreading", "late") if getattr(recipe, name) is not None]
+    readers = [name for name in ("proofreading", "late", "tagging") if getattr(recipe, name) is not None]
     if dropped and readers:
         raise RecipeError(
             f"{readers[0]}: it reads all patches, and {backbone.architecture} leaves out {dropped:.0%} of them in training: "

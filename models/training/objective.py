@@ -27,7 +27,8 @@ from models.training.interaction import Interaction, Shape
 from models.training.late import Late, Widths
 from models.training.losses import contrastive, correction, detection, preference, sigmoid
 from models.training.reading import read
-from models.training.recipe import LatePart, ProofreadingPart
+from models.training.recipe import LatePart, ProofreadingPart, TaggingPart
+from models.training.tagging import Tagging
 
 _NOTHING = Beside()
 # of the images' mean: the last twenty steps or so, while the towers change slowly
@@ -52,6 +53,7 @@ class Objective(nn.Module):
         levels: as given.
         sigmoid: whether the contrastive loss is SigLIP's; the towers need a `logit_bias` then.
         late: what compares texts and images part by part, where that is wished; it reads the last of the levels.
+        tagging: what tells an image's words, where that is wished; it reads the last of the levels too.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Objective(nn.Module):
         self.levels = levels
         self.sigmoid = False
         self.late: Late | None = None
+        self.tagging: Tagging | None = None
 
     def forward(self, batch: Batch, strength: float = 1.0) -> dict[str, torch.Tensor]:
         """Every part of the loss by name; "total" is what is to be descended.
@@ -87,7 +90,8 @@ class Objective(nn.Module):
     def encode(self, batch: Batch) -> Encoded:
         """Run the towers: each image once, each text once, and those that were edited once more."""
         edited = batch.edited if self.module is not None else None
-        image = image_features(self.towers, batch.pixels, self.levels if edited is not None or self.late else ())
+        reads = edited is not None or self.late is not None or self.tagging is not None
+        image = image_features(self.towers, batch.pixels, self.levels if reads else ())
         # at once: many small products cost more than a few of twice the rows
         ids = batch.ids if edited is None else _stacked(batch.ids, edited.ids[edited.changed])
         texts, pairs = text_features(self.towers, ids), len(batch.ids)
@@ -95,6 +99,8 @@ class Objective(nn.Module):
         vectors = {"images": image.embedding, "texts": own}
         if self.late is not None:
             vectors |= self.late(image.levels[-1], texts.tokens[:pairs, : batch.ids.shape[1]], batch.ids)
+        if self.tagging is not None and batch.said is not None:
+            vectors |= {"tags": self.tagging(image.levels[-1]), "said": batch.said}
         if edited is None:
             return Encoded(vectors, image)
         if self._weights is not None and self._weights.negatives:
@@ -137,6 +143,9 @@ class Objective(nn.Module):
             if self.late is not None:
                 parts["late"] = self.late.loss(vectors, _shared(self.late.log_scale, world).exp(), weights)
                 weigh["late"] = self.late.weight
+            if self.tagging is not None and "tags" in vectors:
+                parts["tagging"] = self.tagging.loss(vectors["tags"], vectors["said"])
+                weigh["tagging"] = self.tagging.weight
             if beside.lesson is not None:
                 parts["affinity"] = beside.lesson.loss(images, texts, scale, weights)
                 weigh["affinity"] = beside.lesson.weight
@@ -215,6 +224,21 @@ def with_late(objective: Objective, part: LatePart, size: int, text: TextSpec) -
     objective.levels = objective.levels or (depth(objective.towers) - 1,)
     image, said = _look(objective.towers, size, objective.levels)
     objective.late = Late(part, Widths(said.tokens.shape[-1], image.levels[-1].shape[1]), text)
+    return objective
+
+
+def with_tagging(objective: Objective, part: TaggingPart, size: int, words: int) -> Objective:
+    """The same objective, whose image tower from now on tells its captions' words too.
+
+    Args:
+        objective: changed in place.
+        part: weight.
+        size: side of the towers' images in pixels.
+        words: how many it tells.
+    """
+    objective.levels = objective.levels or (depth(objective.towers) - 1,)
+    image, _ = _look(objective.towers, size, objective.levels)
+    objective.tagging = Tagging(part, image.levels[-1].shape[1], words)
     return objective
 
 

@@ -32,7 +32,7 @@ class Trainable:
         self._still: list[nn.Module] = []
         rates = {"image": recipe.optim.image_rate, "text": recipe.optim.text_rate, "scale": 1.0}
         rates["module"] = recipe.proofreading.rate if recipe.proofreading else 1.0
-        rates["late"] = recipe.late.rate if recipe.late else 1.0
+        rates |= {"late": recipe.late.rate if recipe.late else 1.0, "tagging": 1.0}
         for part in ("image", "text"):
             self._settle(part, rates[part], recipe)
         self.optimizer = _adamw(objective, recipe, rates)
@@ -72,11 +72,12 @@ class Trainable:
 
 
 def part_of(name: str) -> str:
-    """Of a parameter of an objective, by its name: "image", "text", "scale", "late" or "module"."""
+    """Of a parameter of an objective, by its name: "image", "text", "scale", "late", "tagging" or "module"."""
     if name in _SCALES:
         return "scale"
-    if name.startswith("late."):
-        return "late"
+    head = name.split(".")[0]
+    if head in ("late", "tagging"):
+        return head
     if not name.startswith("towers."):
         return "module"
     return "image" if name.startswith("towers.visual.") else "text"

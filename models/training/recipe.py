@@ -20,9 +20,14 @@ from models.training.parts import (
     whole,
 )
 
-ScheduledLoss = Literal["contrastive", "detection", "correction", "preference", "late", "affinity"]
+ScheduledLoss = Literal["contrastive", "detection", "correction", "preference", "late", "tagging", "affinity"]
 # by the part of the recipe that they come with
-_LOSSES_OF = {"proofreading": {"detection", "correction", "preference"}, "late": {"late"}, "teacher": {"affinity"}}
+_LOSSES_OF = {
+    "proofreading": {"detection", "correction", "preference"},
+    "late": {"late"},
+    "tagging": {"tagging"},
+    "teacher": {"affinity"},
+}
 
 
 class RecipeError(ModelError):
@@ -75,6 +80,13 @@ class LatePart(Part):
     width: int = Field(default=64, gt=0, description="of the space that tokens and patches are compared in")
     side: int = Field(default=7, gt=0, description="the last level is averaged to at most so many patches a side")
     rate: float = Field(default=1.0, gt=0, description="the projections' learning rate, as a multiple of the towers'")
+
+
+class TaggingPart(Part):
+    """The image tower tells which words the captions have, see `models.training.tagging`. Without this part it does not."""
+
+    weight: float = Field(default=1.0, gt=0, description="of the loss beside the contrastive one")
+    vocabulary: int = Field(default=2000, gt=0, description="words that are told: the captions' most frequent ones")
 
 
 class LoraPart(Part):
@@ -151,6 +163,7 @@ class Recipe(Part):
     optim: OptimPart
     contrastive: ContrastivePart = ContrastivePart()
     late: LatePart | None = None
+    tagging: TaggingPart | None = None
     teacher: TeacherPart | None = None
     proofreading: ProofreadingPart | None = None
     edits: EditsPart | None = None

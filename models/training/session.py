@@ -20,7 +20,7 @@ from models.training.data import SceneArrays
 from models.training.logs import StepLog
 from models.training.loop import Step, Trainer, embed
 from models.training.materials import Materials, gather
-from models.training.objective import Objective, with_late, with_proofreading
+from models.training.objective import Objective, with_late, with_proofreading, with_tagging
 from models.training.proofs import proofread
 from models.training.ranks import ALONE, Ranks
 from models.training.recipe import Recipe
@@ -162,6 +162,9 @@ def _objective(recipe: Recipe, materials: Materials) -> Objective:
         made = Objective(backbone.towers)
     else:
         made = with_proofreading(backbone.towers, part, backbone.preprocess.size, len(materials.vocabulary))
-    if recipe.late is None:
+    if recipe.late is not None:
+        made = with_late(made, recipe.late, backbone.preprocess.size, backbone.text)
+    tags = materials.batches.tags
+    if recipe.tagging is None or tags is None:
         return made
-    return with_late(made, recipe.late, backbone.preprocess.size, backbone.text)
+    return with_tagging(made, recipe.tagging, backbone.preprocess.size, len(tags))

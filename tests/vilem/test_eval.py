@@ -84,11 +84,22 @@ def test_rendered_scenes_are_the_default(tiny_bundle: Path) -> None:
 
 
 def test_edits_of_a_data_set_nobody_knows(tiny_bundle: Path, colours_tar: Path) -> None:
-    """--edits with a data set is refused, and the command for corpora is named."""
-    done = CliRunner().invoke(app, [str(tiny_bundle), str(colours_tar), "--edits"], env={"COLUMNS": "200"})
+    """--edits with a data set that has none says what is expected of it."""
+    with pytest.raises(DatasetInvalid, match="has no false captions to compare with: expected `negatives`"):
+        _vilem(tiny_bundle, colours_tar, "--edits", fails=DatasetInvalid)
 
-    assert 2 == done.exit_code
-    assert "--edits needs rendered scenes" in " ".join(done.output.split())
+
+def test_edits_of_a_data_set_that_has_them(tiny_bundle: Path, tmp_path: Path) -> None:
+    """With `negatives` beside captions, retrieval and edits are told at once."""
+    (tmp_path / "red.png").write_bytes(picture((255, 0, 0)))
+    negatives = [{"text": "a blue picture", "kind": "colour"}]
+    line = {"path": "red.png", "captions": ["a red picture"], "negatives": negatives}
+    (tmp_path / "data.jsonl").write_text(json.dumps(line))
+
+    found = json.loads(_vilem(tiny_bundle, str(tmp_path / "data.jsonl"), "--edits", "--json").stdout)
+
+    assert 1.0 == found["t2i_r1"]
+    assert found["edits.colour"] in (0.0, 1.0)
 
 
 def test_a_report_is_written(tiny_bundle: Path, colours_tar: Path, tmp_path: Path) -> None:

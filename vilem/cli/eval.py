@@ -85,7 +85,11 @@ def evaluate(
     variant: Variant = "fp32",
     home: Home = HOME,
     edits: Annotated[
-        bool, typer.Option("--edits", help="Rendered scenes: also compare each caption with its false edits.")
+        bool,
+        typer.Option(
+            "--edits",
+            help="Also compare captions with their false edits: those of rendered scenes, or a data set's `negatives`.",
+        ),
     ] = False,
     as_json: AsJson = False,
     layout: Annotated[Layout | None, typer.Option(help="How SOURCE lies on disk; left out: told by its looks.")] = None,
@@ -113,10 +117,6 @@ def evaluate(
     from models.evaluation.layouts import scenes as rendered
     from models.evaluation.layouts.files import Options
 
-    if edits and data:
-        raise typer.BadParameter(
-            "--edits needs rendered scenes, whose edits are known: leave the data set out, or use `vilem eval scenes`"
-        )
     of_source = {"--layout": layout, "--split": split, "--images": images, "--pool": pool, "--captions": captions}
     _refuse_others(data, of_source | {"--skip-missing": skip_missing}, {"--scenes": scenes, "--seed": seed})
     opened = _open(bundle, home, variant)

@@ -112,7 +112,7 @@ def test_a_batch_needs_as_many_pictures(tmp_path: Path) -> None:
         from_jsonl(tmp_path, ("batch = 2", "batch = 5"))
 
 
-@pytest.mark.parametrize("reader", ["[proofreading]\nvocabulary = 50", "[late]"])
+@pytest.mark.parametrize("reader", ["[proofreading]\nvocabulary = 50", "[late]", "[tagging]"])
 def test_what_reads_all_patches_refuses_towers_that_drop_some(tmp_path: Path, reader: str) -> None:
     """A named model with patch_dropout trains alone; beside what reads its patches the recipe says what to change."""
     config = {"embed_dim": 16, "vision_cfg": {**VIT, "patch_dropout": 0.5}, "text_cfg": TEXT}

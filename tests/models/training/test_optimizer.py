@@ -20,6 +20,7 @@ from tests.models.training.tiny import tiny_objective, tiny_recipe, tiny_trainer
         ("towers.logit_bias", "scale"),
         ("module.words.weight", "module"),
         ("late.tokens.1.weight", "late"),
+        ("tagging.read.weight", "tagging"),
     ],
 )
 def test_every_weight_belongs_to_a_part(name: str, part: str) -> None:

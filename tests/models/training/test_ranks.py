@@ -14,7 +14,7 @@ from models.training.checkpoint import CheckpointUnreadable, resume
 from models.training.ranks import ALONE, Ranks, join
 from models.training.recipe import RecipeError
 from tests.models.training.tiny import distance, tiny_recipe, tiny_trainer, weights
-from tests.models.training.two_processes import LATE, MEMORY
+from tests.models.training.two_processes import LATE, MEMORY, TAGGING
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -48,9 +48,9 @@ def _read(met: Path, name: str, rank: int) -> dict:
 def test_two_processes_train_as_one(met: Path, chunk: int) -> None:
     """After six steps the weights of two processes are equal, and those of one with the joint batch within 1e-5.
 
-    With hard negatives, a queue, soft targets, weights of pairs and late interaction, whose texts differ in length: all of them are of the joint batch.
+    With hard negatives, a queue, soft targets, weights of pairs, tagging and late interaction, whose texts differ in length: all of them are of the joint batch.
     """
-    alone = tiny_trainer(tiny_recipe(ema=0.9, contrastive=MEMORY, late=LATE), per_caption=2)
+    alone = tiny_trainer(tiny_recipe(ema=0.9, contrastive=MEMORY, late=LATE, tagging=TAGGING), per_caption=2)
     expected = [step.parts for step in alone.run()]
 
     first, second = (torch.load(met / f"chunk{chunk}-{rank}.pt", weights_only=True) for rank in range(2))

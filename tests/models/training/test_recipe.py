@@ -44,6 +44,7 @@ def test_a_wrong_field_is_named(tmp_path: Path, old: str, new: str, field: str) 
     [
         ("[schedules.detection]\nfirst = 0.0", "detection belong to proofreading"),
         ("[schedules.late]\nfirst = 0.0", "late belong to late"),
+        ("[schedules.tagging]\nfirst = 0.0", "tagging belong to tagging"),
         ("[proofreading]\nlocal = false\nwhole = false", "never sees the image"),
     ],
 )

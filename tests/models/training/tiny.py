@@ -15,10 +15,18 @@ from models.open_clip_import import import_open_clip
 from models.training.batches import Batches
 from models.training.editing import EditMaker, Vocabulary
 from models.training.loop import Trainer
-from models.training.objective import Objective, with_late, with_proofreading
+from models.training.objective import Objective, with_late, with_proofreading, with_tagging
 from models.training.pairs import caption_of
 from models.training.ranks import ALONE, Ranks
-from models.training.recipe import ContrastivePart, LatePart, LoraPart, ProofreadingPart, Recipe, SchedulePart
+from models.training.recipe import (
+    ContrastivePart,
+    LatePart,
+    LoraPart,
+    ProofreadingPart,
+    Recipe,
+    SchedulePart,
+    TaggingPart,
+)
 from models.training.tokenizer import END, train_tokenizer
 from models.training.views import View
 from tests.models.training.edits import ColourEditor
@@ -68,11 +76,11 @@ def tiny_objective(*, plain: bool = False, drop: float = 0.0) -> Objective:
     return Objective(towers) if plain else with_proofreading(towers, PART, SIZE, 20)
 
 
-def tiny_batches(size: int = 8, *, plain: bool = False, per_caption: int = 1) -> Batches:
-    """Batches of the twelve pictures."""
+def tiny_batches(size: int = 8, *, plain: bool = False, per_caption: int = 1, tags: bool = False) -> Batches:
+    """Batches of the twelve pictures, with *tags* also which words their captions have."""
     vocabulary = Vocabulary.of([text for texts in CAPTIONS for text in texts], 20)
     edits = None if plain else EditMaker(ColourEditor(COLOURS), TOKENIZER, vocabulary, 0.3, per_caption)
-    return Batches(TinyPairs(), TOKENIZER, size, seed=3, edits=edits)
+    return Batches(TinyPairs(), TOKENIZER, size, seed=3, edits=edits, tags=vocabulary if tags else None)
 
 
 def tiny_recipe(
@@ -82,6 +90,7 @@ def tiny_recipe(
     schedules: dict[str, SchedulePart] | None = None,
     contrastive: ContrastivePart | None = None,
     late: LatePart | None = None,
+    tagging: TaggingPart | None = None,
     **optim: Any,  # noqa: ANN401 # fields of the part, of any type
 ) -> Recipe:
     """Six steps of eight pairs; *optim* are fields of that part."""
@@ -91,7 +100,8 @@ def tiny_recipe(
     fields["optim"] |= {"steps": 6, "learning_rate": 1e-3, "device": "cpu", **optim}
     made = Recipe.model_validate(fields)
     part = None if plain else PART
-    beside = {"lora": lora, "schedules": schedules or {}, "contrastive": contrastive or ContrastivePart(), "late": late}
+    beside = {"lora": lora, "schedules": schedules or {}, "contrastive": contrastive or ContrastivePart()}
+    beside |= {"late": late, "tagging": tagging}
     return made.model_copy(update={"proofreading": part, **beside})
 
 
@@ -104,7 +114,10 @@ def tiny_trainer(
     given = objective or tiny_objective(plain=plain, drop=drop)
     if recipe.late is not None:
         with_late(given, recipe.late, SIZE, SPEC)
-    return Trainer(recipe, given, tiny_batches(recipe.optim.batch, plain=plain, per_caption=per_caption), ranks)
+    batches = tiny_batches(recipe.optim.batch, plain=plain, per_caption=per_caption, tags=recipe.tagging is not None)
+    if recipe.tagging is not None and batches.tags is not None:
+        with_tagging(given, recipe.tagging, SIZE, len(batches.tags))
+    return Trainer(recipe, given, batches, ranks)
 
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:

@@ -9,11 +9,12 @@ import torch
 
 from models.training.checkpoint import resume, save_checkpoint
 from models.training.ranks import Ranks, join, leave
-from models.training.recipe import ContrastivePart, LatePart
+from models.training.recipe import ContrastivePart, LatePart, TaggingPart
 from tests.models.training.tiny import distance, save_weights, tiny_recipe, tiny_trainer, weights
 
 MEMORY = ContrastivePart(queue=12, soft=0.3, noise=1)
 LATE = LatePart(weight=0.5, width=8, side=2)
+TAGGING = TaggingPart(weight=0.5)
 
 
 def exchanges(ranks: Ranks) -> dict[str, object]:
@@ -53,7 +54,9 @@ def main(folder: Path) -> None:
     (folder / f"exchanges-{ranks.rank}.json").write_text(json.dumps(exchanges(ranks)))
     for chunk in (0, 3):
         trainer = tiny_trainer(
-            tiny_recipe(chunk=chunk, ema=0.9, contrastive=MEMORY, late=LATE), ranks=ranks, per_caption=2
+            tiny_recipe(chunk=chunk, ema=0.9, contrastive=MEMORY, late=LATE, tagging=TAGGING),
+            ranks=ranks,
+            per_caption=2,
         )
         parts = [step.parts for step in trainer.run()]
         save_weights(trainer, folder / f"chunk{chunk}-{ranks.rank}.pt")

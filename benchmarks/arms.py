@@ -1,0 +1,108 @@
+"""Arms of a comparison: the same recipe with some fields changed, trained and measured under several seeds."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from models.evaluation.figures import figures_under
+from models.evaluation.report import Report
+from models.evaluation.statistics import RESAMPLES, Interval, draws, mean_and_sd
+
+Fields = dict[str, object]
+# figures of the proofreading module, in a bundle's manifest
+WORDS = ("words_auroc", "words_auroc_shuffled", "words_corrected")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What one arm came to under every seed.
+
+    Attributes:
+        name: of the arm.
+        reports: by seed.
+        words: figures of the proofreading module by name, one for each seed; none for plain towers.
+    """
+
+    name: str
+    reports: tuple[Report, ...]
+    words: Mapping[str, tuple[float, ...]]
+
+
+def to_toml(fields: Fields) -> str:
+    """A recipe's file: plain values first, then its parts, one level deep as its recipe is."""
+    plain = [f"{name} = {json.dumps(value)}" for name, value in fields.items() if not isinstance(value, dict)]
+    parts = [f"[{name}]\n{to_toml(value)}" for name, value in fields.items() if isinstance(value, dict)]
+    return "\n".join([*plain, *parts])
+
+
+def vilem(*arguments: str) -> None:
+    """Run the command line of this interpreter's packages."""
+    # by this interpreter: the benchmark may run without its `vilem` on the path
+    subprocess.run([sys.executable, "-c", "from vilem.cli.main import main; main()", *arguments], check=True)
+
+
+def differences(first: Arm, second: Arm, names: Sequence[str]) -> dict[str, tuple[float, Interval]]:
+    """Second minus first by *names* of figures, the mean over seeds, with the middle 95 % over resamples of the test images."""
+    images = first.reports[0].pool.images
+    resampled: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for weights in draws(images, RESAMPLES, np.random.default_rng(0)):
+        means = [_mean_under(arm, weights, names) for arm in (first, second)]
+        for name in names:
+            resampled[name].append(means[1][name] - means[0][name])
+    return {
+        name: (_mean(second, name) - _mean(first, name), Interval.of(np.concatenate(values)))
+        for name, values in resampled.items()
+    }
+
+
+def _mean_under(arm: Arm, weights: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
+    found = [figures_under(report.pool, weights) for report in arm.reports]
+    return {name: np.mean([each[name] for each in found], axis=0) for name in names}
+
+
+def _mean(arm: Arm, name: str) -> float:
+    return float(np.mean([report.figures[name] for report in arm.reports]))
+
+
+def show_arms(arms: Sequence[Arm], names: Sequence[str], console: Console) -> None:
+    """Every arm's figures: mean ± standard deviation over seeds, in percent."""
+    table = Table(title=f"{len(arms[0].reports)} seed(s), percent, mean ± sd", title_justify="left")
+    for column in ("arm", *names, *WORDS):
+        table.add_column(column)
+    for arm in arms:
+        values = [[report.figures[name] for report in arm.reports] for name in names]
+        values += [list(arm.words.get(name, ())) for name in WORDS]
+        table.add_row(arm.name, *(_spread(each) for each in values))
+    console.print(table)
+
+
+def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    if len(values) == 1:
+        return f"{100 * values[0]:.1f}"
+    mean, sd = mean_and_sd(values)
+    return f"{100 * mean:.1f} ± {100 * sd:.1f}"
+
+
+def show_differences(
+    plain: Arm, other: Arm, names: Sequence[str], console: Console, bars: Mapping[str, float] = MappingProxyType({})
+) -> None:
+    """One arm beside the plain one, with intervals and *bars* where figures have them."""
+    table = Table(title=f"{other.name} - {plain.name}, points", title_justify="left")
+    for column in ("figure", "difference", "95 % interval", "bar", ""):
+        table.add_column(column)
+    for name, (value, interval) in differences(plain, other, names).items():
+        bar = bars.get(name)
+        verdict = "" if bar is None else "ok" if value >= bar and interval.low > 0 else "MISSED"
+        wanted = "" if bar is None else f"≥ {100 * bar:+.0f}"
+        span = f"[{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
+        table.add_row(name, f"{100 * value:+.1f}", span, wanted, verdict)
+    console.print(table)
