@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-HELPERS = ("__main__", "table", "fixtures")
+HELPERS = ("__main__", "arms", "table", "fixtures")
 # trainings, or what needs a trained bundle named
 LONG = ("image_towers", "proofread", "vilem_scenes")
 
