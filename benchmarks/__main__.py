@@ -6,7 +6,7 @@ from pathlib import Path
 
 HELPERS = ("__main__", "arms", "table", "fixtures")
 # trainings, or what needs a trained bundle named
-LONG = ("image_towers", "proofread", "vilem_scenes")
+LONG = ("image_towers", "photographs", "proofread", "vilem_scenes")
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -12,8 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from models.evaluation.figures import figures_under
-from models.evaluation.report import Report
+from models.evaluation.report import REPORT_NAME, Report, read_report
 from models.evaluation.statistics import RESAMPLES, Interval, draws, mean_and_sd
+from models.manifest import read_manifest
 
 Fields = dict[str, object]
 # figures of the proofreading module, in a bundle's manifest
@@ -33,6 +35,62 @@ class Arm:
     name: str
     reports: tuple[Report, ...]
     words: Mapping[str, tuple[float, ...]]
+
+
+def part_of(fields: Fields, name: str) -> Fields:
+    """A part of a recipe, which has it."""
+    part = fields[name]
+    assert isinstance(part, dict)
+    return part
+
+
+def steps_of(fields: Fields, steps: int | None, factor: float = 1.0) -> None:
+    """Set a recipe's steps: to *steps*, or its own, times *factor*."""
+    optim = part_of(fields, "optim")
+    planned = optim["steps"] if steps is None else steps
+    assert isinstance(planned, int)
+    optim["steps"] = round(planned * factor)
+
+
+def folder_of(work: Path, arm: str, seed: int) -> Path:
+    """Where an arm's run under a seed is kept."""
+    return work / f"{''.join(each for each in arm if each.isalnum() or each == '-').strip('-')}-{seed}"
+
+
+def trained(folder: Path, fields: Fields, work: Path) -> Path:
+    """The bundle of a recipe, trained into *folder* unless that is done; *work* is for what runs share.
+
+    Raises:
+        SystemExit: *folder* has another recipe's run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    recipe, path, bundle = to_toml(fields), folder / "recipe.toml", folder / "bundle"
+    if path.exists() and path.read_text(encoding="utf-8") != recipe:
+        raise SystemExit(f"{path} is of another recipe than this command's: choose another --work, or remove {folder}")
+    path.write_text(recipe, encoding="utf-8")
+    if not (bundle / "bundle.json").exists():
+        # one work folder for all: data are decoded once, checkpoints are named by their recipe
+        vilem("train", str(path), "--output", str(bundle), "--work", str(work))
+    return bundle
+
+
+def measured(bundle: Path, found: Path, *source: str) -> tuple[Report, dict[str, float]]:
+    """The report in *found* of a bundle's retrieval and edits, made unless it is there, and what its manifest says.
+
+    Args:
+        bundle: that was trained.
+        found: folder of the report.
+        source: arguments of `vilem eval retrieval` that name the data.
+    """
+    if not (found / REPORT_NAME).exists():
+        vilem("eval", "retrieval", str(bundle), *source, "--edits", "--out", str(found))
+    return read_report(found), read_manifest(bundle).provenance.metrics
+
+
+def arm_of(name: str, runs: Sequence[tuple[Report, Mapping[str, float]]]) -> Arm:
+    """An arm of what `measured` found under every seed."""
+    words = {word: tuple(metrics[word] for _, metrics in runs) for word in WORDS if word in runs[0][1]}
+    return Arm(name, tuple(report for report, _ in runs), words)
 
 
 def to_toml(fields: Fields) -> str:

@@ -10,16 +10,26 @@ resample the test images, the same for every seed and both arms. It takes hours:
 
 import argparse
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.arms import WORDS, Arm, Fields, show_arms, show_differences, to_toml, vilem
+from benchmarks.arms import (
+    Fields,
+    arm_of,
+    folder_of,
+    measured,
+    part_of,
+    show_arms,
+    show_differences,
+    steps_of,
+    trained,
+    vilem,
+)
 from benchmarks.table import machine
-from models.evaluation.report import REPORT_NAME, Report, read_report
-from models.manifest import read_manifest
+from models.evaluation.report import Report
 from models.scenes.corpus import generate
 
 RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "scenes-s.toml"
@@ -72,67 +82,40 @@ def recipe_of(arm: str, seed: int, plan: Plan) -> Fields:
     """The fields of an arm's recipe."""
     fields: Fields = tomllib.loads(RECIPE.read_text(encoding="utf-8"))
     changes = {"seed": seed, **ARMS[arm]}
-    optim = _part(fields, "optim")
-    planned = optim["steps"] if plan.steps is None else plan.steps
-    assert isinstance(planned, int)
-    optim["steps"] = round(planned * plan.cost) if arm == EQUAL_TIME else planned
+    steps_of(fields, plan.steps, plan.cost if arm == EQUAL_TIME else 1.0)
     for path, value in changes.items():
         *parents, name = path.split(".")
         target = fields
         for parent in parents:
-            target = _part(target, parent)
+            target = part_of(target, parent)
         if value is None:
             del target[name]
         else:
             target[name] = value
     if arm == MASKED:
-        _part(fields, "edits")["masked_lm"] = str(plan.work / "masked-lm")
+        part_of(fields, "edits")["masked_lm"] = str(plan.work / "masked-lm")
     return fields
-
-
-def _part(fields: Fields, name: str) -> Fields:
-    part = fields[name]
-    assert isinstance(part, dict)
-    return part
 
 
 def run(arm: str, seed: int, plan: Plan) -> tuple[Report, dict[str, float]]:
     """Train, export and evaluate one arm under one seed, unless that is done."""
-    folder = plan.work / f"{''.join(each for each in arm if each.isalnum() or each == '-').strip('-')}-{seed}"
-    folder.mkdir(parents=True, exist_ok=True)
-    bundle, found = folder / "bundle", folder / f"report-{plan.scenes}"
-    recipe = to_toml(recipe_of(arm, seed, plan))
-    path = folder / "recipe.toml"
-    if path.exists() and path.read_text(encoding="utf-8") != recipe:
-        raise SystemExit(f"{path} is of another recipe than this command's: choose another --work, or remove {folder}")
-    path.write_text(recipe, encoding="utf-8")
     if arm == MASKED:
         _train_masked_lm(plan.work)
-    if not (bundle / "bundle.json").exists():
-        # one work folder for all: scenes are rendered once, checkpoints are named by their recipe
-        vilem("train", str(path), "--output", str(bundle), "--work", str(plan.work / "training"))
-    if not (found / REPORT_NAME).exists():
-        vilem("eval", "retrieval", str(bundle), "--scenes", str(plan.scenes), "--edits", "--out", str(found))
-    return read_report(found), read_manifest(bundle).provenance.metrics
+    folder = folder_of(plan.work, arm, seed)
+    bundle = trained(folder, recipe_of(arm, seed, plan), plan.work / "training")
+    return measured(bundle, folder / f"report-{plan.scenes}", "--scenes", str(plan.scenes))
 
 
 def _train_masked_lm(work: Path) -> None:
     """Teach a masked language model the captions of the training scenes."""
     if (work / "masked-lm").exists():
         return
-    count = _part(tomllib.loads(RECIPE.read_text(encoding="utf-8")), "data")["train"]
+    count = part_of(tomllib.loads(RECIPE.read_text(encoding="utf-8")), "data")["train"]
     assert isinstance(count, int)
     scenes = generate("train", count, 0, 16)
     captions = work / "captions.txt"
     captions.write_text("".join(f"{text}\n" for scene in scenes for text in scene.captions), "utf-8")
     vilem("train-mlm", str(captions), "--output", str(work / "masked-lm"))
-
-
-def gather(arm: str, seeds: Sequence[int], plan: Plan) -> Arm:
-    """An arm under every seed."""
-    runs = [run(arm, seed, plan) for seed in seeds]
-    words = {name: tuple(metrics[name] for _, metrics in runs) for name in WORDS if name in runs[0][1]}
-    return Arm(arm, tuple(report for report, _ in runs), words)
 
 
 def main() -> None:
@@ -146,7 +129,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=5000, help="held out, to search among")
     given = parser.parse_args()
     plan = Plan(given.work.resolve(), given.steps, given.cost, given.scenes)
-    arms = [gather(name, given.seeds, plan) for name in given.arms]
+    arms = [arm_of(name, [run(name, seed, plan) for seed in given.seeds]) for name in given.arms]
     console = Console(width=150)
     show_arms(arms, RETRIEVAL, console)
     plain = next((arm for arm in arms if arm.name == PLAIN), None)
