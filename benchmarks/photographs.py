@@ -43,7 +43,7 @@ from models.training.parts import EditsPart
 RECIPES = Path(__file__).parents[1] / "models" / "recipes"
 SHARED = Path("../shared/data")
 PLAIN, EQUAL_TIME, VILEM = "plain", "plain, equal time", "vilem"
-FIGURES = ("t2i_r1", "t2i_r5", "t2i_r10", "i2t_r1", "i2t_r5", "i2t_r10", "edits.macro")
+FIGURES = ("t2i_r1", "t2i_r5", "t2i_r10", "i2t_r1", "i2t_r5", "i2t_r10", "edits.macro", "shuffled.macro")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from models.evaluation.embed import EmbeddedEdits
 from models.evaluation.outcomes import Ranked, grouped
 
 
-def edits_ranked(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, edits: EmbeddedEdits) -> Ranked:
+def edits_ranked(
+    images: np.ndarray, texts: np.ndarray, owners: np.ndarray, edits: EmbeddedEdits, seen: np.ndarray | None = None
+) -> Ranked:
     """Rank each true caption against one edit of it: 1 when it scores strictly higher, else 2.
 
     Args:
@@ -18,8 +20,10 @@ def edits_ranked(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, edit
         texts: (M, d) unit vectors of the true captions.
         owners: (M,) row of each caption's image.
         edits: the false captions.
+        seen: (P,) rows of the images that score them, when not their own: what is preferred then is preferred for the
+            text's sake.
     """
-    ranks = 1 + ~preference(images[edits.images], texts[edits.texts], edits.vectors)
+    ranks = 1 + ~preference(images[edits.images if seen is None else seen], texts[edits.texts], edits.vectors)
     units = np.searchsorted(np.unique(owners), edits.images)
     groups = grouped([(kind, *more) for kind, more in zip(edits.kinds, edits.groups, strict=True)])
     return Ranked(ranks=ranks.tolist(), images=units.tolist(), groups=groups, kinds=sorted(set(edits.kinds)))

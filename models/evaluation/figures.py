@@ -1,7 +1,8 @@
 """Figures from outcomes, plain or under resampling weights: one definition for reports and for their intervals.
 
 Names: `t2i_r1`, `t2i_r5`, `t2i_r10` and `t2i_median` (text→image), `i2t_…` (image→text), `rsum` (the six recalls, in
-points), `t2i_r1.GROUP`; `edits.KIND`, `edits.macro` (mean over the kinds), `edits.all` (over all pairs); with folds,
+points), `t2i_r1.GROUP`; `edits.KIND`, `edits.macro` (mean over the kinds), `edits.all` (over all pairs), and `shuffled.…`
+the same beside other images; with folds,
 `folds5.NAME` is the mean of NAME over five folds.
 """
 
@@ -15,6 +16,7 @@ from models.evaluation.outcomes import Pool, Ranked, Task
 KS = (1, 5, 10)
 RECALLS = tuple(f"{task}_r{k}" for task in ("t2i", "i2t") for k in KS)
 
+_EDITS: tuple[Task, ...] = ("edits", "shuffled")
 # resamples whose weights are spread over queries at a time: bounds the memory of a median
 _CHUNK = 64
 
@@ -72,7 +74,7 @@ def statistics_of(pool: Pool) -> dict[str, Share | Median]:
     """What is measured of a pool, by name; means of several (`rsum`, `edits.macro`) are made from these."""
     found: dict[str, Share | Median] = {}
     for task, ranked in pool.tasks.items():
-        found |= _of_edits(ranked, pool.images) if task == "edits" else _of_ranks(task, ranked, pool.images)
+        found |= _of_edits(task, ranked, pool.images) if task in _EDITS else _of_ranks(task, ranked, pool.images)
     return found
 
 
@@ -89,9 +91,10 @@ def figures_under(pool: Pool, weights: np.ndarray) -> dict[str, np.ndarray]:
     found = {name: each.under(weights) for name, each in statistics_of(pool).items()}
     if found.keys() >= set(RECALLS):
         found["rsum"] = 100 * np.sum([found[name] for name in RECALLS], axis=0)
-    kinds = pool.tasks["edits"].kinds if "edits" in pool.tasks else []
-    if kinds:
-        found["edits.macro"] = np.mean([found[f"edits.{kind}"] for kind in kinds], axis=0)
+    for task in _EDITS:
+        kinds = pool.tasks[task].kinds if task in pool.tasks else []
+        if kinds:
+            found[f"{task}.macro"] = np.mean([found[f"{task}.{kind}"] for kind in kinds], axis=0)
     return found
 
 
@@ -119,11 +122,11 @@ def _of_ranks(task: Task, ranked: Ranked, images: int) -> dict[str, Share | Medi
     return found
 
 
-def _of_edits(ranked: Ranked, images: int) -> dict[str, Share | Median]:
+def _of_edits(task: Task, ranked: Ranked, images: int) -> dict[str, Share | Median]:
     right, units = np.array(ranked.ranks) == 1, np.array(ranked.images, np.int64)
-    found: dict[str, Share | Median] = {"edits.all": _share(right, units, images)}
+    found: dict[str, Share | Median] = {f"{task}.all": _share(right, units, images)}
     for group, rows in ranked.groups.items():
-        found[f"edits.{group}"] = _share(right[rows], units[rows], images)
+        found[f"{task}.{group}"] = _share(right[rows], units[rows], images)
     return found
 
 

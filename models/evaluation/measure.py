@@ -10,6 +10,7 @@ from models.evaluation.figures import figures
 from models.evaluation.outcomes import Pool, folded, retrieval_pool
 from models.evaluation.report import DataTag, ModelTag, Report, Rival
 from models.evaluation.rivals import edit_rivals, retrieval_rivals
+from models.evaluation.words import shuffled_images
 
 
 def measure(
@@ -77,7 +78,10 @@ def _pool(found: Embedded, *, retrieval: bool, edits: bool) -> Pool:
     whole = retrieval_pool(found.images, found.texts, found.owners, found.labels)
     tasks = dict(whole.tasks) if retrieval else {}
     if edits:
-        tasks["edits"] = edits_ranked(found.images, found.texts, found.owners, found.edits)
+        of = found.images, found.texts, found.owners, found.edits
+        tasks["edits"] = edits_ranked(*of)
+        if len(set(found.edits.images.tolist())) > 1:
+            tasks["shuffled"] = edits_ranked(*of, seen=shuffled_images(found.edits.images, seed=0))
     return Pool(images=whole.images, tasks=tasks)
 
 

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from models.evaluation.embed import Embedded
 from models.evaluation.retrieval import image_to_text_ranks, text_to_image_ranks
 
-Task = Literal["t2i", "i2t", "edits"]
+# "shuffled": captions against their edits as "edits", beside other images than their own
+Task = Literal["t2i", "i2t", "edits", "shuffled"]
 
 
 class Ranked(BaseModel):

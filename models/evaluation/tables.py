@@ -7,6 +7,8 @@ from models.evaluation.figures import KS
 from models.evaluation.outcomes import Task
 from models.evaluation.report import Report
 
+_MEANS = (("macro mean over kinds", "macro"), ("all pairs", "all"))
+
 
 @dataclass(frozen=True)
 class Table:
@@ -68,12 +70,18 @@ def edits_table(report: Report) -> Table:
     """True captions against their edits, by kind, then the means, then other groups."""
     kinds = report.kinds
     others = [name for name in report.pool.tasks["edits"].groups if name not in kinds]
-    rows = [(kind, f"{report.pairs(kind):,}", percent(report.figures[f"edits.{kind}"])) for kind in kinds]
     total = len(report.pool.tasks["edits"].ranks)
-    rows.append(("macro mean over kinds", f"{total:,}", percent(report.figures["edits.macro"])))
-    rows.append(("all pairs", f"{total:,}", percent(report.figures["edits.all"])))
-    rows += [(name, f"{report.pairs(name):,}", percent(report.figures[f"edits.{name}"])) for name in others]
-    return Table("Prefers the true caption to its edit (chance 50 %)", ("", "pairs", "share"), tuple(rows))
+    rows = [_edits_row(report, kind, report.pairs(kind), kind) for kind in kinds]
+    rows += [_edits_row(report, name, total, figure) for name, figure in _MEANS]
+    rows += [_edits_row(report, name, report.pairs(name), name) for name in others]
+    columns = ("", "pairs", "share") + (("another image's",) if "shuffled" in report.pool.tasks else ())
+    return Table("Prefers the true caption to its edit (chance 50 %)", columns, tuple(rows))
+
+
+def _edits_row(report: Report, name: str, pairs: int, figure: str) -> tuple[str, ...]:
+    tasks: tuple[Task, ...] = ("edits", "shuffled")
+    shares = (percent(report.figures[f"{task}.{figure}"]) for task in tasks if task in report.pool.tasks)
+    return name, f"{pairs:,}", *shares
 
 
 def comparison_table(found: Comparison) -> Table:

@@ -54,6 +54,21 @@ def test_ranks_are_first_or_second() -> None:
     assert ["a", "b"] == found.kinds
 
 
+@given(st.integers(0, 2**32))
+@settings(max_examples=20)
+def test_beside_another_image_only_the_text_can_tell(seed: int) -> None:
+    """Scored by other images, a pair is preferred as those images prefer it; what it is of stays its own image."""
+    rng = np.random.default_rng(seed)
+    images, texts, false = (rng.normal(size=(4, 3)).astype(np.float32) for _ in range(3))
+    owners = np.arange(4)
+    edits = EmbeddedEdits(false, owners, owners, ["kind"] * 4, [()] * 4)
+
+    own, other = edits_ranked(images, texts, owners, edits), edits_ranked(images, texts, owners, edits, owners[::-1])
+
+    assert (2 - preference(images[::-1], texts, false)).tolist() == other.ranks
+    assert own.images == other.images
+
+
 def test_every_edit_of_every_scene_is_compared(tiny_bundle: Path) -> None:
     """The pairs are all the edits that the scenes have, by kind, and by novelty within each kind."""
     made = list(generate("test", 5, seed=3))

@@ -57,8 +57,25 @@ def test_edits_can_be_measured_alone(bundle: Bundle) -> None:
     """Without retrieval there is no recall of a pool that nobody meant."""
     found = measure(bundle, colours(), retrieval=False, edits=True)
 
-    assert {"edits.all", "edits.bright", "edits.colour", "edits.macro"} == set(found.figures)
+    names = {f"{task}.{name}" for task in ("edits", "shuffled") for name in ("all", "bright", "colour", "macro")}
+    assert names == set(found.figures)
     assert ({}, ["colour"]) == (found.groups, found.kinds)
+
+
+def test_what_the_text_gives_away_is_told(bundle: Bundle) -> None:
+    """Beside another picture a model that looks prefers the caption hardly ever: both colours are as wrong there."""
+    found = measure(bundle, colours(), retrieval=False, edits=True).figures
+
+    assert found["shuffled.macro"] < found["edits.macro"]
+
+
+def test_one_picture_has_no_other_to_be_compared_with(bundle: Bundle) -> None:
+    """Edits of a single picture are measured without the control."""
+    data = colours()
+    found = measure(bundle, replace(data, entries=data.entries[:1]), retrieval=False, edits=True)
+
+    assert "edits.macro" in found.figures
+    assert not any(name.startswith("shuffled") for name in found.figures)
 
 
 def test_edits_that_are_not_there_are_told(bundle: Bundle) -> None:

@@ -72,6 +72,17 @@ def test_kinds_come_first_then_means_then_groups() -> None:
     assert ["one", "two", "macro mean over kinds", "all pairs"] == rows
 
 
+def test_what_other_images_prefer_stands_beside() -> None:
+    """Where captions were compared with their edits beside other images too, a column says how that came out."""
+    report = _report()
+    pool = report.pool.model_copy(update={"tasks": report.pool.tasks | {"shuffled": report.pool.tasks["edits"]}})
+    both = edits_table(report.model_copy(update={"pool": pool, "figures": figures(pool)}))
+
+    assert "another image's" == both.columns[-1]
+    assert all(share == other for _, _, share, other in both.rows)
+    assert "another image's" not in edits_table(report).columns
+
+
 @pytest.mark.parametrize(("value", "text"), [(0, "0.0 %"), (0.8945, "89.5 %"), (1, "100.0 %")])
 def test_shares_are_percent(value: float, text: str) -> None:
     """One digit behind the point: more would be noise at a thousand queries."""
