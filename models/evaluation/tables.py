@@ -74,7 +74,7 @@ def edits_table(report: Report) -> Table:
     rows = [_edits_row(report, kind, report.pairs(kind), kind) for kind in kinds]
     rows += [_edits_row(report, name, total, figure) for name, figure in _MEANS]
     rows += [_edits_row(report, name, report.pairs(name), name) for name in others]
-    columns = ("", "pairs", "share") + (("another image's",) if "shuffled" in report.pool.tasks else ())
+    columns = ("", "pairs", "share") + ((f"another {report.unit}'s",) if "shuffled" in report.pool.tasks else ())
     return Table("Prefers the true caption to its edit (chance 50 %)", columns, tuple(rows))
 
 

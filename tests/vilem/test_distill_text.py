@@ -67,7 +67,7 @@ def test_a_new_text_tower_finds_what_the_old_one_finds(tmp_path: Path) -> None:
     size = ["--layers", "1", "--width", "64", "--heads", "2", "--vocabulary", "400", "--batch", "48", "--rate", "3e-3"]
     made = vilem(
         tmp_path, "distill-text", "scenes-s", "small", "--captions", tmp_path / "captions.txt", "--collection", "scenes",
-        "--steps", "70", "--threads", "1", "--held-out", "40", *size,
+        "--steps", "130", "--threads", "1", "--held-out", "40", *size,
     )  # fmt: skip
 
     assert 0 == made.exit_code, made.output
