@@ -111,7 +111,7 @@ def test_a_new_text_tower_finds_in_an_old_index_what_the_teacher_finds() -> None
 
     # chance: 5 of 40
     assert first < 0.25
-    assert overlap() > 0.7
+    assert overlap() > 0.6
     assert np.mean(losses[-5:]) < 0.2 < losses[0]
     assert all(torch.equal(before[name], value) for name, value in student.model.visual.state_dict().items())
 
