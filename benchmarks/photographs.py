@@ -35,11 +35,18 @@ from benchmarks.table import machine
 from models.evaluation.dataset import Entry
 from models.evaluation.layouts import open_dataset
 from models.evaluation.layouts.files import Options
-from models.negatives.editor import Caption
-from models.negatives.rules import RULE_KINDS
-from models.training.editors import make_editor
-from models.training.parts import EditsPart
+from models.evaluation.report import Report
+from models.negatives.editor import Editor, Mixture
+from models.negatives.filters import default_filters, learn_exchanges
+from models.negatives.lexicon import Lexicon
+from models.negatives.masked import MaskedEditor, MaskedSettings
+from models.negatives.masked_lm import load_masked_lm
+from models.negatives.rules import RULE_KINDS, RuleEditor
+from models.sealed import write_atomically
+from models.training.pairs import caption_of
 
+# as in the recipe: captions of photographs seldom say all
+LIKELIHOOD = 5.0
 RECIPES = Path(__file__).parents[1] / "models" / "recipes"
 SHARED = Path("../shared/data")
 PLAIN, EQUAL_TIME, VILEM = "plain", "plain, equal time", "vilem"
@@ -98,7 +105,8 @@ def corpus(plan: Plan) -> Path:
         (pictures / f"{number}.jpg").write_bytes(entry.read())
         line = {"path": f"pictures/{number}.jpg", "captions": entry.captions, "negatives": false[number]}
         lines.append(json.dumps(line))
-    made.write_text("\n".join(lines), encoding="utf-8")
+    # it says that all pictures are there: a part of it must not be taken for the whole
+    write_atomically(made, "\n".join(lines).encode())
     return made
 
 
@@ -110,22 +118,33 @@ def _edited(
     entries: Sequence[Entry], known: Sequence[tuple[str, ...]], masked_lm: Path
 ) -> list[list[dict[str, object]]]:
     """One edit of each caption by each source of them, for each picture."""
-    found: list[list[dict[str, object]]] = [[] for _ in entries]
-    owners = [(row, place) for row, entry in enumerate(entries) for place in range(len(entry.captions))]
-    captions = [
-        Caption(entry.captions[place], entry.captions[:place] + entry.captions[place + 1 :])
-        for entry in entries
-        for place in range(len(entry.captions))
-    ]
+    lexicon, exchanges = Lexicon.learn(text for texts in known for text in texts), learn_exchanges(known)
+    filters = default_filters(exchanges)
     # a range of next to nothing: one word of each caption
-    one = {"rules": 0, "masked": 1, "masked_lm": masked_lm, "least": 1e-6, "most": 1e-6, "likelihood": 5.0}
-    parts = {kind: EditsPart(kinds={kind: 1.0}) for kind in RULE_KINDS} | {"masked": EditsPart.model_validate(one)}
-    for kind, part in parts.items():
-        edits = make_editor(part, known).edit(captions, np.random.default_rng(0))
+    one = MaskedSettings(least=1e-6, most=1e-6)
+    # mixtures of one, as a recipe's `kinds` makes them: by the same lots as in docs/results.md
+    editors: dict[str, Editor] = {
+        kind: Mixture({kind: (RuleEditor(lexicon, (kind,), filters), 1.0)}) for kind in RULE_KINDS
+    }
+    editors["masked"] = MaskedEditor(
+        load_masked_lm(masked_lm), lexicon, default_filters(exchanges, likelihood=LIKELIHOOD), one
+    )
+    owners = [(row, place) for row, entry in enumerate(entries) for place in range(len(entry.captions))]
+    captions = [caption_of(entries[row].captions, place) for row, place in owners]
+    found: list[list[dict[str, object]]] = [[] for _ in entries]
+    for kind, editor in editors.items():
+        edits = editor.edit(captions, np.random.default_rng(0))
         for (row, place), edit in zip(owners, edits, strict=True):
             if edit is not None:
                 found[row].append({"text": edit.text, "kind": kind, "caption": place})
     return found
+
+
+def run(arm: str, seed: int, plan: Plan) -> tuple[Report, dict[str, float]]:
+    """Train, export and evaluate one arm under one seed, unless that is done."""
+    folder = folder_of(plan.work, arm, seed)
+    bundle = trained(folder, recipe_of(arm, seed, plan), plan.work / "training")
+    return measured(bundle, folder / "report", str(corpus(plan)))
 
 
 def main() -> None:
@@ -142,14 +161,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     plan = Plan(given.data.resolve(), given.captions.resolve(), given.work.resolve(), given.steps, given.cost)
-    arms = []
-    for name in given.arms:
-        runs = []
-        for seed in given.seeds:
-            folder = folder_of(plan.work, name, seed)
-            bundle = trained(folder, recipe_of(name, seed, plan), plan.work / "training")
-            runs.append(measured(bundle, folder / "report", str(corpus(plan))))
-        arms.append(arm_of(name, runs))
+    arms = [arm_of(name, [run(name, seed, plan) for seed in given.seeds]) for name in given.arms]
     console = Console(width=150)
     show_arms(arms, FIGURES, console)
     kinds = sorted(name for name in arms[0].reports[0].figures if name.startswith("edits.") and name != "edits.macro")

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.evaluation.outcomes import Pool, Ranked, Task
+from models.evaluation.outcomes import EDITS, Pool, Ranked, Task
 
 KS = (1, 5, 10)
 RECALLS = tuple(f"{task}_r{k}" for task in ("t2i", "i2t") for k in KS)
 
-_EDITS: tuple[Task, ...] = ("edits", "shuffled")
 # resamples whose weights are spread over queries at a time: bounds the memory of a median
 _CHUNK = 64
 
@@ -74,7 +73,7 @@ def statistics_of(pool: Pool) -> dict[str, Share | Median]:
     """What is measured of a pool, by name; means of several (`rsum`, `edits.macro`) are made from these."""
     found: dict[str, Share | Median] = {}
     for task, ranked in pool.tasks.items():
-        found |= _of_edits(task, ranked, pool.images) if task in _EDITS else _of_ranks(task, ranked, pool.images)
+        found |= _of_edits(task, ranked, pool.images) if task in EDITS else _of_ranks(task, ranked, pool.images)
     return found
 
 
@@ -91,7 +90,7 @@ def figures_under(pool: Pool, weights: np.ndarray) -> dict[str, np.ndarray]:
     found = {name: each.under(weights) for name, each in statistics_of(pool).items()}
     if found.keys() >= set(RECALLS):
         found["rsum"] = 100 * np.sum([found[name] for name in RECALLS], axis=0)
-    for task in _EDITS:
+    for task in EDITS:
         kinds = pool.tasks[task].kinds if task in pool.tasks else []
         if kinds:
             found[f"{task}.macro"] = np.mean([found[f"{task}.{kind}"] for kind in kinds], axis=0)

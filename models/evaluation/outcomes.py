@@ -16,6 +16,7 @@ from models.evaluation.retrieval import image_to_text_ranks, text_to_image_ranks
 
 # "shuffled": captions against their edits as "edits", beside other images than their own
 Task = Literal["t2i", "i2t", "edits", "shuffled"]
+EDITS: tuple[Task, ...] = ("edits", "shuffled")
 
 
 class Ranked(BaseModel):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from models.evaluation.compare import Comparison, Spread
 from models.evaluation.figures import KS
-from models.evaluation.outcomes import Task
+from models.evaluation.outcomes import EDITS, Task
 from models.evaluation.report import Report
 
 _MEANS = (("macro mean over kinds", "macro"), ("all pairs", "all"))
@@ -79,8 +79,7 @@ def edits_table(report: Report) -> Table:
 
 
 def _edits_row(report: Report, name: str, pairs: int, figure: str) -> tuple[str, ...]:
-    tasks: tuple[Task, ...] = ("edits", "shuffled")
-    shares = (percent(report.figures[f"{task}.{figure}"]) for task in tasks if task in report.pool.tasks)
+    shares = (percent(report.figures[f"{task}.{figure}"]) for task in EDITS if task in report.pool.tasks)
     return name, f"{pairs:,}", *shares
 
 

@@ -9,6 +9,9 @@ from models.negatives.english import NEGATIONS
 from models.negatives.lexicon import Lexicon, Tag
 from models.negatives.words import Word, split_pieces, words_at
 
+# articles and numbers have tags of their own
+_IN_PHRASES: tuple[Tag, ...] = ("noun", "adjective")
+
 
 class NounPhrase(NamedTuple):
     """Words *start* to *head*, modifiers then a noun; *start* is after the article or number."""
@@ -92,8 +95,8 @@ class Parsed:
         return " ".join(self.lower[start:stop])
 
     def _inside(self, place: int) -> bool:
-        """Whether the word may stand in a noun phrase: articles and numbers have tags of their own."""
-        return self.tags[place] in ("noun", "adjective")
+        """Whether the word may stand in a noun phrase."""
+        return self.tags[place] in _IN_PHRASES
 
     def _phrases(self, first: int, last: int) -> list[NounPhrase]:
         """Noun phrases of the runs of such words that begin at word *first*, or after it and not after *last*."""
@@ -102,7 +105,7 @@ class Parsed:
         start = head = -1
         for place in range(first, len(self.tags)):
             tag = self.tags[place]
-            inside = tag in ("noun", "adjective")
+            inside = tag in _IN_PHRASES
             if start >= 0 and (not inside or self.broken[place]):
                 if head >= 0 and start not in self.denials:
                     found.append(NounPhrase(start, head))

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from models.negatives.edited import Edited, unedited
 from models.negatives.editor import Caption, Editor
+from models.negatives.filters import words_of
 from models.negatives.words import split_words, token_words
 
 
@@ -84,8 +85,7 @@ class Vocabulary:
     def said(self, texts: Sequence[str]) -> np.ndarray:
         """Which of its words *texts* have: (words,) bool."""
         found = np.zeros(len(self), bool)
-        places = (self.index(word.text.lower()) for text in texts for word in split_words(text))
-        found[[place for place in places if place >= 0]] = True
+        found[[place for place in map(self.index, words_of(texts)) if place >= 0]] = True
         return found
 
 
