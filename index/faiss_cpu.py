@@ -13,6 +13,8 @@ from index.vectors import Parameters
 EXACT_BELOW_ROWS = 20_000
 HNSW_LINKS = 32
 HNSW_BUILD_WIDTH = 80
+# A walk compares with about so many vectors for each candidate it keeps: below that share a scan is cheaper.
+ROWS_A_STEP = 20
 
 
 class FaissIndex:
@@ -68,18 +70,29 @@ class FaissIndex:
             return "Flat"
         return f"HNSW{HNSW_LINKS},{'SQfp16' if isinstance(self._index, faiss.IndexHNSWSQ) else 'Flat'}"
 
-    def search(self, queries: np.ndarray, k: int, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self, queries: np.ndarray, k: int, parameters: Parameters, *, allowed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Find the k best of each query; see `VectorIndex.search`. `efSearch` counts for a graph alone."""
-        chosen = None
-        if self._is_graph and "efSearch" in parameters:
-            # a graph walk keeps efSearch candidates: fewer than k could not fill the answer
-            chosen = faiss.SearchParametersHNSW(efSearch=max(parameters["efSearch"], k))  # pyright: ignore[reportAttributeAccessIssue] - made by SWIG
+        if not self._is_graph:
+            return self.exact(queries, k, allowed=allowed)
+        # a graph walk keeps efSearch candidates: fewer than k could not fill the answer
+        width = max(parameters.get("efSearch", self._index.hnsw.efSearch), k)  # pyright: ignore[reportAttributeAccessIssue] - of IndexHNSW
+        if allowed is not None:
+            count = int(np.count_nonzero(allowed))
+            # the walk meets forbidden vectors too, and finds among so many more as few as it would find of all
+            width = -(-width * len(allowed) // max(count, 1))
+            if count <= width * ROWS_A_STEP:
+                return self.exact(queries, k, allowed=allowed)
+        selector = None if allowed is None else _selector(allowed)
+        chosen = faiss.SearchParametersHNSW(efSearch=width, sel=selector)  # pyright: ignore[reportAttributeAccessIssue] - made by SWIG
         return self._index.search(np.ascontiguousarray(queries, np.float32), k, params=chosen)
 
-    def exact(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Find the k best by comparing with every vector."""
+    def exact(self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Find the k best by comparing with every vector that is allowed."""
         stored = faiss.downcast_index(self._index.storage) if self._is_graph else self._index  # pyright: ignore[reportAttributeAccessIssue] - of IndexHNSW
-        return stored.search(np.ascontiguousarray(queries, np.float32), k)
+        chosen = None if allowed is None else faiss.SearchParameters(sel=_selector(allowed))  # pyright: ignore[reportCallIssue] - made by SWIG
+        return stored.search(np.ascontiguousarray(queries, np.float32), k, params=chosen)
 
     def save(self, path: Path) -> None:
         """Write it as one file."""
@@ -88,6 +101,10 @@ class FaissIndex:
     @property
     def _is_graph(self) -> bool:
         return isinstance(self._index, faiss.IndexHNSW)
+
+
+def _selector(allowed: np.ndarray) -> faiss.IDSelectorBitmap:
+    return faiss.IDSelectorBitmap(np.packbits(np.asarray(allowed, np.bool_), bitorder="little"))  # pyright: ignore[reportArgumentType, reportCallIssue] - made by SWIG
 
 
 def use_threads(count: int) -> None:

@@ -69,8 +69,10 @@ class LoadedPart:
     rowids: np.ndarray
     parameters: dict[str, int]
 
-    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Find the k best of each query (n, d).
+    def search(
+        self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the k best of each query (n, d), among the positions that are *allowed*, (N,) bool; None = all.
 
         Returns:
             scores (n, k') float32 and row ids (n, k') int64, k' = min(k, N); row id -1 = none. Best first, and of equals
@@ -79,7 +81,7 @@ class LoadedPart:
         k = min(k, self.index.rows)
         if not k or not len(queries):
             return np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
-        scores, positions = self.index.search(queries, k, self.parameters)
+        scores, positions = self.index.search(queries, k, self.parameters, allowed=allowed)
         rowids = np.where(positions >= 0, self.rowids[positions], -1)
         order = np.lexsort((rowids, -scores), axis=-1)
         return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rowids, order, axis=1)

@@ -39,21 +39,24 @@ class VectorIndex(Protocol):
         """What it is, as a FAISS factory string."""
         ...
 
-    def search(self, queries: np.ndarray, k: int, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self, queries: np.ndarray, k: int, parameters: Parameters, *, allowed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Find the k best of each query.
 
         Args:
             queries: (n, d) float32, unit norm.
             k: how many, at least 1.
             parameters: of this call alone, e.g. {"efSearch": 64}; nothing shared is changed.
+            allowed: (N,) bool, which positions may be answers; None allows all.
 
         Returns:
             scores (n, k) float32, falling, and positions (n, k) int64; position -1 where there are fewer than k.
         """
         ...
 
-    def exact(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """As `search`, by comparing with every vector."""
+    def exact(self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """As `search`, by comparing with every vector that is allowed."""
         ...
 
     def save(self, path: Path) -> None:

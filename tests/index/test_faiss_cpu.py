@@ -36,6 +36,47 @@ def test_flat_search_is_an_argsort(rows: int, k: int, seed: int) -> None:
     assert np.allclose(scores[0], (vectors[positions[0]] @ query[0]), atol=1e-6)
 
 
+@given(st.integers(1, 200), st.integers(1, 250), st.floats(0, 1), st.integers(0, 2**16))
+def test_nothing_forbidden_is_found(rows: int, k: int, share: float, seed: int) -> None:
+    """An exact search among the allowed is an exact search of them alone, padded with -1."""
+    vectors, query = unit_vectors(rows, seed=seed), unit_vectors(2, seed=seed + 1)
+    allowed = np.random.default_rng(seed).random(rows) < share
+    index = FaissIndex.build([vectors], rows, 8)
+
+    scores, positions = index.search(query, k, {}, allowed=allowed)
+
+    found = positions >= 0
+    assert allowed[positions[found]].all()
+    assert (found.sum(axis=1) == min(k, allowed.sum())).all()
+    expected = np.sort(query @ vectors[allowed].T, axis=1)[:, ::-1][:, :k]
+    assert np.allclose(expected, scores[:, : expected.shape[1]], atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.01, 0.1, 0.5, 0.99])
+def test_a_filtered_graph_finds_nearly_all_that_is_allowed(graph: FaissIndex, share: float) -> None:
+    """Whatever share is allowed, at least 95 of 100 of its nearest are found, and nothing else."""
+    queries = unit_vectors(50, 16, seed=9)
+    allowed = np.random.default_rng(1).random(graph.rows) < share
+
+    _, positions = graph.search(queries, 10, {"efSearch": 64}, allowed=allowed)
+
+    found = positions >= 0
+    assert allowed[positions[found]].all()
+    assert (found.sum(axis=1) == min(10, allowed.sum())).all()
+    assert recall_at_k(positions, graph.exact(queries, 10, allowed=allowed)[1]) >= 0.95
+
+
+def test_with_everything_allowed_the_answer_is_the_unfiltered_one(graph: FaissIndex) -> None:
+    """A mask that forbids nothing changes nothing."""
+    queries = unit_vectors(20, 16, seed=9)
+
+    free = graph.search(queries, 10, {"efSearch": 64})
+    masked = graph.search(queries, 10, {"efSearch": 64}, allowed=np.ones(graph.rows, np.bool_))
+
+    assert np.array_equal(free[0], masked[0])
+    assert np.array_equal(free[1], masked[1])
+
+
 def test_the_kind_follows_the_rows(graph: FaissIndex) -> None:
     """Exact below 20,000 rows, a graph from there on."""
     assert "Flat" == FaissIndex.build([unit_vectors(10)], 10, 8).factory

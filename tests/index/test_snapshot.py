@@ -53,6 +53,17 @@ def test_more_hits_than_rows_are_all_rows(folder: Path) -> None:
     assert 20 == len(set(rowids[0].tolist()))
 
 
+def test_only_allowed_positions_are_found(folder: Path) -> None:
+    """A mask over positions leaves their row ids, and -1 in the place of what is missing."""
+    part = Snapshot.open(folder).images
+    allowed = np.arange(20) % 4 == 0
+
+    _, rowids = part.search(unit_vectors(2), 8, allowed=allowed)
+
+    assert {*part.rowids[allowed].tolist(), -1} == set(rowids[0].tolist())
+    assert [-1] * 3 == rowids[1, 5:].tolist()
+
+
 @pytest.mark.parametrize("name", ["images.faiss", "images.rowids.npy", "texts.faiss", "texts.rowids.npy"])
 def test_a_file_without_a_seal_is_not_opened(folder: Path, name: str) -> None:
     """A manifest that lists no checksum for a file it uses is refused: nothing unchecked is served."""
