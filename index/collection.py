@@ -5,12 +5,14 @@ A collection is a folder with `collection.json` and three datasets. An item is t
 that position. So a writer may be killed anywhere: what it leaves without an item is ignored by readers, used again
 when the same item comes again, and removed when the item comes with other captions.
 
-One object sees one pair of versions (items, captions), whatever others write; `add` moves it on. Any number of threads
-may read one object; one thread writes, under the lease of `index.lease`.
+One object sees one pair of versions (items, captions), whatever others write; what it writes itself moves it on. Any
+number of threads may read one object; one thread writes. Processes write one after the other: each write takes its turn
+(`index.lease`) and begins with what the others have committed.
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +35,7 @@ from index.datasets import (
     stored_captions,
 )
 from index.errors import CollectionExists
-from index.lease import lease
+from index.lease import lease, turn
 from index.patches import keeps_patches, patches_of, with_patches
 from index.rows import (
     RECORD_COLUMNS,
@@ -192,7 +194,8 @@ class Collection:
 
     def keep_patches(self) -> None:
         """Give its items a column for patches, if they have none; for the writer, who holds the lease."""
-        self._items = with_patches(self._items)
+        with self._turn():
+            self._items = with_patches(self._items)
 
     def patches(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Stored patches of the items of those ids that have them, by id."""
@@ -249,19 +252,42 @@ class Collection:
         ids = [entry.record.id for entry in entries]
         if len(set(ids)) != len(ids):
             raise ValueError("two of the items to write have one id: write the later one in another call")
-        stored = stored_captions(self._captions, ids)
-        captions = captions_table(entries, stored, self.info.dim)
-        if captions.num_rows:
-            self._captions = lance.write_dataset(captions, self._captions, mode="append")
-        # the commit point: from here on the items and their captions are there
-        self._write_items(items_table(entries, self.info.dim, patches=self.keeps_patches), ids)
-        stale = stored.keys() - {row for entry in entries for row in caption_rows(entry.record)}
-        if stale:
-            self._captions.delete(row_filter([stored[row] for row in stale]))
+        with self._turn():
+            stored = stored_captions(self._captions, ids)
+            captions = captions_table(entries, stored, self.info.dim)
+            if captions.num_rows:
+                self._captions = lance.write_dataset(captions, self._captions, mode="append")
+            # the commit point: from here on the items and their captions are there
+            self._write_items(items_table(entries, self.info.dim, patches=self.keeps_patches), ids)
+            stale = stored.keys() - {row for entry in entries for row in caption_rows(entry.record)}
+            if stale:
+                self._captions.delete(row_filter([stored[row] for row in stale]))
+
+    def delete(self, ids: Iterable[str]) -> list[str]:
+        """Remove the items of those ids, in one commit, and then their captions; the ids that were there."""
+        with self._turn():
+            table = rows_of_ids(self._items, "id", ids, ["id"])
+            if table.num_rows:
+                # the commit point: captions of no item count no more
+                self._items.delete(row_filter(table["_rowid"].to_pylist()))
+            # what a kill left of an earlier removal goes too
+            captions = rows_of_ids(self._captions, "item_id", ids, ["item_id"])["_rowid"].to_pylist()
+            if captions:
+                self._captions.delete(row_filter(captions))
+        return table["id"].to_pylist()
 
     def note_rejects(self, rejects: Sequence[Reject], cleared: Sequence[str]) -> None:
         """Take the ids *cleared* out of the rejects table, then put *rejects* in; one row for an id and URI."""
-        self._forget_rejects("id", cleared)
+        with self._turn():
+            self._forget_rejects("id", cleared)
+            self._put_rejects(rejects)
+
+    def forget_rejects_at(self, uris: Sequence[str]) -> None:
+        """Take the rejects with those URIs out: what bears them has no id that could come again and succeed."""
+        with self._turn():
+            self._forget_rejects("uri", uris)
+
+    def _put_rejects(self, rejects: Sequence[Reject]) -> None:
         if rejects:
             last = {(reject.id, reject.uri): reject for reject in rejects}
             merge = (
@@ -272,17 +298,21 @@ class Collection:
             )
             merge.execute(rejects_table(list(last.values())))
 
-    def forget_rejects_at(self, uris: Sequence[str]) -> None:
-        """Take the rejects with those URIs out: what bears them has no id that could come again and succeed."""
-        self._forget_rejects("uri", uris)
-
     def index_ids(self) -> None:
         """Bring the B-trees over ids up to date, so that look-ups stay quick; a small collection needs none."""
-        for dataset, column in ((self._items, "id"), (self._captions, "item_id")):
-            if dataset.list_indices():
-                dataset.optimize.optimize_indices()
-            elif dataset.count_rows() >= _INDEX_FROM_ROWS:
-                dataset.create_scalar_index(column, "BTREE")
+        with self._turn():
+            for dataset, column in ((self._items, "id"), (self._captions, "item_id")):
+                if dataset.list_indices():
+                    dataset.optimize.optimize_indices()
+                elif dataset.count_rows() >= _INDEX_FROM_ROWS:
+                    dataset.create_scalar_index(column, "BTREE")
+
+    @contextmanager
+    def _turn(self) -> Generator[None]:
+        """The right to write, at the latest version."""
+        with turn(self.path):
+            self.refresh()
+            yield
 
     def _forget_rejects(self, column: str, values: Sequence[str]) -> None:
         dataset = lance.dataset(self.path / REJECTS)

@@ -15,6 +15,7 @@ CollectionError
 │       └── UriMissing       because there is no such file
 ├── PatchesMissing           hits to re-rank, of which nothing is stored that a proofreader could read
 ├── LeaseHeld                another job writes this collection
+├── TailFull                 more was written since the snapshot than is searched without an index
 ├── StorageFull              no space left; what was committed before is safe
 └── SnapshotError            a published index is not usable
     ├── SnapshotMissing      nothing was published, or not this one
@@ -87,6 +88,10 @@ class PatchesMissing(CollectionError):
 
 class LeaseHeld(CollectionError):
     """Another job holds the collection."""
+
+
+class TailFull(CollectionError):
+    """Too much was written since the last snapshot."""
 
 
 class StorageFull(CollectionError):

@@ -1,12 +1,15 @@
-"""One job for each collection: a lock on a file that the kernel releases when its holder dies, however it dies.
+"""One job for each collection, and one writer at a time: locks on files that the kernel releases when their holder dies.
 
-The lock is flock(2): it holds between processes of one machine, and on network file systems that pass it on.
+A *lease* is held for a whole job, so that no two embed or publish one collection. A *turn* is held for one commit: jobs and
+live writes of several processes take theirs one after the other. Both are flock(2): they hold between processes of one
+machine, and on network file systems that pass it on.
 """
 
 import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +18,10 @@ from pathlib import Path
 from index.errors import LeaseHeld
 
 LEASE_FILE = "lease"
+TURN_FILE = "turn"
+# A commit takes milliseconds, a compaction seconds.
+PATIENCE_S = 30.0
+_PAUSE_S = 0.001
 
 
 @contextmanager
@@ -38,6 +45,34 @@ def lease(folder: Path, work: str) -> Generator[None]:
         file.flush()
         yield
         # closing the file lets go of the lock
+
+
+@contextmanager
+def turn(folder: Path, patience_s: float = PATIENCE_S) -> Generator[None]:
+    """Hold the right to commit to the collection in *folder*; waits for it.
+
+    Raises:
+        LeaseHeld: another writer has not finished within *patience_s*.
+    """
+    # opened each time: a lock belongs to the opened file, so threads of one process wait for each other too
+    with (folder / TURN_FILE).open("ab") as file:
+        until = time.monotonic() + patience_s
+        while not _locked(file.fileno()):
+            if time.monotonic() >= until:
+                raise LeaseHeld(
+                    f"another writer of collection {folder.name} has not finished in {patience_s:g} s: try again, or find "
+                    "what holds it"
+                )
+            time.sleep(_PAUSE_S)
+        yield
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _myself(work: str) -> dict[str, str | int]:

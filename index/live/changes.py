@@ -1,0 +1,78 @@
+"""What became of a dataset's rows between two of its versions; row ids are stable."""
+
+from dataclasses import dataclass
+
+import lance
+import numpy as np
+
+from index.rows import vectors_of
+
+_VECTOR = "vector"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """From an older version to a newer one.
+
+    Attributes:
+        gone: (g,) int64 row ids that were deleted.
+        rows: (w,) int64 row ids that were written: new ones, and old ones with other values.
+        vectors: (w, d) float32 of those, as they are stored.
+    """
+
+    gone: np.ndarray
+    rows: np.ndarray
+    vectors: np.ndarray
+
+
+def changes(old: lance.LanceDataset, new: lance.LanceDataset, dim: int) -> Changes:
+    """What was deleted and written after *old*, up to *new*; costs what was written, not what is there.
+
+    Rows are written into fragments of their own, so what *old* has not got holds them. Compaction moves old rows into
+    new fragments too: those keep the version of their last change, which tells them apart.
+
+    Args:
+        old: the dataset at the older version.
+        new: the same dataset at the newer one.
+        dim: d.
+    """
+    rows, vectors = np.zeros(0, np.int64), np.zeros((0, dim), np.float32)
+    scanner = _written(old, new, [_VECTOR])
+    if scanner is not None:
+        table = scanner.to_table()
+        rows, vectors = _int64(table["_rowid"]), vectors_of(table[_VECTOR], dim)
+    return Changes(_gone(old, new), rows, vectors)
+
+
+def written(old: lance.LanceDataset, new: lance.LanceDataset) -> int:
+    """How many rows `changes` would find written; reads none."""
+    scanner = _written(old, new, [])
+    return 0 if scanner is None else scanner.count_rows()
+
+
+def _written(old: lance.LanceDataset, new: lance.LanceDataset, columns: list[str]) -> lance.LanceScanner | None:
+    known = {fragment.fragment_id for fragment in old.get_fragments()}
+    fresh = [fragment for fragment in new.get_fragments() if fragment.fragment_id not in known]
+    if not fresh:
+        return None
+    since = f"_row_last_updated_at_version > {old.version}"
+    return new.scanner(columns=columns, filter=since, fragments=fresh, with_row_id=True)
+
+
+def _gone(old: lance.LanceDataset, new: lance.LanceDataset) -> np.ndarray:
+    now = _deletions(new)
+    # what was written and deleted in between was never seen
+    if all(now.get(fragment) == count for fragment, count in _deletions(old).items()):
+        return np.zeros(0, np.int64)
+    found = new.delta(compared_against=old.version).get_deleted_row_ids()
+    table = found if hasattr(found, "column") else found.read_all()
+    return _int64(table["_rowid"])
+
+
+def _deletions(dataset: lance.LanceDataset) -> dict[int, int]:
+    """Rows marked as deleted, by fragment."""
+    return {fragment.fragment_id: fragment.num_deletions for fragment in dataset.get_fragments()}
+
+
+def _int64(column: object) -> np.ndarray:
+    return np.asarray(column.to_numpy()).astype(np.int64)  # pyright: ignore[reportAttributeAccessIssue] - Arrow's columns

@@ -1,0 +1,109 @@
+"""The vectors of one kind, images' or captions', as they are now: a snapshot's index, less the dead, and a tail."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from index.live.changes import Changes
+from index.live.tail import Tail
+from index.snapshot import LoadedPart
+from index.vectors import unit
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a snapshot has which row: rowids (N,) by position, and what it takes to look one up.
+
+    Positions follow the order of storage, which is that of row ids until rows are rewritten.
+    """
+
+    rowids: np.ndarray
+
+    @cached_property
+    def _order(self) -> np.ndarray | None:
+        rising = len(self.rowids) < 2 or bool((self.rowids[1:] > self.rowids[:-1]).all())
+        return None if rising else np.argsort(self.rowids)
+
+    @cached_property
+    def _sorted(self) -> np.ndarray:
+        return self.rowids if self._order is None else self.rowids[self._order]
+
+    def of(self, rows: np.ndarray) -> np.ndarray:
+        """Positions of those of *rows* (n,) int64 that are there."""
+        if not len(self.rowids) or not len(rows):
+            return np.zeros(0, np.int64)
+        places = np.minimum(np.searchsorted(self._sorted, rows), len(self.rowids) - 1)
+        places = places[self._sorted[places] == rows]
+        return places if self._order is None else self._order[places]
+
+
+@dataclass(frozen=True)
+class LivePart:
+    """Vectors by row id at one moment; immutable, safe to share between threads.
+
+    Attributes:
+        loaded: of the snapshot; None where it had no vectors of this kind.
+        alive: (N,) bool by position, what did not die since; None = all.
+        tail: what was written since.
+    """
+
+    loaded: LoadedPart | None
+    places: Places
+    alive: np.ndarray | None
+    tail: Tail
+
+    @classmethod
+    def of(cls, loaded: LoadedPart | None, dim: int) -> "LivePart":
+        """As the snapshot has them; d = *dim*."""
+        rowids = np.zeros(0, np.int64) if loaded is None else loaded.rowids
+        return cls(loaded, Places(rowids), None, Tail.empty(dim))
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that can be found."""
+        kept = len(self.places.rowids) if self.alive is None else int(self.alive.sum())
+        return kept + len(self.tail)
+
+    @property
+    def dead(self) -> int:
+        """Rows of the snapshot that are there no more, or are in the tail."""
+        return 0 if self.alive is None else len(self.alive) - int(self.alive.sum())
+
+    def after(self, changes: Changes) -> "LivePart":
+        """The part once those changes were made; only the newest may be changed."""
+        died = np.concatenate([self.places.of(changes.gone), self.places.of(changes.rows)])
+        alive = self.alive
+        if len(died):
+            alive = np.ones(len(self.places.rowids), bool) if alive is None else alive.copy()
+            alive[died] = False
+        return replace(self, alive=alive, tail=self.tail.changed(changes.gone, changes.rows, unit(changes.vectors)))
+
+    def search(self, queries: np.ndarray, k: int, *, among: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The k best of each query.
+
+        Args:
+            queries: (n, d) float32, unit norm.
+            k: how many, at least 1.
+            among: sorted int64 row ids that may be found; None = all.
+
+        Returns:
+            scores (n, k') float32 and row ids (n, k') int64, best first, of equals the smaller row id; row id -1 where
+            there are fewer.
+        """
+        found = [self._in_snapshot(queries, k, among), self.tail.search(queries, k, among)]
+        scores = np.concatenate([part for part, _ in found], axis=1)
+        rows = np.concatenate([part for _, part in found], axis=1)
+        # FAISS gives what is missing the row id -1 and the least score there is
+        order = np.lexsort((rows, -scores), axis=-1)[:, :k]
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+
+    def _in_snapshot(self, queries: np.ndarray, k: int, among: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        if self.loaded is None:
+            return np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
+        allowed = self.alive
+        if among is not None:
+            allowed = np.zeros(len(self.places.rowids), bool)
+            allowed[self.places.of(among)] = True
+            allowed = allowed if self.alive is None else allowed & self.alive
+        return self.loaded.search(queries, k, allowed=allowed)
