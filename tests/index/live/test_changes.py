@@ -1,0 +1,104 @@
+"""What was written and deleted between two versions of a collection's items."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.collection import Collection
+from index.live.changes import Changes, changes, written
+from tests.index.published import DIM, entries, filled, unit_vectors
+
+VECTORS = unit_vectors(40)
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Collection:
+    """Thirty items."""
+    return filled(tmp_path, VECTORS[:30])
+
+
+def since(old: Collection) -> Changes:
+    """From then to now."""
+    return changes(old.items, old.latest().items, DIM)
+
+
+def rows_of(collection: Collection) -> dict[str, int]:
+    """Row ids of all items, by id."""
+    table = collection.latest().items.to_table(columns=["id"], with_row_id=True)
+    return dict(zip(table["id"].to_pylist(), table["_rowid"].to_pylist(), strict=True))
+
+
+def test_nothing_happened(collection: Collection) -> None:
+    """Between a version and itself there are no changes, and the shapes are those of changes."""
+    found = since(collection.latest())
+
+    assert ((0,), (0,), (0, DIM)) == (found.gone.shape, found.rows.shape, found.vectors.shape)
+    assert np.int64 == found.rows.dtype == found.gone.dtype
+
+
+def test_new_items_are_written(collection: Collection) -> None:
+    """Appended items come with their row ids and their vectors as they are stored."""
+    old = collection.latest()
+    collection.add(entries(VECTORS[30:33], first=30))
+
+    found = since(old)
+
+    rows = rows_of(collection)
+    assert {rows[f"item-{number:05d}"] for number in (30, 31, 32)} == set(found.rows.tolist())
+    assert 3 == written(old.items, collection.latest().items)
+    np.testing.assert_allclose(VECTORS[30:33], found.vectors[np.argsort(found.rows)], atol=1e-3)
+    assert not len(found.gone)
+
+
+def test_a_replaced_item_keeps_its_row_and_is_written(collection: Collection) -> None:
+    """Other values under a known id: the same row id, the new vector, and nothing gone."""
+    before = rows_of(collection)
+    old = collection.latest()
+    collection.add(entries(VECTORS[35:36], first=7))
+
+    found = since(old)
+
+    assert [before["item-00007"]] == found.rows.tolist()
+    np.testing.assert_allclose(VECTORS[35], found.vectors[0], atol=1e-3)
+    assert not len(found.gone)
+
+
+def test_deleted_items_are_gone(collection: Collection) -> None:
+    """Row ids of deleted items, and none that was not there."""
+    before = rows_of(collection)
+    old = collection.latest()
+    collection.delete(["item-00003", "item-00009", "no such item"])
+
+    found = since(old)
+
+    assert {before["item-00003"], before["item-00009"]} == set(found.gone.tolist())
+    assert not len(found.rows)
+
+
+def test_what_came_and_went_was_never_seen(collection: Collection) -> None:
+    """An item that was written and deleted in between is neither written nor, for who held nothing of it, found."""
+    old = collection.latest()
+    collection.add(entries(VECTORS[30:31], first=30))
+    collection.delete(["item-00030"])
+
+    found = since(old)
+
+    assert not len(found.rows)
+    assert not set(found.gone.tolist()) & set(rows_of(collection).values())
+
+
+def test_compaction_changes_nothing(collection: Collection) -> None:
+    """Rows that only moved to other files are not written anew, and those that were deleted before are still told."""
+    old = collection.latest()
+    before = rows_of(collection)
+    for number in (30, 31, 32):
+        collection.add(entries(VECTORS[number : number + 1], first=number))
+    collection.delete(["item-00001"])
+    collection.latest().items.optimize.compact_files()
+
+    found = since(old)
+
+    now = rows_of(collection)
+    assert {now[f"item-{number:05d}"] for number in (30, 31, 32)} == set(found.rows.tolist())
+    assert [before["item-00001"]] == found.gone.tolist()

@@ -1,0 +1,91 @@
+"""A snapshot's vectors, less the dead, and a tail."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.faiss_cpu import FaissIndex
+from index.live.changes import Changes
+from index.live.part import LivePart, Places
+from index.snapshot import LoadedPart
+from tests.index.published import DIM, unit_vectors
+
+VECTORS = unit_vectors(400)
+ROWS = 60
+
+row = st.integers(0, ROWS + 20)
+history = st.lists(st.tuples(st.sets(row, max_size=5), st.sets(row, max_size=4)), max_size=6)
+
+
+def loaded(rowids: np.ndarray) -> LoadedPart:
+    """The first vectors, under those row ids."""
+    return LoadedPart(FaissIndex.build([VECTORS[: len(rowids)]], len(rowids), DIM), rowids, {})
+
+
+def changes(gone: list[int], written: list[int], vectors: np.ndarray) -> Changes:
+    """Of a dataset."""
+    return Changes(np.array(gone, np.int64), np.array(written, np.int64), vectors)
+
+
+@pytest.mark.parametrize("order", ["rising", "mixed"])
+@given(rows=st.lists(st.integers(-3, 200), max_size=20, unique=True))
+def test_places_are_where_the_rows_are(order: str, rows: list[int]) -> None:
+    """Every row that is there has the position at which its id stands, whatever the order of storage."""
+    rowids = np.arange(0, 150, 3)
+    rowids = rowids if order == "rising" else np.random.default_rng(0).permutation(rowids)
+
+    places = Places(rowids).of(np.array(rows, np.int64))
+
+    assert [each for each in rows if each in set(rowids.tolist())] == rowids[places].tolist()
+
+
+@given(history=history, k=st.sampled_from([1, 5, 100]), allowed=st.none() | st.sets(row, max_size=30))
+def test_a_part_finds_what_a_scan_of_the_rows_finds(
+    history: list[tuple[set[int], set[int]]], k: int, allowed: set[int] | None
+) -> None:
+    """After any history of writes and deletions, with any filter: the best of the living rows, best first."""
+    part = LivePart.of(loaded(np.arange(ROWS)), DIM)
+    model = dict(enumerate(VECTORS[:ROWS]))
+    taken = ROWS
+    for written, deleted in history:
+        gone, new = sorted(deleted - written), sorted(written)
+        vectors = VECTORS[taken : taken + len(new)]
+        taken += len(new)
+        part = part.after(changes(gone, new, vectors))
+        model = {each: vector for each, vector in model.items() if each not in gone} | dict(
+            zip(new, vectors, strict=True)
+        )
+    query = VECTORS[-1:]
+    among = None if allowed is None else np.array(sorted(allowed), np.int64)
+
+    scores, rows = part.search(query, k, among=among)
+
+    exact = sorted(
+        ((-float(vector @ query[0]), each) for each, vector in model.items() if allowed is None or each in allowed)
+    )
+    assert len(model) == part.rows
+    assert [each for _, each in exact[:k]] == [each for each in rows[0].tolist() if each >= 0]
+    np.testing.assert_allclose([-score for score, _ in exact[:k]], scores[0][rows[0] >= 0], atol=1e-5)
+
+
+def test_what_there_is_no_index_of_is_found_in_the_tail() -> None:
+    """A kind that the snapshot had no vectors of, captions of a collection without, is searched all the same."""
+    part = LivePart.of(None, DIM).after(changes([], [4], VECTORS[:1]))
+
+    assert 1 == part.rows
+    assert [[4]] == part.search(VECTORS[:1], 3)[1].tolist()
+
+
+def test_stored_vectors_are_scaled_to_unit_norm() -> None:
+    """Half precision leaves norms a thousandth off; scores of the tail are cosines like those of the snapshot."""
+    part = LivePart.of(None, DIM).after(changes([], [4], 1.01 * VECTORS[:1]))
+
+    assert abs(1 - part.search(VECTORS[:1], 1)[0][0, 0]) < 1e-6
+
+
+def test_the_dead_are_counted() -> None:
+    """What died in the snapshot costs room until it is published anew, and is told."""
+    part = LivePart.of(loaded(np.arange(ROWS)), DIM).after(changes([1, 2], [3, 500], VECTORS[:2]))
+
+    assert (3, 2, ROWS - 1) == (part.dead, part.tail.entries, part.rows)

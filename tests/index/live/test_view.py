@@ -1,0 +1,80 @@
+"""A collection as it is now."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from index.collection import Collection
+from index.errors import TailFull
+from index.live.view import View
+from index.publish import current, publish
+from index.snapshot import Snapshot
+from index.vectors import unit
+from tests.index.published import entries, filled, unit_vectors
+
+VECTORS = unit_vectors(300)
+
+write = st.tuples(st.just("write"), st.lists(st.integers(0, 50), unique=True, min_size=1, max_size=4))
+delete = st.tuples(st.just("delete"), st.lists(st.integers(0, 50), unique=True, min_size=1, max_size=4))
+compact = st.tuples(st.just("compact"), st.just(list[int]()))
+
+
+def published(root: Path, name: str = "test", **options: int) -> tuple[Collection, View]:
+    """Forty items with a caption each, and the view of their snapshot."""
+    collection = filled(root, VECTORS[:40], name)
+    publish(collection)
+    return collection, View.of(Snapshot.open(current(collection.path)), collection.latest(), **options)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=st.lists(write | delete | compact, min_size=1, max_size=5), together=st.booleans())
+def test_a_view_is_the_collection_of_now(
+    tmp_path_factory: pytest.TempPathFactory, history: list[tuple[str, list[int]]], *, together: bool
+) -> None:
+    """After any history, followed step by step or at once: an exact search finds the stored vectors, all and no others."""
+    collection, view = published(tmp_path_factory.mktemp("view"))
+    for step, (what, numbers) in enumerate(history):
+        if what == "write":
+            for number in numbers:
+                collection.add(entries(VECTORS[100 + 4 * step + number : 101 + 4 * step + number], first=number))
+        elif what == "delete":
+            collection.delete([f"item-{number:05d}" for number in numbers])
+        else:
+            collection.latest().items.optimize.compact_files()
+        view = view if together else view.advanced(collection.latest())
+    view = view.advanced(collection.latest())
+    stored = {
+        row: unit(vector)
+        for rows, found in view.collection.item_vectors()
+        for row, vector in zip(rows, found, strict=True)
+    }
+
+    scores, rows = view.images.search(VECTORS[-2:], 1000)
+
+    assert len(stored) == view.images.rows == view.texts.rows
+    for query, line, values in zip(VECTORS[-2:], rows.tolist(), scores, strict=True):
+        exact = np.array([stored[row] @ query for row in line if row >= 0])
+        assert stored.keys() == {row for row in line if row >= 0}
+        np.testing.assert_allclose(exact, values[: len(exact)], atol=2e-3)
+
+
+def test_nothing_written_is_the_same_view(tmp_path: Path) -> None:
+    """Looking again costs nothing when there is nothing new."""
+    collection, view = published(tmp_path)
+
+    assert view is view.advanced(collection.latest())
+
+
+def test_a_tail_has_a_limit(tmp_path: Path) -> None:
+    """More writes than are searched without an index are refused with what to do, and the view stays good."""
+    collection, view = published(tmp_path, max_tail=3)
+    collection.add(entries(VECTORS[50:54], first=50))
+
+    with pytest.raises(TailFull, match="vilem index publish test"):
+        view.advanced(collection.latest())
+
+    assert 40 == view.images.rows
+    assert (1, 1) == view.images.search(VECTORS[:1], 1)[1].shape
