@@ -1,64 +1,11 @@
-"""Pairs that do not belong together, found by their losses.
+"""Pairs that do not belong together, found by their losses: the ledger that weighs them; `models.mixture` tells them apart."""
 
-Networks fit what is right before they fit what is wrong, so that after an epoch or two the losses of wrong pairs stand apart.
-A mixture of two Gaussians over the losses says how likely each pair is right (Li et al., "DivideMix", ICLR 2020, section 3.1; for
-images and texts Huang et al., "Learning with Noisy Correspondence", NeurIPS 2021, equations 3 and 4).
-"""
-
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 
-# fewer losses than this say nothing of two kinds
-LEAST = 20
-
-# DivideMix's floor under a variance of losses between 0 and 1: a component may not close on a single value
-_FLOOR = 5e-4
-
-
-def clean_probability(losses: np.ndarray) -> np.ndarray:
-    """How likely each pair is right: the share of the mixture's component of lower mean in its loss.
-
-    Where nothing speaks for two kinds every pair is taken for right: fewer than `LEAST` losses, all of them equal, or one Gaussian
-    explaining them as well as two (by the Bayesian information criterion). Without that, half of the pairs of a clean
-    corpus would be doubted. A lower loss is never less likely right: beyond its mean a component counts as at its mean,
-    or a wide one would claim both ends.
-
-    Args:
-        losses: (N,) finite, in any unit: scale and offset do not matter.
-
-    Returns:
-        (N,) float64 between 0 and 1.
-
-    Raises:
-        ValueError: a loss is not finite.
-    """
-    values = np.asarray(losses, np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError(
-            f"{int((~np.isfinite(values)).sum())} of {len(values)} losses are not finite: training diverged"
-        )
-    if len(values) < LEAST or np.ptp(values) <= 1e-9 * np.abs(values).max():
-        return np.ones(len(values))
-    scaled = ((values - values.min()) / np.ptp(values))[:, None]
-    # sorted: which points the fit begins from must not depend on the order of the pairs
-    ordered = np.sort(scaled, axis=0)
-    one, two = _fit(1, ordered), _fit(2, ordered)
-    if one.bic(ordered) <= two.bic(ordered):
-        return np.ones(len(values))
-    means = np.asarray(two.means_).ravel()
-    return two.predict_proba(scaled.clip(means.min(), means.max()))[:, means.argmin()]
-
-
-def _fit(components: int, values: np.ndarray) -> GaussianMixture:
-    with warnings.catch_warnings():
-        # a mixture that still moves by a thousandth after so many rounds is good enough to weigh by
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return GaussianMixture(components, reg_covar=_FLOOR, random_state=0).fit(values)
+from models.mixture import clean_probability
 
 
 class Ledger:

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from models.errors import ImageUnreadable
-from models.evaluation.pictures import data_uri, pictures_of
+from models.evaluation.pictures import pictures_of
+from models.page import data_uri
 from tests.models.evaluation.made import colours, picture
 
 
