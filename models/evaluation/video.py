@@ -20,7 +20,8 @@ from models.evaluation.dataset import Dataset, DatasetInvalid, Entry
 from models.evaluation.embed import Embedded, embed
 from models.evaluation.measure import reported
 from models.evaluation.report import ModelTag, Report
-from models.video.decode import VideoLimits, open_clip
+from models.video.decode import open_clip
+from models.video.limits import VideoLimits
 from models.video.pixels import clip_pixels
 from models.video.pooling import attention_scores, mean_pool
 from models.video.sampling import central_positions

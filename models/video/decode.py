@@ -1,18 +1,19 @@
 """Untrusted bytes become chosen frames of a clip, upright RGB, within limits that are checked before work is done.
 
 A file is first taken apart without decoding: its packets tell how many frames there are, when each is shown and which
-need no other. Then only the runs from such a keyframe to a frame that is asked for are decoded. FFmpeg gets the bytes
-alone: it can open no other file and no address, and playlists are no video to it.
+need no other. Then it is read once more, and only the runs from such a keyframe to a frame that is asked for are decoded:
+no more of it is held than one packet. FFmpeg gets the bytes alone: it can open no other file and no address, and
+playlists are no video to it.
 
 Colour is what FFmpeg's conversion makes of it; alpha is dropped and pixels are taken to be square, as for images.
 """
 
 import io
 import struct
-from bisect import bisect_left, bisect_right
+from array import array
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +29,8 @@ from PIL import Image
 
 from models.errors import InputError
 from models.video.errors import VideoTooLarge, VideoUnreadable
+from models.video.limits import VideoLimits
+from models.video.outline import UNTIMED, Outline
 
 # FFmpeg's names of containers that hold their pictures themselves; a playlist (HLS, DASH, concat) names other files
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif"
@@ -46,54 +49,43 @@ _MEND = "encode it again with another program"
 
 # A frame that does not decode (a hidden one of VP8, a damaged one) is replaced by the next that does, if it is so near.
 _NEAR = 3
-
-
-@dataclass(frozen=True)
-class VideoLimits:
-    """What one video may cost.
-
-    Attributes:
-        max_bytes: of the file; as many again are held while it is read.
-        max_pixels: width x height of a frame; decoding takes up to 20 bytes each, for each frame that others refer to.
-        max_seconds: from the first frame to the last.
-        max_frames: in the whole file, whether asked for or not.
-        max_decoded_pixels: of all frames decoded for one `Clip.read`, those between a keyframe and the one that is
-            asked for included. A core decodes some 10^8 of them a second.
-    """
-
-    max_bytes: int = 512 * 2**20
-    max_pixels: int = 40_000_000
-    max_seconds: float = 3600
-    max_frames: int = 250_000
-    max_decoded_pixels: int = 20_000_000_000
+# frames a second, of a file that tells neither their times nor how many there are
+_USUAL_RATE = 25
 
 
 class Clip:
-    """An opened video file.
+    """A video file that was taken apart; what its frames are is known, and none is decoded yet. One `read` at a time.
 
     Attributes:
         size: width and height of a frame as it is stored, before it is turned upright.
         count: how many frames it has.
         seconds: from the first frame to the last; None where the file does not tell when its frames are shown.
+        outline: what the packets tell of the frames.
     """
 
-    def __init__(self, stream: VideoStream, packets: list["Packet[VideoStream]"], limits: VideoLimits) -> None:
-        self._stream = stream
-        self._packets = packets
+    def __init__(self, file: BinaryIO, limits: VideoLimits) -> None:
+        self._file = file
         self._limits = limits
-        shown = [each for each in packets if not each.is_discard]
-        given = [each.pts for each in shown if each.pts is not None]
-        times = sorted(set(given))
-        # Frames need a time each. Where decoding reorders them and their times do not (AVI), the times are not theirs.
-        timed = len(times) == len(shown) and not (stream.codec_context.has_b_frames and given == times)
-        # without times, frames are counted as they come out of the decoder
-        self._times = times if timed else []
-        self._keys = [
-            (each.pts, place) for place, each in enumerate(packets) if each.is_keyframe and each.pts is not None
-        ]
-        self.size = (stream.width, stream.height)
-        self.count = len(shown)
-        self.seconds = float((times[-1] - times[0]) * (stream.time_base or 0)) if times else None
+        with _opened(file, limits) as (container, stream):
+            self.outline = _outline(container, stream, limits)
+            self.size = (stream.width, stream.height)
+            tick = float(stream.time_base or 0)
+            span, rate = self.outline.span, float(stream.average_rate or stream.guessed_rate or 0)
+        self.count = self.outline.count
+        self.seconds = (span[1] - span[0]) * tick if span else None
+        self._times = self._seconds(tick, rate)
+        _check_seconds(self.seconds or 0, limits)
+
+    @property
+    def times(self) -> np.ndarray:
+        """(count,) float64 seconds from the first frame to each, rising; evenly spread where the file does not tell."""
+        return self._times
+
+    def _seconds(self, tick: float, rate: float) -> np.ndarray:
+        if len(self.outline.times):
+            return (self.outline.times - self.outline.times[0]) * tick
+        gap = self.seconds / max(self.count - 1, 1) if self.seconds else 1 / (rate or _USUAL_RATE)
+        return np.arange(self.count) * gap
 
     def read(self, positions: Sequence[int] | np.ndarray) -> Iterator[Image.Image]:
         """Decode the frames at *positions*, which count from 0 in the order of showing and must not decrease.
@@ -107,39 +99,44 @@ class Clip:
             VideoTooLarge: more would have to be decoded than the limits allow.
         """
         wanted = [int(each) for each in positions]
-        if wanted != sorted(wanted) or (wanted and not 0 <= wanted[0] <= wanted[-1] < self.count):
-            raise ValueError(f"positions {wanted} of a clip of {self.count:,} frames: they must rise, each below that")
-        budget = _Budget(self._limits.max_decoded_pixels)
-        run: _Run | None = None
-        place, image = -1, None
-        for target in wanted:
-            if image is None or place < target:
-                with _damage_told():
-                    start = self._start(target)
-                    if run is None or start > run.fed:
-                        run = _Run(self._stream, self._packets, self._times, start, budget)
-                    place, frame = run.first_at(target)
-                    # frames need not have the size that the header tells
-                    _check_size(frame.width, frame.height, self._limits)
-                    image = _upright(frame)
+        for target, (place, image) in zip(wanted, self.nearest(wanted), strict=True):
             if abs(place - target) > _NEAR:
                 raise VideoUnreadable(f"frame {target + 1:,} of {self.count:,} cannot be decoded: {_MEND}")
             yield image
 
-    def _start(self, target: int) -> int:
-        """Number of the packet from which the frame at *target* can be decoded."""
-        if not self._times:
-            return 0
-        before = bisect_right(self._keys, (self._times[target], len(self._packets)))
-        return self._keys[before - 1][1] if before else 0
+    def nearest(self, positions: Sequence[int] | np.ndarray) -> Iterator[tuple[int, Image.Image]]:
+        """As `read`, however damaged the file is: the first frame at each position or after it that can be decoded.
+
+        At the end of the file it is the last before it.
+
+        Yields:
+            The position of each frame that came, and the frame.
+        """
+        wanted = [int(each) for each in positions]
+        if wanted != sorted(wanted) or (wanted and not 0 <= wanted[0] <= wanted[-1] < self.count):
+            raise ValueError(f"positions {wanted} of a clip of {self.count:,} frames: they must rise, each below that")
+        place, image = -1, None
+        with ExitStack() as held:
+            run: _Run | None = None
+            for target in wanted:
+                if image is None or place < target:
+                    with _damage_told():
+                        if run is None:
+                            container, stream = held.enter_context(_opened(self._file, self._limits))
+                            run = _Run(stream, _filled(container, stream), self.outline, self._limits)
+                        place, frame = run.first_at(target)
+                        # frames need not have the size that the header tells
+                        _check_size(frame.width, frame.height, self._limits)
+                        image = _upright(frame)
+                yield place, image
 
 
 @contextmanager
-def open_clip(source: bytes | Path, limits: VideoLimits = VideoLimits()) -> Generator[Clip]:
-    """Open a video file and take it apart, without decoding it.
+def open_clip(source: bytes | Path | BinaryIO, limits: VideoLimits = VideoLimits()) -> Generator[Clip]:
+    """Open a video file and take it apart, without decoding it. It is read twice, and not held.
 
     Args:
-        source: the file's bytes, or where it lies.
+        source: the file's bytes, or where it lies, or the file itself, opened for reading with seek.
         limits: refused beyond these.
 
     Raises:
@@ -148,13 +145,11 @@ def open_clip(source: bytes | Path, limits: VideoLimits = VideoLimits()) -> Gene
     """
     with ExitStack() as held:
         with _damage_told():
-            file = io.BytesIO(source) if isinstance(source, bytes) else held.enter_context(source.open("rb"))
+            if isinstance(source, Path):
+                source = held.enter_context(source.open("rb"))
+            file = io.BytesIO(source) if isinstance(source, bytes) else source
             _check_bytes(file, limits)
-            container = held.enter_context(av.open(file, "r", container_options=_ALONE, metadata_errors="replace"))
-            stream = _stream(container, limits)
-            clip = Clip(stream, _packets(container, stream, limits), limits)
-            if clip.seconds is not None:
-                _check_seconds(clip.seconds, limits)
+            clip = Clip(file, limits)
         yield clip
 
 
@@ -174,25 +169,27 @@ class _Budget:
 
 
 class _Run:
-    """Frames from one keyframe on, in the order of showing.
-
-    Attributes:
-        fed: number of the packet that the decoder is given next.
-    """
+    """One way through the file: frames in the order of showing, from one keyframe to another where that spares work."""
 
     def __init__(
-        self, stream: VideoStream, packets: list["Packet[VideoStream]"], times: list[int], start: int, budget: _Budget
+        self, stream: VideoStream, packets: "Iterator[Packet[VideoStream]]", outline: Outline, limits: VideoLimits
     ) -> None:
-        self.fed = start
         self._context = stream.codec_context
         self._packets = packets
-        self._times = times
-        self._budget = budget
+        self._outline = outline
+        self._budget = _Budget(limits.max_decoded_pixels)
+        # number of the packet that comes next
+        self._next = 0
         self._last: tuple[int, VideoFrame] | None = None
-        self._frames = self._decode(start)
+        self._frames: Iterator[tuple[int, VideoFrame]] | None = None
 
     def first_at(self, target: int) -> tuple[int, VideoFrame]:
         """The first frame at *target* or after it, with its position; at the end of the file the last before it."""
+        start = self._outline.start(target)
+        if self._frames is None or start > self._next:
+            for _ in islice(self._packets, start - self._next):
+                self._next += 1
+            self._last, self._frames = None, self._decode()
         for shown in self._frames:
             self._last = shown
             if shown[0] >= target:
@@ -201,22 +198,30 @@ class _Run:
             raise VideoUnreadable(f"not one frame can be decoded: {_MEND}")
         return self._last
 
-    def _decode(self, start: int) -> Iterator[tuple[int, VideoFrame]]:
+    def _decode(self) -> Iterator[tuple[int, VideoFrame]]:
         self._context.flush_buffers()
+        times = self._outline.times
         count = 0
         # an empty packet tells the decoder to give what it still holds
-        for packet in [*self._packets[start:], None]:
+        for packet in chain(self._packets, (None,)):
             self._budget.spend(self._context.width * self._context.height if packet else 0)
             try:
                 found = self._context.decode(packet)
             except FFmpegError:
                 # as players do: what is asked for may still be there
                 found = []
-            self.fed += 1
+            self._next += 1
             for frame in found:
-                place = count if frame.pts is None or not self._times else bisect_left(self._times, frame.pts)
+                place = count if frame.pts is None or not len(times) else int(np.searchsorted(times, frame.pts))
                 yield place, frame
                 count += 1
+
+
+@contextmanager
+def _opened(file: BinaryIO, limits: VideoLimits) -> Generator[tuple[InputContainer, VideoStream]]:
+    file.seek(0)
+    with av.open(file, "r", container_options=_ALONE, metadata_errors="replace") as container:
+        yield container, _stream(container, limits)
 
 
 def _check_bytes(file: BinaryIO, limits: VideoLimits) -> None:
@@ -249,19 +254,27 @@ def _stream(container: InputContainer, limits: VideoLimits) -> VideoStream:
     return streams[0]
 
 
-def _packets(container: InputContainer, stream: VideoStream, limits: VideoLimits) -> list["Packet[VideoStream]"]:
-    """All frames, still encoded, in the order of decoding."""
-    packets: list[Packet[VideoStream]] = []
+def _filled(container: InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
+    """The packets that hold something: one at the end holds nothing."""
+    return (packet for packet in container.demux(stream) if packet.size)
+
+
+def _outline(container: InputContainer, stream: VideoStream, limits: VideoLimits) -> Outline:
+    """What is said of all frames, in the order of decoding; what they hold is let go."""
+    ticks, keys, shown = array("q"), bytearray(), bytearray()
     for packet in container.demux(stream):
         if packet.is_corrupt:
-            raise VideoUnreadable(f"the video is cut off after {len(packets):,} frames: send the whole file")
+            raise VideoUnreadable(f"the video is cut off after {len(ticks):,} frames: send the whole file")
         if packet.size:
-            packets.append(packet)
-        if len(packets) > limits.max_frames:
+            ticks.append(UNTIMED if packet.pts is None else packet.pts)
+            keys.append(packet.is_keyframe)
+            shown.append(not packet.is_discard)
+        if len(ticks) > limits.max_frames:
             raise VideoTooLarge(f"the video has more than {limits.max_frames:,} frames: shorten it")
-    if not any(not each.is_discard for each in packets):
+    if not any(shown):
         raise VideoUnreadable("the video has no frame: send one that shows something")
-    return packets
+    delay = int(stream.codec_context.has_b_frames)
+    return Outline(np.array(ticks, np.int64), np.array(keys, bool), np.array(shown, bool), delay)
 
 
 def _check_size(width: int, height: int, limits: VideoLimits) -> None:

@@ -8,7 +8,8 @@ from PIL import Image
 
 from models.image import prepare
 from models.manifest import Preprocess
-from models.video.decode import VideoLimits, open_clip
+from models.video.decode import open_clip
+from models.video.limits import VideoLimits
 from models.video.sampling import central_positions, random_positions
 
 

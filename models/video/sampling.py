@@ -1,7 +1,8 @@
 """Which frames stand for a clip: one of each of n equal segments (Wang et al., Temporal Segment Networks, ECCV 2016).
 
-Positions count frames in the order in which they are shown, and never decrease. A clip shorter than n frames shows some
-of them again: every clip gives n frames, and a batch of clips is one array.
+To compare clips, segments count frames: a clip shorter than n frames shows some of them again, every clip gives n frames,
+and a batch of clips is one array. To find a moment in a clip, they are stretches of time, and no frame comes twice.
+Positions count frames in the order in which they are shown, and never decrease.
 """
 
 import numpy as np
@@ -29,6 +30,45 @@ def random_positions(count: int, frames: int, rng: np.random.Generator) -> np.nd
     Args and errors as of `central_positions`; *rng* is the only source of chance.
     """
     return _at(count, frames, rng.random(max(frames, 0)))
+
+
+def moment_positions(times: np.ndarray, keys: np.ndarray, every: float, most: int) -> np.ndarray:
+    """Frames that stand for the moments of a clip: one of each of equal stretches of time, none twice.
+
+    A keyframe in the stretch stands for it, the nearest to its middle: it costs one frame to decode, and encoders put
+    keyframes where the scene changes. Where there is none, it is the frame that is shown in the middle; a frame that is
+    shown through several stretches is one moment.
+
+    Args:
+        times: (N,) seconds of each frame, rising from 0.
+        keys: (K,) positions of keyframes, rising.
+        every: seconds that a stretch lasts at most,
+        most: unless there were more than so many of them: then they are longer.
+
+    Returns:
+        (m,) int64, rising, 1 <= m <= most.
+
+    Raises:
+        ValueError: no frame is there or asked for, or stretches of no length.
+    """
+    if not len(times) or most < 1 or not every > 0:
+        raise ValueError(f"{most} moments, one in {every} s, of a clip of {len(times)} frames: all must be above 0")
+    # the last frame is shown as long as the others
+    lasts = float(times[-1]) * len(times) / max(len(times) - 1, 1)
+    count = int(np.clip(np.ceil(lasts / every), 1, most))
+    middles = (np.arange(count) + 0.5) * lasts / count
+    positions = np.maximum(np.searchsorted(times, middles, side="right") - 1, 0)
+    stretches, nearest = _nearest_keys(times[keys], middles, lasts)
+    positions[stretches] = keys[nearest]
+    return np.unique(positions)
+
+
+def _nearest_keys(seconds: np.ndarray, middles: np.ndarray, lasts: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which stretches have keyframes, at those *seconds* (K,), and which of these is nearest to each one's middle."""
+    stretch = np.minimum((seconds * (len(middles) / max(lasts, 1e-9))).astype(np.int64), len(middles) - 1)
+    order = np.lexsort((np.abs(seconds - middles[stretch]), stretch))
+    stretches, first = np.unique(stretch[order], return_index=True)
+    return stretches, order[first]
 
 
 def _at(count: int, frames: int, places: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from models.evaluation.figures import RECALLS
 from models.evaluation.files import write_report
 from models.evaluation.markdown import markdown
 from models.evaluation.video import ClipEmbedder, FramePooling, Pool, attended, measure_clips, posters
-from models.video.decode import VideoLimits
+from models.video.limits import VideoLimits
 from models.video.pooling import mean_pool
 from tests.models.evaluation.made import picture, reader
 from tests.models.evaluation.made_clips import clip_of, colour_clips

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import InputError
-from models.video.decode import VideoLimits, open_clip
+from models.video.decode import open_clip
 from models.video.errors import VideoTooLarge, VideoUnreadable
+from models.video.limits import VideoLimits
 from tests.models.video.files import SIDE, corners, growing, number_of, numbered, quarters, sound, video
 
 # container, encoder, its options: reordered frames, hidden ones, times that the container does not keep, closed groups

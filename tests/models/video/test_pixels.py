@@ -7,9 +7,10 @@ import pytest
 
 from models.image import prepare
 from models.manifest import Preprocess
-from models.video.decode import VideoLimits, open_clip
+from models.video.decode import open_clip
 from models.video.encode import encode
 from models.video.errors import VideoTooLarge
+from models.video.limits import VideoLimits
 from models.video.pixels import clip_pixels
 from tests.models.video.files import STEP, numbered
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.video.sampling import central_positions, random_positions
+from models.video.sampling import central_positions, moment_positions, random_positions
 
 counts, amounts = st.integers(1, 5000), st.integers(1, 64)
 generators = st.integers(0, 2**32 - 1).map(np.random.default_rng)
@@ -82,3 +82,54 @@ def test_nothing_of_nothing(count: int, frames: int) -> None:
     for draw in (central_positions, lambda c, f: random_positions(c, f, np.random.default_rng(0))):
         with pytest.raises(ValueError, match="at least 1"):
             draw(count, frames)
+
+
+@st.composite
+def _clips(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Times of frames, evenly spread or not, and some of them keyframes, the first always."""
+    gaps = draw(st.lists(st.floats(0.01, 5), min_size=0, max_size=60))
+    times = np.concatenate([[0.0], np.cumsum(gaps)])
+    keys = draw(st.sets(st.integers(0, len(times) - 1)))
+    return times, np.array(sorted({0, *keys}), np.int64)
+
+
+@settings(max_examples=60)
+@given(_clips(), st.floats(0.05, 10), st.integers(1, 40))
+def test_moments_rise_and_are_no_more_than_asked_for(
+    clip: tuple[np.ndarray, np.ndarray], every: float, most: int
+) -> None:
+    """At least one, at most as many as may be, each a frame of the clip, none twice."""
+    positions = moment_positions(*clip, every, most)
+
+    assert 1 <= len(positions) <= most
+    assert (np.diff(positions) > 0).all() and 0 <= positions[0] and positions[-1] < len(clip[0])
+
+
+@settings(max_examples=60)
+@given(_clips(), st.floats(0.05, 10), st.integers(1, 40))
+def test_no_frame_is_far_from_a_moment(clip: tuple[np.ndarray, np.ndarray], every: float, most: int) -> None:
+    """Whatever is shown at any time is shown by a moment within a stretch of it, or has been on show since one."""
+    times, keys = clip
+    positions = moment_positions(times, keys, every, most)
+    lasts = times[-1] * len(times) / max(len(times) - 1, 1)
+    stretch = max(every, lasts / most)
+
+    middles = (np.arange(200) + 0.5) * lasts / 200
+    shown = np.searchsorted(times, middles, side="right") - 1
+    near = np.abs(times[positions][None] - middles[:, None]).min(axis=1)
+
+    assert ((near <= stretch + 1e-6) | np.isin(shown, positions)).all() or (np.diff(times).max() > stretch)
+
+
+def test_a_keyframe_stands_for_its_stretch() -> None:
+    """The one nearest to the middle; where there is none, the frame that is shown in the middle."""
+    times, keys = np.arange(16) / 4, np.array([0, 1, 3, 9])
+
+    assert [1, 6, 9, 14] == moment_positions(times, keys, 1.0, 128).tolist()
+
+
+@pytest.mark.parametrize(("times", "every", "most"), [([], 1.0, 1), ([0.0], 0.0, 1), ([0.0], 1.0, 0)])
+def test_no_moments_of_nothing(times: list[float], every: float, most: int) -> None:
+    """No frame, no step, none asked for: a mistake of the caller's."""
+    with pytest.raises(ValueError, match="must be above 0"):
+        moment_positions(np.array(times), np.zeros(0, np.int64), every, most)
