@@ -21,6 +21,7 @@ from index.schema import Record
 from index.snapshot import Snapshot, SnapshotManifest
 from index.sources import read_uri
 from index.text_model import TextModel, text_model
+from index.uploads import located
 from index.vectors import unit
 from models.decode import DecodeLimits
 
@@ -101,6 +102,21 @@ class Searcher:
         """
         view = self._view.advanced(self._view.collection.latest())
         return self if view is self._view else Searcher(self.manifest, self.text_model, view)
+
+    @property
+    def folder(self) -> Path:
+        """Of the collection."""
+        return self._view.collection.path
+
+    @property
+    def keeps_patches(self) -> bool:
+        """Whether its items have room for what a proofreader reads."""
+        return self._view.collection.keeps_patches
+
+    @property
+    def view(self) -> View:
+        """What it searches: for jobs that walk over all rows."""
+        return self._view
 
     @cached_property
     def has_patches(self) -> bool:
@@ -201,10 +217,12 @@ class Searcher:
         """The picture's file, as it was when it was indexed: whatever else lies there now is not handed out.
 
         Raises:
-            UriMissing: it is not there any more, or something else is.
+            UriMissing: it is not there any more, or something else is; or the item came without a picture.
             UriUnreadable: it cannot be read.
         """
-        data = read_uri(record.uri, max_bytes=_MAX_BYTES)
+        if not record.uri:
+            raise UriMissing(f"item {record.id!r} was written with a vector and without a picture")
+        data = read_uri(located(self._view.collection.path, record.uri), max_bytes=_MAX_BYTES)
         if hashlib.sha256(data).hexdigest() != record.sha256:
             raise UriMissing(
                 f"the picture of {record.id!r} has changed since it was indexed: index the collection again"

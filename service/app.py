@@ -11,7 +11,7 @@ from service.body_limit import BodyLimit
 from service.hosts import TrustedHosts, trusted_hosts
 from service.metrics import Metrics
 from service.observe import Observe
-from service.routes import collections, embeddings, items, models, ops, page, proofread, search
+from service.routes import collections, embeddings, items, models, ops, page, proofread, search, writes
 from service.runtime import Runtime
 from service.settings import Settings
 
@@ -36,7 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="ViLEM Search", version=VERSION, description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     problems.install(app, metrics)
-    for each in (search, proofread, collections, items, models, embeddings, ops, page):
+    for each in (search, proofread, collections, items, writes, models, embeddings, ops, page):
         app.include_router(each.router)
     app.mount("/static", StaticFiles(directory=page.WEB), name="static")
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, patience_s=settings.deadline_s)

@@ -6,7 +6,7 @@ A catalogue never changes: a request that took one sees it from end to end, what
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from models.manifest import read_manifest
 from models.ort import Runtime as OrtRuntime
 from service.metrics import Metrics
 from service.models import Model
-from service.served import Served
+from service.served import Lookups, Served
 from service.settings import Settings
 
 Made = TypeVar("Made")
@@ -40,9 +40,13 @@ class Catalogue:
     models: Mapping[str, Model] = field(default_factory=dict[str, Model])
     unavailable: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def parts(self) -> "set[Served | Model]":
+    def parts(self) -> "set[Lookups | Model]":
         """Everything that has threads."""
-        return {*self.served.values(), *self.models.values()}
+        return {*(each.lookups for each in self.served.values()), *self.models.values()}
+
+    def changed(self, name: str, change: Callable[[Served], Served]) -> "Catalogue":
+        """With what *change* makes of one served collection."""
+        return replace(self, served={**self.served, name: change(self.served[name])})
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class Loader:
             del self._states[name]
             self._metrics.rows.remove(name)
             self._metrics.version.remove(name)
+            self._metrics.unpublished.remove(name)
         return Catalogue(served, {digest: models[digest] for digest in wanted}, unavailable)
 
     def _open(self, root: Path, name: str, old: Served | None, models: dict[str, Model]) -> Served:
@@ -102,13 +107,11 @@ class Loader:
             return old
         searcher, model = self._patiently(name, state, lambda: self._open_new(root, name, models))
         self._states[name] = state
-        self._metrics.rows.labels(name).set(searcher.count)
-        self._metrics.version.labels(name).set(searcher.version)
         _log.info("%s is served at snapshot %s by %s", name, searcher.manifest.id, searcher.text_model.bundle_name)
-        return Served(searcher, model, self._settings, self._metrics)
+        return Served(searcher, model, Lookups(self._settings, self._metrics), self._settings.deadline_s)
 
     def _open_new(self, root: Path, name: str, models: dict[str, Model]) -> tuple[Searcher, Model]:
-        searcher = Searcher.open(root, name, contents=self._settings.verify)
+        searcher = Searcher.open(root, name, contents=self._settings.verify, max_tail=self._settings.max_tail)
         return searcher, self._model_of(searcher.text_model, models)
 
     def _patiently(self, name: str, state: object, attempt: Callable[[], Made]) -> Made:

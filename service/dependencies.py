@@ -19,6 +19,7 @@ CollectionName = Annotated[str, Path(description="Name of a collection.", exampl
 _MEANING = {
     400: "The body is not UTF-8, or no multipart form.",
     502: "The storage of the pictures does not answer.",
+    403: "The service takes no writes.",
     404: "No such collection, item or model.",
     409: "The model has no proofreader, or nothing is stored that it could read.",
     408: "The body does not come to its end.",

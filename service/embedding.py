@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.bundle import Prepared
 from models.decode import DecodeLimits
 from service.cache import Cache
 from service.errors import QueryInvalid
@@ -39,12 +40,17 @@ class Timings:
 
 @dataclass(frozen=True)
 class Embedded:
-    """A vector (d,) float32 of unit norm; for a text its tokens and whether it was cut, for an image its pixels."""
+    """A vector (d,) float32 of unit norm; for a text its tokens and whether it was cut, for an image what was prepared of it."""
 
     vector: np.ndarray
     tokens: int = 0
     truncated: bool = False
-    pixels: np.ndarray | None = None
+    prepared: Prepared | None = None
+
+    @property
+    def pixels(self) -> np.ndarray | None:
+        """Of an image, (S, S, 3) uint8."""
+        return None if self.prepared is None else self.prepared.pixels
 
 
 class Embedder:
@@ -87,11 +93,12 @@ class Embedder:
             ImageTooLarge, ImageUnreadable: as `models.decode.decode`.
             QueueFull, DeadlineExceeded: too much is waiting.
         """
-        pixels = await self._pixels(model, data, timings)
+        prepared = await self._prepared(model, data, timings)
+        pixels = prepared.pixels
         key = _key("i", model, pixels.tobytes())
         with timings.stage("encode"):
             vector = await self._vector(key, model, lambda: model.encode_image(pixels, self._settings.deadline_s))
-        return Embedded(vector, pixels=pixels)
+        return Embedded(vector, prepared=prepared)
 
     async def patches(self, model: Model, data: bytes, timings: Timings) -> bytes:
         """What *model*'s proofreader reads of one image file: a `StoredImage`, in bytes.
@@ -101,7 +108,7 @@ class Embedder:
             ImageTooLarge, ImageUnreadable, QueueFull, DeadlineExceeded: as `image`.
         """
         model.proofreading()
-        return await self.patches_of(model, await self._pixels(model, data, timings), timings)
+        return await self.patches_of(model, (await self._prepared(model, data, timings)).pixels, timings)
 
     async def patches_of(self, model: Model, pixels: np.ndarray, timings: Timings) -> bytes:
         """`patches` of a prepared image (S, S, 3) uint8.
@@ -121,9 +128,9 @@ class Embedder:
             self._cache.put(key, made)
             return made
 
-    async def _pixels(self, model: Model, data: bytes, timings: Timings) -> np.ndarray:
+    async def _prepared(self, model: Model, data: bytes, timings: Timings) -> Prepared:
         with timings.stage("decode"):
-            return await self._decoders.run(lambda: model.bundle.prepare(data, self._limits))
+            return await self._decoders.run(lambda: model.bundle.prepare_sized(data, self._limits))
 
     async def _vector(self, key: str, model: Model, compute: Callable[[], Awaitable[np.ndarray]]) -> np.ndarray:
         async def found_or_made() -> np.ndarray:

@@ -8,6 +8,7 @@ ServiceError
 ├── PictureMissing        an item's file is not where it was indexed
 ├── PictureUnreachable    an item's file cannot be read
 ├── QueryInvalid          a query that no collection or model of ours can answer; names the field
+├── WritesOff             items cannot be written through this service
 ├── HostUnknown           a request under a name that is none of ours
 ├── BodyTooLarge          more bytes than a request may have
 ├── BodyTooSlow           a body that takes longer than a slow line needs
@@ -55,6 +56,10 @@ class QueryInvalid(ServiceError):
     def __init__(self, field: str, detail: str) -> None:
         super().__init__(detail)
         self.field = field
+
+
+class WritesOff(ServiceError):
+    """Items cannot be written through this service."""
 
 
 class HostUnknown(ServiceError):

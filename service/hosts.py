@@ -19,8 +19,12 @@ def trusted_hosts(host: str, allowed: Sequence[str]) -> Sequence[str]:
     """
     if allowed:
         return allowed
-    is_local = host in ("localhost", "::1") or host.startswith("127.")
-    return (*LOOPBACK, host) if is_local else (ANY,)
+    return (*LOOPBACK, host) if is_loopback(host) else (ANY,)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is bound to *host* is reached from this machine alone."""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 class TrustedHosts:

@@ -51,3 +51,9 @@ class Metrics:
         self.version = Gauge(
             "vilem_collection_version", "Dataset version served.", ["collection"], registry=self.registry
         )
+        self.unpublished = Gauge(
+            "vilem_collection_unpublished",
+            "Vectors written or dead since the snapshot, which searches meet one by one.",
+            ["collection"],
+            registry=self.registry,
+        )

@@ -3,7 +3,8 @@
 `type` is stable and relative to the service: clients may switch on it. Nothing that a client sends answers 500.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from index.errors import PatchesMissing
+from index import errors as index_errors
 from models import errors as model_errors
 from service import errors
 from service.metrics import Metrics
@@ -27,11 +28,16 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (errors.ItemUnknown, 404, "item-unknown", "No such item"),
     (errors.ModelUnknown, 404, "model-unknown", "No such model"),
     (errors.CannotProofread, 409, "proofreader-missing", "The model cannot proofread"),
-    (PatchesMissing, 409, "patches-missing", "Nothing is stored to proofread"),
+    (index_errors.PatchesMissing, 409, "patches-missing", "Nothing is stored to proofread"),
     (model_errors.StoredImageInvalid, 409, "patches-invalid", "What is stored to proofread is damaged"),
     (errors.PictureMissing, 404, "image-missing", "The picture is not where it was indexed"),
     (errors.PictureUnreachable, 502, "image-unreachable", "The picture's storage does not answer"),
     (errors.QueryInvalid, 422, "query-invalid", "The query cannot be answered"),
+    (errors.WritesOff, 403, "writes-off", "Writing is off"),
+    (index_errors.ItemInvalid, 422, "item-invalid", "The item breaks a rule"),
+    (index_errors.StorageFull, 507, "storage-full", "The disk is full"),
+    (index_errors.LeaseHeld, 503, "collection-busy", "The collection is being written by others"),
+    (index_errors.BundleMismatch, 503, "model-changed", "The collection has another model now"),
     (errors.HostUnknown, 421, "host-unknown", "Not a name of this service"),
     (errors.BodyTooLarge, 413, "body-too-large", "The request is too large"),
     (errors.BodyTooSlow, 408, "body-too-slow", "The request does not come to its end"),
@@ -82,7 +88,7 @@ def install(app: FastAPI, metrics: Metrics) -> None:
 
     async def invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return answer(_invalid(error.errors()))
+        return answer(problem_of_invalid(error.errors()))
 
     async def plain(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
@@ -100,7 +106,12 @@ def install(app: FastAPI, metrics: Metrics) -> None:
         title = "Internal error"
         return answer(Problem(type="/problems/internal", title=title, status=500, detail=detail))
 
-    for exception in (errors.ServiceError, PatchesMissing, model_errors.InputError, model_errors.StoredImageInvalid):
+    for exception in (
+        errors.ServiceError,
+        index_errors.PatchesMissing,
+        model_errors.InputError,
+        model_errors.StoredImageInvalid,
+    ):
         app.add_exception_handler(exception, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)
@@ -122,10 +133,16 @@ def problem_of(error: Exception) -> Problem:
             at_fault = isinstance(error, errors.QueryInvalid)
             fields = [FieldError(field=_shown(error.field), message=str(error))] if at_fault else []
             return Problem(type=f"/problems/{slug}", title=title, status=status, detail=str(error), errors=fields)
+    if isinstance(error, index_errors.CollectionError):
+        # of a write: what is wrong with a collection is its operator's business, and is said by `unavailable`
+        return Problem(
+            type="/problems/not-ready", title="Not ready", status=503, detail="the collection cannot be written now"
+        )
     raise error
 
 
-def _invalid(found: Sequence[dict]) -> Problem:
+def problem_of_invalid(found: Sequence[Mapping[str, Any]]) -> Problem:
+    """The problem that stands for what pydantic found wrong."""
     # never the input itself: it may be megabytes, or not JSON at all (NaN)
     fields = [FieldError(field=_field(each), message=_message(each)) for each in found[:20]]
     detail = "; ".join(f"{each.field}: {each.message}" for each in fields[:3])
@@ -134,13 +151,13 @@ def _invalid(found: Sequence[dict]) -> Problem:
     )
 
 
-def _field(found: dict) -> str:
+def _field(found: Mapping[str, Any]) -> str:
     # of broken JSON the location is a character, not a field
     parts = () if found["type"] == "json_invalid" else found["loc"]
     return _shown(".".join(str(part) for part in parts if part != "body") or "body")
 
 
-def _message(found: dict) -> str:
+def _message(found: Mapping[str, Any]) -> str:
     """What is wrong, for someone who does not know the library that noticed it."""
     if found["type"] == "value_error":
         # what our own validators raise, after a prefix; the other is what a form's text in a file's place gives

@@ -1,14 +1,17 @@
 """What lives as long as the app: the catalogue, thread pools and the cache.
 
 Everything is loaded in a thread, so the process answers /healthz from the first moment. A newly published snapshot is
-opened beside the served one and takes its place by one assignment: a request sees one of them from end to end.
+opened beside the served one and takes its place by one assignment: a request sees one of them from end to end. So does
+what was written to a collection since.
 """
 
 import asyncio
 import logging
+import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 
 from service.cache import ByteLru, Cache
 from service.catalogue import Catalogue, Loader
@@ -16,9 +19,10 @@ from service.embedding import Embedder
 from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull, ServiceError
 from service.metrics import Metrics
 from service.models import Model
-from service.served import Served
+from service.served import Lookups, Served
 from service.settings import Settings
 from service.workers import Workers
+from service.writing import Writers
 
 _log = logging.getLogger("vilem.service")
 
@@ -43,6 +47,7 @@ class Runtime:
         files: threads that read pictures' files; slow storage holds up nothing else.
         pictures: leave to hold a picture's file in memory.
         embedder: inputs to vectors.
+        writers: changes to collections.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
@@ -61,7 +66,10 @@ class Runtime:
         self.files = self._workers(_READERS, "file")
         self.pictures = asyncio.Semaphore(_READERS)
         self.embedder = Embedder(settings, self.cache, self.decoders)
+        self.writers = Writers(settings, metrics, self.advance)
         self._catalogue = Catalogue()
+        # whoever puts another catalogue in the place of this one holds it
+        self._swap = threading.Lock()
         self._loaded = False
         self._faults: dict[str, str] | None = None
         self._changed = asyncio.Event()
@@ -98,6 +106,22 @@ class Runtime:
             raise NotReady(f"collection {name!r} cannot be served: {self.unavailable[name]}")
         self._expect_loaded()
         raise CollectionUnknown(f"no collection {name[:100]!r} is served: GET /v1/collections lists those that are")
+
+    def advance(self, name: str) -> Served:
+        """See what was just committed to a served collection; from any thread.
+
+        Raises:
+            CollectionUnknown: it is not served any more.
+        """
+        with self._swap:
+            if name not in self._catalogue.served:
+                raise CollectionUnknown(
+                    f"collection {name[:100]!r} is served no more: GET /v1/collections lists those that are"
+                )
+            self._catalogue = self._catalogue.changed(name, Served.advanced)
+            served = self._catalogue.served[name]
+        self._note(served)
+        return served
 
     def model(self, name: str) -> Model:
         """The loaded model of that name, or digest; of several that have the name, the one that serves a collection.
@@ -162,6 +186,8 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._loading.shutdown, wait=True, cancel_futures=True)
+        # what is being committed is finished
+        await asyncio.to_thread(self.writers.close)
         for each in self._catalogue.parts():
             await asyncio.to_thread(each.close)
         await self.cache.close()
@@ -203,18 +229,36 @@ class Runtime:
     async def _poll(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            old = self._catalogue
+            old = self._catalogue.parts()
             try:
-                self._catalogue = await loop.run_in_executor(self._loading, self._loader.refresh, old)
+                await loop.run_in_executor(self._loading, self._look)
             except Exception:  # noqa: BLE001 - see below
                 # one bad round, whatever its cause, must not end the looking for new snapshots
                 _log.exception("could not look for new snapshots")
-            if not self._loaded or old.served != self._catalogue.served:
+            if not self._loaded or old != self._catalogue.parts():
                 self._loaded = True
                 self._changed.set()
-            for replaced in old.parts() - self._catalogue.parts():
+            for replaced in old - self._catalogue.parts():
                 self._spawn(self._retire(replaced))
             await asyncio.sleep(self.settings.poll_s)
+
+    def _look(self) -> None:
+        """Take up what was published, and what others wrote."""
+        old = self._catalogue
+        fresh = self._loader.refresh(old)
+        with self._swap:
+            # meanwhile our own writes went on: what was not opened anew is at a later version now
+            now = self._catalogue.served
+            served = {name: now[name] if each is old.served.get(name) else each for name, each in fresh.served.items()}
+            self._catalogue = replace(fresh, served={name: each.advanced() for name, each in served.items()})
+        for each in self._catalogue.served.values():
+            self._note(each)
+
+    def _note(self, served: Served) -> None:
+        searcher = served.searcher
+        self.metrics.rows.labels(searcher.name).set(searcher.count)
+        self.metrics.version.labels(searcher.name).set(searcher.version)
+        self.metrics.unpublished.labels(searcher.name).set(searcher.unpublished)
 
     async def _keep_probing(self) -> None:
         loop = asyncio.get_running_loop()
@@ -228,7 +272,7 @@ class Runtime:
                 async with asyncio.timeout(pause):
                     await self._changed.wait()
 
-    async def _retire(self, replaced: Served | Model) -> None:
+    async def _retire(self, replaced: Lookups | Model) -> None:
         """Close what no new request can meet, once the deadline of the last one that holds it has passed."""
         try:
             await asyncio.sleep(self.settings.deadline_s)

@@ -64,12 +64,12 @@ async def search(
             text = query.text if isinstance(query, Query) else None
             asked = _Reranked(runtime, served, text, item, embedded, reranking)
             read, page, cached = await asked.page(options, timings)
-    manifest = served.searcher.manifest
+    searcher = served.searcher
     return SearchAnswer(
         hits=[_only(hit, options.include) for hit in page],
         collection=name,
-        version=manifest.items_version,
-        snapshot=manifest.id,
+        version=searcher.version,
+        snapshot=searcher.manifest.id,
         model=served.model.bundle.manifest.name,
         cached=cached,
         truncated=embedded.truncated,
@@ -131,19 +131,23 @@ async def _embed(runtime: Runtime, served: Served, query: Query | ImageFile, tim
         if vector is None:
             raise ItemUnknown(f"collection {served.searcher.name!r} has no item {item_id[:100]!r}")
         return Embedded(vector)
-    return Embedded(_checked(query.vector or [], served.searcher.dim))
+    return Embedded(checked_vector(query.vector or [], served.searcher.dim, "query.vector"))
 
 
-def _checked(values: Sequence[float], dim: int) -> np.ndarray:
-    """A client's vector as (d,) float32 of unit norm."""
+def checked_vector(values: Sequence[float], dim: int, field: str) -> np.ndarray:
+    """A client's vector as (d,) float32 of unit norm.
+
+    Raises:
+        QueryInvalid: it is no such vector; names *field*.
+    """
     if len(values) != dim:
-        raise QueryInvalid("query.vector", f"the vector has {len(values)} numbers, this collection's have {dim}")
+        raise QueryInvalid(field, f"the vector has {len(values)} numbers, this collection's have {dim}")
     vector = np.asarray(values, np.float64)
     # scaled first, so that squares of great numbers do not overflow
     vector = vector / max(float(np.abs(vector).max()), _MIN_NORM)
     norm = float(np.linalg.norm(vector))
     if not np.isfinite(norm) or norm < _MIN_NORM:
-        raise QueryInvalid("query.vector", "the vector's length is zero or too large: send an embedding")
+        raise QueryInvalid(field, "the vector's length is zero or too large: send an embedding")
     return (vector / norm).astype(np.float32)
 
 
@@ -249,10 +253,10 @@ async def _cached(cache: Cache, key: str, form: TypeAdapter[_Made]) -> _Made | N
 
 
 def _key(kind: str, served: Served, question: Sequence[object], vector: np.ndarray) -> str:
-    # the vector stands for the query, the snapshot for the collection's state; what is read of words is the model's too
+    # the vector stands for the query; what is read of words is the model's too
     digest = hashlib.sha256(json.dumps(question).encode() + b"\0" + vector.tobytes()).hexdigest()
-    manifest = served.searcher.manifest
-    return f"vilem:{kind}:{manifest.collection}:{manifest.id}:{served.model.key}:{digest}"
+    searcher = served.searcher
+    return f"vilem:{kind}:{searcher.name}:{searcher.state}:{served.model.key}:{digest}"
 
 
 def _hit_view(collection: str, hit: Hit) -> HitView:

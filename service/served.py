@@ -1,9 +1,11 @@
 """One collection as it is served."""
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from index.errors import TailFull
 from index.faiss_cpu import use_threads
 from index.searcher import Hit, Searcher, Target
 from models.ort import available_cores
@@ -13,11 +15,14 @@ from service.metrics import Metrics
 from service.models import Model
 from service.settings import Settings
 
+_log = logging.getLogger("vilem.service")
+
 
 @dataclass(frozen=True)
 class Lookup:
     """One vector to search with: its hits from the skipped ones to the k-th, with their patches if they are wanted."""
 
+    searcher: Searcher
     vector: np.ndarray
     k: int
     target: Target
@@ -25,28 +30,81 @@ class Lookup:
     patches: bool = False
 
 
-class Served:
-    """One collection as it is served: a searcher, the model of its vectors, and the batcher in front.
+class Lookups:
+    """One worker thread that searches a collection for all requests, those that wait together in one call."""
 
-    Attributes:
-        searcher: the open snapshot.
-        model: what embeds queries: its text model.
-    """
-
-    def __init__(self, searcher: Searcher, model: Model, settings: Settings, metrics: Metrics) -> None:
-        self.searcher = searcher
-        self.model = model
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._deadline_s = settings.deadline_s
         self._threads = settings.threads or available_cores()
-        self._lookups: MicroBatcher[Lookup, list[Hit]] = MicroBatcher(
+        self._batches: MicroBatcher[Lookup, list[Hit]] = MicroBatcher(
             self._search, name="search", max_batch=settings.max_batch, max_queue=settings.max_queue, metrics=metrics
         )
+
+    async def find(self, lookup: Lookup) -> list[Hit]:
+        """The hits of one vector, best first; raises as `MicroBatcher.submit`."""
+        return await self._batches.submit(lookup, self._deadline_s)
+
+    def close(self) -> None:
+        """End the worker thread."""
+        self._batches.close()
+
+    def _search(self, batch: list[Lookup]) -> list[list[Hit]]:
+        # here, because it holds for the thread that calls it: the batcher's worker
+        use_threads(self._threads)
+        found: list[list[Hit]] = [[] for _ in batch]
+        kinds: dict[tuple[Searcher, Target, bool], None] = {
+            (each.searcher, each.target, each.patches): None for each in batch
+        }
+        for kind in kinds:
+            places = [place for place, each in enumerate(batch) if (each.searcher, each.target, each.patches) == kind]
+            asked = [batch[place] for place in places]
+            queries = np.stack([each.vector for each in asked])
+            ks, skips = [each.k for each in asked], [each.skip for each in asked]
+            searcher, target, patches = kind
+            hits = searcher.search(queries, ks, target, skips=skips, patches=patches)
+            for place, each in zip(places, hits, strict=True):
+                found[place] = each
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """One collection as it is served at one moment: a request that took one sees it from end to end.
+
+    Attributes:
+        searcher: the collection at one version.
+        model: what embeds queries: its text model.
+        lookups: the worker in front of it, which later moments share.
+        deadline_s: how long a search may wait.
+        behind: why it does not show what was written last; None when it does.
+    """
+
+    searcher: Searcher
+    model: Model
+    lookups: Lookups
+    deadline_s: float
+    behind: str | None = None
+
+    def advanced(self) -> "Served":
+        """The collection as it is now; itself when nothing was written. Only the newest may be advanced."""
+        try:
+            searcher = self.searcher.advanced()
+        except TailFull as error:
+            return self._kept(str(error))
+        except Exception as error:  # noqa: BLE001 - see below
+            # whatever is broken in what was written last, what was served goes on being served
+            if self.behind is None:
+                _log.exception("%s cannot be followed", self.searcher.name)
+            return self._kept(f"what was written last cannot be read ({type(error).__name__}): see the log")
+        if searcher is self.searcher and self.behind is None:
+            return self
+        return replace(self, searcher=searcher, behind=None)
 
     async def find(
         self, vector: np.ndarray, k: int, target: Target, *, skip: int = 0, patches: bool = False
     ) -> list[Hit]:
         """The hits of one vector from the skipped ones to the k-th, best first; raises as `MicroBatcher.submit`."""
-        return await self._lookups.submit(Lookup(vector, k, target, skip, patches), self._deadline_s)
+        return await self.lookups.find(Lookup(self.searcher, vector, k, target, skip, patches))
 
     @property
     def cannot_proofread(self) -> str | None:
@@ -73,26 +131,10 @@ class Served:
         Raises:
             ServiceError: as `MicroBatcher.submit`; NotReady when nothing is found among items.
         """
-        tokens = await self.model.tokenize("ready?", self._deadline_s)
-        vector = await self.model.encode_text(tokens, self._deadline_s)
+        tokens = await self.model.tokenize("ready?", self.deadline_s)
+        vector = await self.model.encode_text(tokens, self.deadline_s)
         if not await self.find(vector, 1, "images") and self.searcher.count:
             raise NotReady("a search found nothing in a collection that has items")
 
-    def close(self) -> None:
-        """End the worker thread."""
-        self._lookups.close()
-
-    def _search(self, batch: list[Lookup]) -> list[list[Hit]]:
-        # here, because it holds for the thread that calls it: the batcher's worker
-        use_threads(self._threads)
-        found: list[list[Hit]] = [[] for _ in batch]
-        kinds: dict[tuple[Target, bool], None] = {(lookup.target, lookup.patches): None for lookup in batch}
-        for target, patches in kinds:
-            places = [place for place, each in enumerate(batch) if (each.target, each.patches) == (target, patches)]
-            asked = [batch[place] for place in places]
-            queries = np.stack([each.vector for each in asked])
-            ks, skips = [each.k for each in asked], [each.skip for each in asked]
-            hits = self.searcher.search(queries, ks, target, skips=skips, patches=patches)
-            for place, each in zip(places, hits, strict=True):
-                found[place] = each
-        return found
+    def _kept(self, why: str) -> "Served":
+        return self if self.behind == why else replace(self, behind=why)

@@ -68,7 +68,24 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="From which level on JSON lines are written to stderr."
     )
-    poll_s: float = Field(default=1.0, gt=0, description="How often newly published snapshots are looked for.")
+    poll_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="How often newly published snapshots, and what other processes wrote, are looked for: a write to another "
+        "replica is seen after so many seconds at most, and the time it takes to read it.",
+    )
+    max_tail: int = Field(
+        default=100_000,
+        ge=1,
+        description="Most vectors of a kind, written since the snapshot, that are searched without an index: each costs 4 d bytes "
+        "and its share of every search. Beyond, a collection stays as it is shown until it is published.",
+    )
+    writes: bool | None = Field(
+        default=None,
+        description="Whether items may be put and removed by requests; not set: only when bound to a loopback address, for the "
+        "API has no keys.",
+    )
+    max_write_items: int = Field(default=256, ge=1, description="Most items in one request that puts or removes them.")
     verify: bool = Field(
         default=True, description="Compare bundles and snapshots with their SHA-256 when they are opened."
     )

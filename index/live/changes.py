@@ -37,20 +37,21 @@ def changes(old: lance.LanceDataset, new: lance.LanceDataset, dim: int) -> Chang
         dim: d.
     """
     rows, vectors = np.zeros(0, np.int64), np.zeros((0, dim), np.float32)
-    scanner = _written(old, new, [_VECTOR])
+    scanner = scan_written(old, new, [_VECTOR])
     if scanner is not None:
         table = scanner.to_table()
         rows, vectors = _int64(table["_rowid"]), vectors_of(table[_VECTOR], dim)
-    return Changes(_gone(old, new), rows, vectors)
+    return Changes(gone(old, new), rows, vectors)
 
 
 def written(old: lance.LanceDataset, new: lance.LanceDataset) -> int:
     """How many rows `changes` would find written; reads none."""
-    scanner = _written(old, new, [])
+    scanner = scan_written(old, new, [])
     return 0 if scanner is None else scanner.count_rows()
 
 
-def _written(old: lance.LanceDataset, new: lance.LanceDataset, columns: list[str]) -> lance.LanceScanner | None:
+def scan_written(old: lance.LanceDataset, new: lance.LanceDataset, columns: list[str]) -> lance.LanceScanner | None:
+    """The rows that were written after *old*, up to *new*, with their row ids; None where there are none."""
     known = {fragment.fragment_id for fragment in old.get_fragments()}
     fresh = [fragment for fragment in new.get_fragments() if fragment.fragment_id not in known]
     if not fresh:
@@ -59,7 +60,8 @@ def _written(old: lance.LanceDataset, new: lance.LanceDataset, columns: list[str
     return new.scanner(columns=columns, filter=since, fragments=fresh, with_row_id=True)
 
 
-def _gone(old: lance.LanceDataset, new: lance.LanceDataset) -> np.ndarray:
+def gone(old: lance.LanceDataset, new: lance.LanceDataset) -> np.ndarray:
+    """(g,) int64 row ids that were deleted after *old*, up to *new*; *old* must not have been cleaned away."""
     now = _deletions(new)
     # what was written and deleted in between was never seen
     if all(now.get(fragment) == count for fragment, count in _deletions(old).items()):

@@ -454,7 +454,7 @@ def test_what_was_replaced_ends_after_the_last_request_that_may_hold_it(tmp_path
         while time.monotonic() < until_s - 0.1:
             assert 1 == len(await held.find(vector, 1, "images"))
             await asyncio.sleep(0.05)
-        await until(lambda: not held._lookups._worker.is_alive())
+        await until(lambda: not held.lookups._batches._worker.is_alive())
         assert 1 == len(await runtime.served("colours").find(vector, 1, "images"))
 
     with_runtime(use, tmp_path, deadline_s=1.0)

@@ -1,0 +1,130 @@
+"""Live writes: a few items put and removed at a time, durable when `apply` returns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from index.collection import Collection
+from index.errors import BundleMismatch
+from index.patches import patches_of
+from index.rows import Entry
+from index.schema import Record
+
+Outcome = Literal["created", "updated", "removed", "absent", "unknown"]
+
+
+@dataclass(frozen=True)
+class Put:
+    """An item to write whole; what it had before is replaced.
+
+    Attributes:
+        record: its row. Without a vector only captions and metadata of it are written, and the item must be there.
+        vector: (d,) of its image, unit norm; None keeps image, vector and patches as they are stored.
+        caption_vectors: (c, d) of its c captions, unit norm.
+        patches: what a proofreader reads of its image.
+        bundle_digest: of the collection that the vectors are for; another model's are refused.
+    """
+
+    record: Record
+    vector: np.ndarray | None
+    caption_vectors: np.ndarray
+    bundle_digest: str
+    patches: bytes | None = None
+
+    @property
+    def id(self) -> str:
+        """Of the item."""
+        return self.record.id
+
+
+@dataclass(frozen=True)
+class Remove:
+    """An item to take out."""
+
+    id: str
+
+
+Change = Put | Remove
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What is stored of the items that the changes name."""
+
+    records: Mapping[str, Record]
+    vectors: Mapping[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
+    patches: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+
+
+def apply(collection: Collection, changes: Sequence[Change]) -> list[Outcome]:
+    """Write changes as if one after the other, in one commit of puts and one of removals; what became of each.
+
+    A put without a vector of an item that is not there is "unknown", a removal of one "absent". Of an item's changes the last
+    one counts, and those before it are told as if they had been made.
+
+    Raises:
+        BundleMismatch: a put's vectors are another model's than the collection's; nothing was written.
+        StorageFull, LeaseHeld: as `Collection.add`.
+    """
+    wrong = next((each for each in changes if isinstance(each, Put) and not _fits(each, collection)), None)
+    if wrong is not None:
+        raise BundleMismatch(
+            f"the vectors of {wrong.id!r} were made by another model than that of collection {collection.info.name}: embed "
+            "the item again"
+        )
+    collection.refresh()
+    stored = _stored(collection, changes)
+    there = dict.fromkeys(stored.records, True)
+    outcomes: list[Outcome] = []
+    last: dict[str, Change] = {}
+    for change in changes:
+        outcome = _outcome(change, there.get(change.id, False))
+        outcomes.append(outcome)
+        if outcome in ("created", "updated", "removed"):
+            there[change.id] = isinstance(change, Put)
+            last[change.id] = _whole(change, last.get(change.id), stored)
+    collection.add([_entry(each, stored) for each in last.values() if isinstance(each, Put)])
+    removed = [each.id for each in last.values() if isinstance(each, Remove)]
+    if removed:
+        collection.delete(removed)
+    return outcomes
+
+
+def _fits(put: Put, collection: Collection) -> bool:
+    return put.bundle_digest == collection.info.bundle_digest
+
+
+def _outcome(change: Change, there: bool) -> Outcome:  # noqa: FBT001 - said by its name at both calls
+    if isinstance(change, Remove):
+        return "removed" if there else "absent"
+    if there:
+        return "updated"
+    return "unknown" if change.vector is None else "created"
+
+
+def _whole(change: Change, before: Change | None, stored: _Stored) -> Change:
+    """A change that stands alone: what a put keeps of the put before it is in it."""
+    if not isinstance(change, Put) or change.vector is not None:
+        return change
+    if isinstance(before, Put) and before.vector is not None:
+        kept = before.record
+        record = replace(kept, captions=change.record.captions, metadata=change.record.metadata)
+        return replace(change, record=record, vector=before.vector, patches=before.patches)
+    kept = stored.records[change.id]
+    return replace(change, record=replace(kept, captions=change.record.captions, metadata=change.record.metadata))
+
+
+def _entry(put: Put, stored: _Stored) -> Entry:
+    if put.vector is not None:
+        return Entry(put.record, put.vector, put.caption_vectors, put.patches)
+    return Entry(put.record, stored.vectors[put.id], put.caption_vectors, stored.patches.get(put.id))
+
+
+def _stored(collection: Collection, changes: Sequence[Change]) -> _Stored:
+    records = collection.get_many([change.id for change in changes])
+    kept = [each.id for each in changes if isinstance(each, Put) and each.vector is None and each.id in records]
+    if not kept:
+        return _Stored(records)
+    return _Stored(records, collection.vectors(kept), patches_of(collection.items, kept))

@@ -1,0 +1,186 @@
+"""Items of a request become changes of a collection: checked, embedded, written, each by itself."""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import ValidationError
+
+from index.errors import CollectionError
+from index.live.writes import Put, Remove
+from index.schema import Record, check_captions, check_id, metadata_to_json
+from index.sources.item import split_fields
+from index.uploads import keep
+from models.errors import InputError
+from service.embedding import Timings
+from service.errors import ItemUnknown, QueryInvalid, ServiceError, WritesOff
+from service.hosts import is_loopback
+from service.problems import problem_of, problem_of_invalid
+from service.runtime import Runtime
+from service.schemas.items import PutItem, WriteAnswer, WriteResult
+from service.search import checked_vector, decode_base64
+from service.served import Served
+
+_WHERE = "items"
+
+
+async def put_items(runtime: Runtime, name: str, items: Sequence[object]) -> WriteAnswer:
+    """Write items; one that cannot be written does not keep the others out.
+
+    Raises:
+        WritesOff, QueryInvalid, CollectionUnknown, NotReady: nothing was written.
+    """
+    ids = [_id(item) for item in items]
+    served = _writable(runtime, name, ids)
+    timings = Timings(runtime.metrics)
+    repeated = {item_id for item_id, count in Counter(ids).items() if item_id is not None and count > 1}
+
+    async def write(place: int) -> WriteResult:
+        item_id = ids[place]
+        if item_id in repeated:
+            raise QueryInvalid(f"{_WHERE}.{place}.id", f"{item_id[:100]!r} comes more than once: send each item once")
+        made = await _Making(runtime, served, place, timings).put(PutItem.model_validate(items[place]))
+        with timings.stage("write"):
+            done = await runtime.writers.of(name).write(made.put)
+        if done.outcome == "unknown":
+            raise ItemUnknown(f"there is no item {item_id!r} to keep the picture of: send image or vector")
+        return WriteResult(id=item_id, status=done.outcome, truncated=made.truncated)
+
+    return await _answer(runtime, name, ids, write, timings)
+
+
+async def remove_items(runtime: Runtime, name: str, ids: Sequence[str]) -> WriteAnswer:
+    """Remove items; raises as `put_items`."""
+    _writable(runtime, name, ids)
+    timings = Timings(runtime.metrics)
+
+    async def write(place: int) -> WriteResult:
+        with timings.stage("write"):
+            done = await runtime.writers.of(name).write(Remove(ids[place]))
+        assert done.outcome in ("removed", "absent")
+        return WriteResult(id=ids[place], status=done.outcome)
+
+    return await _answer(runtime, name, ids, write, timings)
+
+
+@dataclass(frozen=True)
+class _Made:
+    put: Put
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class _Making:
+    """The making of one change, of the item at a *place* of the request."""
+
+    runtime: Runtime
+    served: Served
+    place: int
+    timings: Timings
+
+    async def put(self, item: PutItem) -> _Made:
+        """The change.
+
+        Raises:
+            ItemInvalid: a rule of the schema is broken.
+            InputError: the image or a caption cannot be read.
+            ServiceError: as `Embedder`, `checked_vector` and `decode_base64`.
+        """
+        captions, _ = split_fields({"captions": item.captions})
+        check_id(item.id)
+        check_captions(captions)
+        metadata_to_json(item.metadata)
+        vectors, truncated = await self._captions(captions)
+        digest = self.served.searcher.manifest.bundle_digest
+        if item.image is not None:
+            return _Made(await self._with_image(item, item.image, captions, vectors, digest), truncated)
+        record = Record(item.id, "", "", 0, 0, captions, item.metadata)
+        vector = None
+        if item.vector is not None:
+            vector = checked_vector(item.vector, self.served.searcher.dim, f"{self._field}.vector")
+        return _Made(Put(record, vector, vectors, digest), truncated)
+
+    @property
+    def _field(self) -> str:
+        return f"{_WHERE}.{self.place}"
+
+    async def _captions(self, captions: Sequence[str]) -> tuple[np.ndarray, bool]:
+        embedder, model = self.runtime.embedder, self.served.model
+        found = [
+            await embedder.text(model, text, self.timings, field=f"{self._field}.captions.{at}")
+            for at, text in enumerate(captions)
+        ]
+        dim = self.served.searcher.dim
+        vectors = np.stack([each.vector for each in found]) if found else np.zeros((0, dim), np.float32)
+        return vectors, any(each.truncated for each in found)
+
+    async def _with_image(
+        self, item: PutItem, image: str, captions: tuple[str, ...], vectors: np.ndarray, digest: str
+    ) -> Put:
+        runtime, model, searcher = self.runtime, self.served.model, self.served.searcher
+        data = await runtime.decoders.run(lambda: decode_base64(image, f"{self._field}.image"))
+        embedded = await runtime.embedder.image(model, data, self.timings)
+        assert embedded.prepared is not None
+        patches = None
+        if searcher.keeps_patches and model.bundle.digest == digest and model.cannot_proofread is None:
+            patches = await runtime.embedder.patches_of(model, embedded.prepared.pixels, self.timings)
+        sha256 = await runtime.decoders.run(lambda: hashlib.sha256(data).hexdigest())
+        # before the row: a row never names a file that is not there
+        uri = await runtime.files.run(lambda: keep(searcher.folder, data, sha256))
+        size = embedded.prepared.width, embedded.prepared.height
+        return Put(
+            Record(item.id, uri, sha256, *size, captions, item.metadata), embedded.vector, vectors, digest, patches
+        )
+
+
+def _writable(runtime: Runtime, name: str, ids: Sequence[object]) -> Served:
+    settings = runtime.settings
+    if not (is_loopback(settings.host) if settings.writes is None else settings.writes):
+        raise WritesOff(
+            "this service takes no writes: it is bound to an address that others reach, and has no keys; set "
+            "VILEM_WRITES=true where only those can reach it who may write"
+        )
+    most = settings.max_write_items
+    if len(ids) > most:
+        raise QueryInvalid(_WHERE, f"{len(ids)} items, {most} are allowed in a request: send them in several")
+    return runtime.served(name)
+
+
+async def _answer(
+    runtime: Runtime,
+    name: str,
+    ids: Sequence[str | None],
+    write: Callable[[int], Awaitable[WriteResult]],
+    timings: Timings,
+) -> WriteAnswer:
+    # no more at a time than share a batch: one request must not fill the queues
+    turn = asyncio.Semaphore(min(runtime.settings.max_batch, runtime.settings.max_queue))
+
+    async def one(place: int) -> WriteResult:
+        async with turn:
+            try:
+                return await write(place)
+            except ValidationError as error:
+                problem = problem_of_invalid(error.errors())
+            except (ServiceError, CollectionError, InputError) as error:
+                problem = problem_of(error)
+        return WriteResult(id=_shown(ids[place]), status="rejected", problem=problem)
+
+    with timings.stage("total"):
+        results = await asyncio.gather(*(one(place) for place in range(len(ids))))
+    return WriteAnswer(
+        results=results, collection=name, version=runtime.served(name).searcher.version, took_ms=timings.ms
+    )
+
+
+def _id(item: object) -> str | None:
+    found = item.get("id") if isinstance(item, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _shown(item_id: str | None) -> str | None:
+    # half a surrogate pair, as JSON may hold it, cannot be written
+    return None if item_id is None else item_id[:512].encode(errors="backslashreplace").decode()

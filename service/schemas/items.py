@@ -1,0 +1,78 @@
+"""Items to write and to remove, and what became of each."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SkipValidation, model_validator
+
+from service.problems import Problem
+from service.schemas.query import FiniteFloat
+
+
+class PutItem(BaseModel):
+    """One item, whole: what it had before is replaced.
+
+    With neither image nor vector its picture stays as it is, and only captions and metadata are written.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(description="Unique in the collection.", examples=["shop/4711.jpg"])
+    image: str | None = Field(default=None, min_length=1, description="An image file, base64.")
+    vector: list[FiniteFloat] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=8192,
+        description="In place of an image: an embedding of the collection's model.",
+    )
+    captions: list[str] = Field(default=[], examples=[["a red shoe"]])
+    metadata: dict[str, JsonValue] = Field(default={}, examples=[{"price": 49.5, "brand": "x"}])
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.image is not None and self.vector is not None:
+            raise ValueError("give image or vector, not both")
+        return self
+
+
+# each is checked by itself, so that one that is wrong does not keep the others out
+Unchecked = Annotated[PutItem, SkipValidation]
+
+
+class PutItems(BaseModel):
+    """Items to write."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    items: list[Unchecked] = Field(min_length=1)
+
+
+class RemoveItems(BaseModel):
+    """Items to remove."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ids: list[Annotated[str, Field(min_length=1, max_length=512)]] = Field(min_length=1)
+
+
+class WriteResult(BaseModel):
+    """What became of one item."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str | None = Field(description="Null where none could be read.")
+    status: Literal["created", "updated", "removed", "absent", "rejected"]
+    truncated: bool = Field(
+        default=False, description="A caption was longer than the model reads; it was stored whole."
+    )
+    problem: Problem | None = Field(default=None, description="Why it was rejected.")
+
+
+class WriteAnswer(BaseModel):
+    """What became of each item, in the order of the request."""
+
+    model_config = ConfigDict(frozen=True)
+
+    results: list[WriteResult]
+    collection: str
+    version: int = Field(description="Of the collection: searches of this process see it, or a later one, from now on.")
+    took_ms: dict[str, float]

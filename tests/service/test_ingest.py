@@ -1,0 +1,80 @@
+"""From the items of a request to changes of a collection."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from service.errors import CollectionUnknown, QueryInvalid, WritesOff
+from service.ingest import put_items, remove_items
+from service.runtime import Runtime
+from tests.service.test_runtime import is_served, until, with_runtime
+from tests.support.collections import colour_picture, make_colours, make_painted
+
+
+def picture(colour: str) -> str:
+    """As a request has it."""
+    return base64.b64encode(colour_picture(colour, 9)).decode()
+
+
+def test_the_answers_keep_the_order_of_the_request(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Whatever takes longer: the n-th result is of the n-th item."""
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        items = [{"id": f"n-{number}", **({"image": picture("red")} if number % 3 else {})} for number in range(12)]
+        answer = await put_items(runtime, "colours", items)
+        assert [f"n-{number}" for number in range(12)] == [each.id for each in answer.results]
+        assert [number % 3 == 0 for number in range(12)] == [each.status == "rejected" for each in answer.results]
+
+    with_runtime(use, tmp_path, max_batch=2)
+
+
+def test_patches_are_stored_where_the_collection_keeps_them(tmp_path: Path, proof_bundle: Path) -> None:
+    """An item that comes by request can be proofread like those that the job embedded."""
+    make_painted(tmp_path, proof_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "painted"))
+        await put_items(runtime, "painted", [{"id": "new", "image": picture("red")}])
+        stored = runtime.served("painted").searcher.patches(["new"])
+        assert stored["new"]
+
+    with_runtime(use, tmp_path)
+
+
+def test_captions_are_cleaned_as_the_job_does(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Blank captions and repeated ones are left out; one that the model cuts is stored whole, and told."""
+    make_colours(tmp_path, tiny_bundle)
+    long = "red " * 500
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        captions = ["  red ", "red", " ", long]
+        answer = await put_items(runtime, "colours", [{"id": "new", "image": picture("red"), "captions": captions}])
+        record = runtime.served("colours").searcher.record("new")
+        assert record is not None
+        assert ("red", long.strip()) == record.captions
+        assert answer.results[0].truncated
+
+    with_runtime(use, tmp_path)
+
+
+def test_what_is_refused_whole(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Too many items, a collection that is not there, a service that takes no writes: nothing is written."""
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        with pytest.raises(QueryInvalid, match="3 items, 2 are allowed"):
+            await remove_items(runtime, "colours", ["a", "b", "c"])
+        with pytest.raises(CollectionUnknown):
+            await put_items(runtime, "none", [{}])
+
+    async def forbidden(runtime: Runtime) -> None:
+        with pytest.raises(WritesOff, match="VILEM_WRITES"):
+            await remove_items(runtime, "colours", ["red-0"])
+
+    with_runtime(use, tmp_path, max_write_items=2)
+    with_runtime(forbidden, tmp_path, writes=False)
