@@ -7,7 +7,9 @@ when the same item comes again, and removed when the item comes with other capti
 
 One object sees one pair of versions (items, captions), whatever others write; what it writes itself moves it on. Any
 number of threads may read one object; one thread writes. Processes write one after the other: each write takes its turn
-(`index.lease`) and begins with what the others have committed.
+(`index.lease`) and begins with what the others have committed. A collection may have several generations, embedded by
+different models (`index.generations`): an object stays with the one that it was opened at, and writes to it only while that
+one is served.
 """
 
 import shutil
@@ -34,7 +36,8 @@ from index.datasets import (
     rows_of_ids,
     stored_captions,
 )
-from index.errors import CollectionExists
+from index.errors import CollectionExists, GenerationChanged
+from index.generations import folder_of, generation_of, served
 from index.lease import lease, turn
 from index.patches import keeps_patches, patches_of, with_patches
 from index.rows import (
@@ -68,15 +71,25 @@ class Collection:
     """One collection at one version.
 
     Attributes:
-        path: its folder.
+        path: its folder; of a later generation, that one's.
+        home: the folder that all its generations share: leases, turns, uploads.
         info: what does not change: name, d, bundle.
     """
 
     def __init__(
-        self, path: Path, info: CollectionInfo, items: lance.LanceDataset, captions: lance.LanceDataset
+        self,
+        path: Path,
+        info: CollectionInfo,
+        items: lance.LanceDataset,
+        captions: lance.LanceDataset,
+        *,
+        home: Path | None = None,
+        alone: bool = False,
     ) -> None:
         self.path = path
+        self.home = path if home is None else home
         self.info = info
+        self._alone = alone
         self._items = items
         self._captions = captions
 
@@ -103,19 +116,42 @@ class Collection:
         with lease(path, "creation"):
             if (path / COLLECTION_FILE).exists():
                 raise CollectionExists(f"{path} is a collection already: open it, or choose another name")
-            schemas = {ITEMS: items_schema(dim), CAPTIONS: captions_schema(dim), REJECTS: rejects_schema()}
-            for folder, schema in schemas.items():
-                # an attempt that was killed before collection.json was written left datasets without rows
-                shutil.rmtree(path / folder, ignore_errors=True)
-                lance.write_dataset(schema.empty_table(), path / folder, schema=schema, enable_stable_row_ids=True)
-            write_atomically(path / COLLECTION_FILE, (info.model_dump_json(indent=2) + "\n").encode())
+            _make(path, info)
         return cls.open(root, name)
+
+    def create_generation(self, generation: str, *, dim: int, bundle_digest: str, bundle_name: str) -> "Collection":
+        """Make an empty generation of this collection; see `open`. The caller holds the lease on generations."""
+        info = CollectionInfo(
+            name=self.info.name,
+            dim=dim,
+            bundle_digest=bundle_digest,
+            bundle_name=bundle_name,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        path = folder_of(self.home, generation)
+        path.mkdir(parents=True, exist_ok=True)
+        _make(path, info)
+        return Collection.open(self.home.parent, self.info.name, generation=generation)
 
     @classmethod
     def open(
-        cls, root: Path, name: str, *, version: int | None = None, captions_version: int | None = None
+        cls,
+        root: Path,
+        name: str,
+        *,
+        version: int | None = None,
+        captions_version: int | None = None,
+        generation: str | None = None,
     ) -> "Collection":
         """Open collection *name* in folder *root*, at the given versions or the latest.
+
+        Args:
+            root: folder of collections.
+            name: of the collection.
+            version: of the items.
+            captions_version: of the captions.
+            generation: None = the one that is served. Another one is written by the job alone that holds the lease on
+                generations, so its writes take no turns.
 
         Raises:
             CollectionNameInvalid: *name* breaks the rule.
@@ -124,10 +160,11 @@ class Collection:
             CollectionInvalid: its files break the schema.
         """
         check_name(name)
-        path = root / name
-        info = read_info(path)
+        home = root / name
+        path = folder_of(home, generation or served(home))
+        info = read_info(path, name)
         items, captions = open_pair(path, version, captions_version)
-        return cls(path, info, items, captions)
+        return cls(path, info, items, captions, home=home, alone=generation is not None)
 
     def at(self, version: int, captions_version: int) -> "Collection":
         """The same collection at earlier versions.
@@ -135,15 +172,32 @@ class Collection:
         Raises:
             CollectionMissing: they are gone.
         """
-        return Collection(self.path, self.info, *open_pair(self.path, version, captions_version))
+        return self._like(*open_pair(self.path, version, captions_version))
 
     def latest(self) -> "Collection":
         """The same collection as it is now."""
-        return Collection(self.path, self.info, *open_pair(self.path, None, None))
+        return self._like(*open_pair(self.path, None, None))
 
     def refresh(self) -> None:
         """See what others have committed; for the writer, once it holds the lease."""
         self._items, self._captions = open_pair(self.path, None, None)
+
+    @property
+    def generation(self) -> str:
+        """The generation that this object sees; see `index.generations`."""
+        return generation_of(self.home, self.path)
+
+    def expect_served(self) -> None:
+        """Make sure that its generation is the one that is served, or one that its job builds.
+
+        Raises:
+            GenerationChanged: another one has taken its place.
+        """
+        if not self._alone and self.generation != served(self.home):
+            raise GenerationChanged(
+                f"collection {self.info.name} has changed from model {self.info.bundle_name} to another meanwhile: open it "
+                "again, with that one"
+            )
 
     @property
     def version(self) -> int:
@@ -309,10 +363,23 @@ class Collection:
 
     @contextmanager
     def _turn(self) -> Generator[None]:
-        """The right to write, at the latest version."""
-        with turn(self.path):
+        """The right to write, at the latest version.
+
+        Raises:
+            GenerationChanged: another generation is served by now; nothing may be written to this one.
+            LeaseHeld: another writer does not come to its end.
+        """
+        if self._alone:
             self.refresh()
             yield
+            return
+        with turn(self.home):
+            self.expect_served()
+            self.refresh()
+            yield
+
+    def _like(self, items: lance.LanceDataset, captions: lance.LanceDataset) -> "Collection":
+        return Collection(self.path, self.info, items, captions, home=self.home, alone=self._alone)
 
     def _forget_rejects(self, column: str, values: Sequence[str]) -> None:
         dataset = lance.dataset(self.path / REJECTS)
@@ -329,6 +396,16 @@ class Collection:
         else:
             # an append reads nothing: the usual case costs the same at any size
             self._items = lance.write_dataset(table, self._items, mode="append")
+
+
+def _make(path: Path, info: CollectionInfo) -> None:
+    """Write empty datasets, and then the file that makes the folder a collection."""
+    schemas = {ITEMS: items_schema(info.dim), CAPTIONS: captions_schema(info.dim), REJECTS: rejects_schema()}
+    for folder, schema in schemas.items():
+        # an attempt that was killed before collection.json was written left datasets without rows
+        shutil.rmtree(path / folder, ignore_errors=True)
+        lance.write_dataset(schema.empty_table(), path / folder, schema=schema, enable_stable_row_ids=True)
+    write_atomically(path / COLLECTION_FILE, (info.model_dump_json(indent=2) + "\n").encode())
 
 
 def list_collections(root: Path) -> list[str]:

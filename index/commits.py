@@ -34,12 +34,17 @@ class Chunk:
 class Committer:
     """Writes chunks in a thread of its own, one at a time, so that inference goes on meanwhile.
 
+    Args:
+        collection: where to.
+        indexes: bring those over ids up to date at the end.
+
     Attributes:
         committed: rows that are safe.
     """
 
-    def __init__(self, collection: Collection) -> None:
+    def __init__(self, collection: Collection, *, indexes: bool = True) -> None:
         self._collection = collection
+        self._indexes = indexes
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="committer")
         self._last: Future[None] | None = None
         self._commits = 0
@@ -79,8 +84,9 @@ class Committer:
             StorageFull: there was no space.
         """
         self.wait()
-        with full_disk_told(self._collection):
-            self._collection.index_ids()
+        if self._indexes:
+            with full_disk_told(self._collection):
+                self._collection.index_ids()
 
     def _write(self, chunk: Chunk) -> None:
         with full_disk_told(self._collection):

@@ -22,8 +22,8 @@ class _Versioned(BaseModel):
     schema_version: int
 
 
-def read_info(path: Path) -> CollectionInfo:
-    """Read and validate `collection.json` in folder *path*.
+def read_info(path: Path, name: str | None = None) -> CollectionInfo:
+    """Read and validate `collection.json` in folder *path*; with a *name*, of the collection of that name.
 
     Raises:
         CollectionMissing: there is none.
@@ -38,7 +38,7 @@ def read_info(path: Path) -> CollectionInfo:
         # the version first: a newer schema may have fields that this one does not know
         version = _Versioned.model_validate_json(data).schema_version
         if version <= SCHEMA_VERSION:
-            return _named_as_its_folder(path, CollectionInfo.model_validate_json(data))
+            return _of_that_name(path, name, CollectionInfo.model_validate_json(data))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
@@ -46,9 +46,9 @@ def read_info(path: Path) -> CollectionInfo:
     raise CollectionTooNew(f"{file} has schema {version}, this ViLEM reads up to {SCHEMA_VERSION}: upgrade ViLEM")
 
 
-def _named_as_its_folder(path: Path, info: CollectionInfo) -> CollectionInfo:
+def _of_that_name(path: Path, name: str | None, info: CollectionInfo) -> CollectionInfo:
     # a folder that was copied or renamed would be listed by one name and answer to another
-    if info.name != path.name:
+    if name is not None and info.name != name:
         raise CollectionInvalid(
             f"{path} holds the collection {info.name!r}: give the folder that name back, or remove it"
         )

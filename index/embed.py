@@ -10,7 +10,7 @@ file, and spends nothing more on rows that are there.
 import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -43,12 +43,15 @@ class EmbedJob:
         bundle: Bundle,
         options: EmbedOptions,
         proofreader: Proofreader | None,
+        *,
+        part: bool = False,
     ) -> None:
         self._proofreader = proofreader
         self._collection = collection
         self._source = source
         self._bundle = bundle
         self._options = options
+        self._part = part
         self._summary: Summary | None = None
         self._running = self._run()
 
@@ -77,7 +80,7 @@ class EmbedJob:
     def _run(self) -> Generator[Progress]:
         tally = Tally()
         # outside of the lease, which is written to the same disk
-        with full_disk_told(self._collection), lease(self._collection.path, "embedding"):
+        with full_disk_told(self._collection), self._lease():
             # see what others committed before the lease was ours
             self._collection.refresh()
             # faults of rows without an id, and of whole shards: this run finds them again, or they are mended
@@ -85,7 +88,7 @@ class EmbedJob:
             if self._proofreader is not None:
                 self._collection.keep_patches()
             stored = self._collection.latest()
-            with Committer(self._collection) as committer:
+            with Committer(self._collection, indexes=not self._part) as committer:
                 assembly = Assembly(stored, self._bundle, self._options, committer, tally, self._proofreader)
                 finished = False
                 try:
@@ -103,6 +106,9 @@ class EmbedJob:
                         version=self._collection.version,
                         finished=finished,
                     )
+
+    def _lease(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._part else lease(self._collection.home, "embedding")
 
     def _work(self, stored: Collection, assembly: Assembly, committer: Committer, tally: Tally) -> Generator[Progress]:
         self._count_beside(tally)
@@ -127,7 +133,9 @@ class EmbedJob:
         threading.Thread(target=count, name="counter", daemon=True).start()
 
 
-def embed(collection: Collection, source: Source, bundle: Bundle, options: EmbedOptions | None = None) -> EmbedJob:
+def embed(
+    collection: Collection, source: Source, bundle: Bundle, options: EmbedOptions | None = None, *, part: bool = False
+) -> EmbedJob:
     """A job that embeds *source* into *collection*; it runs while it is iterated over.
 
     Use it as a context manager, so that a stop by Ctrl-C commits at once what is done:
@@ -142,6 +150,8 @@ def embed(collection: Collection, source: Source, bundle: Bundle, options: Embed
 
     *bundle* is the collection's, or its text model (`index.text_model`): that one gives images the same vectors, and new
     captions its own.
+
+    A *part* of a larger job takes no lease, which that one holds, and leaves the indexes over ids as they are at its end.
 
     Raises:
         BundleMismatch: *bundle* is neither, or is the text model and *options* ask for patches.
@@ -163,4 +173,4 @@ def embed(collection: Collection, source: Source, bundle: Bundle, options: Embed
         )
     wanted = own and bundle.manifest.proofreader is not None if options.patches is None else options.patches
     proofreader = Proofreader.open(bundle) if wanted else None
-    return EmbedJob(collection, source, bundle, replace(options, patches=wanted), proofreader)
+    return EmbedJob(collection, source, bundle, replace(options, patches=wanted), proofreader, part=part)

@@ -15,6 +15,10 @@ CollectionError
 │       └── UriMissing       because there is no such file
 ├── PatchesMissing           hits to re-rank, of which nothing is stored that a proofreader could read
 ├── LeaseHeld                another job writes this collection
+├── GenerationChanged        another model has taken the place of the one that was written for
+├── GenerationMissing        there is no such generation to go back to
+├── ReindexUnfinished        a change to another model was begun and not finished
+├── ReindexRefused           a change of models that must not be made: too much would be lost
 ├── TailFull                 more was written since the snapshot than is searched without an index
 ├── StorageFull              no space left; what was committed before is safe
 └── SnapshotError            a published index is not usable
@@ -88,6 +92,22 @@ class PatchesMissing(CollectionError):
 
 class LeaseHeld(CollectionError):
     """Another job holds the collection."""
+
+
+class GenerationChanged(CollectionError):
+    """Another generation of a collection, of another model, is served by now."""
+
+
+class GenerationMissing(CollectionError):
+    """There is no such generation of a collection."""
+
+
+class ReindexUnfinished(CollectionError):
+    """A change to another model was begun and not finished."""
+
+
+class ReindexRefused(CollectionError):
+    """A change of models that must not be made."""
 
 
 class TailFull(CollectionError):

@@ -18,6 +18,8 @@ from pathlib import Path
 from index.errors import LeaseHeld
 
 LEASE_FILE = "lease"
+# of the work that makes, changes and removes generations; embedding and publishing go on meanwhile
+GENERATIONS_LEASE_FILE = "generations.lease"
 TURN_FILE = "turn"
 # A commit takes milliseconds, a compaction seconds.
 PATIENCE_S = 30.0
@@ -25,19 +27,24 @@ _PAUSE_S = 0.001
 
 
 @contextmanager
-def lease(folder: Path, work: str) -> Generator[None]:
+def lease(folder: Path, work: str, *, file_name: str = LEASE_FILE) -> Generator[None]:
     """Hold the collection in *folder* for one piece of *work*, which the message to others names.
+
+    Args:
+        folder: of the collection.
+        work: what is done.
+        file_name: which of its leases; only those who ask for the same one exclude each other.
 
     Raises:
         LeaseHeld: someone else holds it; says who.
     """
     # never removed: a waiting process could otherwise lock a file that no longer has a name
-    with (folder / LEASE_FILE).open("a+b") as file:
+    with (folder / file_name).open("a+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise LeaseHeld(
-                f"collection {folder.name} is being written by {_holder(folder / LEASE_FILE)}: "
+                f"collection {folder.name} is being written by {_holder(folder / file_name)}: "
                 "wait until it ends, or stop it"
             ) from error
         file.truncate(0)

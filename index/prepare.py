@@ -54,16 +54,17 @@ Outcome = Ready | Unchanged | Reject
 def prepare_item(item: SourceItem, stored: Record | None, bundle: Bundle, limits: DecodeLimits) -> Outcome:
     """Read, check and scale one item.
 
-    Its bytes are always read and hashed: only the same bytes make the same image. Decoding is spared where *stored*,
-    the row of that id, has that hash.
+    Its bytes are read and hashed, unless the source knows the hash: only the same bytes make the same image. Decoding is
+    spared where *stored*, the row of that id, has that hash.
     """
     try:
         check_item(item)
+        if stored is not None and stored.sha256 == item.sha256:
+            return _kept(item, stored)
         data = read_uri(item.uri, max_bytes=limits.max_bytes)
         sha256 = hashlib.sha256(data).hexdigest()
         if stored is not None and stored.sha256 == sha256:
-            record = replace(stored, uri=item.uri, captions=item.captions, metadata=item.metadata)
-            return Unchanged(item.id) if same_row(record, stored) else Ready(record, None)
+            return _kept(item, stored)
         made = bundle.prepare_sized(data, limits)
     except ItemInvalid as error:
         return reject(item.id, item.uri, error.reason, str(error))
@@ -77,6 +78,12 @@ def prepare_item(item: SourceItem, stored: Record | None, bundle: Bundle, limits
         return reject(item.id, item.uri, "not-an-image", str(error))
     record = Record(item.id, item.uri, sha256, made.width, made.height, item.captions, item.metadata)
     return Ready(record, made.pixels)
+
+
+def _kept(item: SourceItem, stored: Record) -> Outcome:
+    """What becomes of an item whose image is stored."""
+    record = replace(stored, uri=item.uri, captions=item.captions, metadata=item.metadata)
+    return Unchanged(item.id) if same_row(record, stored) else Ready(record, None)
 
 
 def check_item(item: SourceItem) -> None:

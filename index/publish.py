@@ -42,23 +42,34 @@ def publish(collection: Collection, *, target_recall: float = TARGET_RECALL) -> 
         SelfCheckFailed: the new index does not find its own vectors, or too few of the true neighbours; the old
             snapshot goes on serving.
         LeaseHeld: another job writes the collection.
+        GenerationChanged: its model is served no more.
         StorageFull: the disk is full; the old snapshot goes on serving.
     """
-    with full_disk_named(collection.path, lambda: _STILL_SERVED), lease(collection.path, "publishing"):
-        pinned = collection.latest()
-        # first: what killed publications left may be what fills the disk
-        _remove_unfinished(pinned.path)
-        snapshot_id = f"v{pinned.version}-{uuid.uuid4().hex[:8]}"
-        with staged(pinned.path / SNAPSHOTS / snapshot_id) as folder:
-            manifest = _write(pinned, snapshot_id, folder, target_recall)
-            _self_check(Snapshot.open(folder), pinned, target_recall)
-        write_atomically(pinned.path / ALIAS, f"{snapshot_id}\n".encode())
-        collect_garbage(pinned.path)
+    with full_disk_named(collection.path, lambda: _STILL_SERVED), lease(collection.home, "publishing"):
+        collection.expect_served()
+        return publish_held(collection, target_recall=target_recall)
+
+
+def publish_held(collection: Collection, *, target_recall: float) -> SnapshotManifest:
+    """As `publish`, by a job that holds the lease on the collection, or on its generations and this is one that it builds.
+
+    Raises:
+        SelfCheckFailed: as `publish`.
+    """
+    pinned = collection.latest()
+    # first: what killed publications left may be what fills the disk
+    _remove_unfinished(pinned.path)
+    snapshot_id = f"v{pinned.version}-{uuid.uuid4().hex[:8]}"
+    with staged(pinned.path / SNAPSHOTS / snapshot_id) as folder:
+        manifest = _write(pinned, snapshot_id, folder, target_recall)
+        _self_check(Snapshot.open(folder), pinned, target_recall)
+    write_atomically(pinned.path / ALIAS, f"{snapshot_id}\n".encode())
+    collect_garbage(pinned.path)
     return manifest
 
 
 def current(path: Path) -> Path:
-    """Folder of the snapshot that is served for the collection in folder *path*.
+    """Folder of the snapshot that is served of the generation of a collection in folder *path*.
 
     Raises:
         SnapshotMissing: nothing was published yet.

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from index.collection import list_collections
 from index.errors import CollectionError
+from index.generations import served_folder
 from index.publish import current
 from index.searcher import Searcher
 from index.text_model import TextModel, chosen
@@ -102,7 +103,9 @@ class Loader:
         return Catalogue(served, {digest: models[digest] for digest in wanted}, unavailable)
 
     def _open(self, root: Path, name: str, old: Served | None, models: dict[str, Model]) -> Served:
-        state = current(root / name), chosen(root / name)
+        # of the generation that is served: its model changes with it
+        folder = served_folder(root / name)
+        state = current(folder), chosen(folder)
         if old is not None and self._states.get(name) == state:
             return old
         searcher, model = self._patiently(name, state, lambda: self._open_new(root, name, models))

@@ -10,6 +10,7 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from index.schema import Metadata, RejectReason
+from models.video.names import is_video_name
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".ppm", ".pgm")
@@ -20,19 +21,28 @@ CAPTION_FIELDS = ("caption", "captions")
 
 @dataclass(frozen=True)
 class SourceItem:
-    """One image of a source, not yet read.
+    """One image or video of a source, not yet read.
 
     Attributes:
         id: what the source calls it; not yet checked.
         uri: where `read_uri` finds its bytes.
         captions: its texts.
         metadata: everything else the source says of it.
+        sha256: of its bytes, hex, where the source is sure of it: a row that has it is right without reading them.
+        video: whether it is one, where the source knows; None = what the end of its URI says.
     """
 
     id: str
     uri: str
     captions: tuple[str, ...] = ()
     metadata: Metadata = field(default_factory=dict[str, JsonValue])
+    sha256: str | None = None
+    video: bool | None = None
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is to be read as a video."""
+        return is_video_name(self.uri) if self.video is None else self.video
 
 
 @dataclass(frozen=True)
