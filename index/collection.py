@@ -61,6 +61,7 @@ from index.schema import (
     items_schema,
     rejects_schema,
 )
+from index.uploads import SCHEME
 from models.sealed import write_atomically
 
 # From here on a look-up by id is faster through a B-tree than by reading the column: 1.4 ms against 48 ms at 500,000.
@@ -272,6 +273,11 @@ class Collection:
         table = rows_at(self._captions, rows, ["item_id", "position", "text"])
         found = {row.pop("_rowid"): CaptionRow(**row) for row in table.to_pylist()}
         return [found.get(row) for row in rows]
+
+    def upload_names(self) -> set[str]:
+        """Addresses of the pictures that came with a request and that items have."""
+        named = self._items.to_table(columns=["uri"], filter=f"starts_with(uri, '{SCHEME}')")
+        return set(named["uri"].to_pylist())
 
     def first(self, limit: int) -> list[Record]:
         """The first *limit* items in storage order."""

@@ -26,6 +26,7 @@ from index.prepare import reject_uri
 from index.progress import Progress, Summary, Tally
 from index.sources.item import Source
 from index.text_model import text_model
+from index.versions import held
 from models.bundle import Bundle
 from models.proofreader import Proofreader
 
@@ -88,7 +89,7 @@ class EmbedJob:
             if self._proofreader is not None:
                 self._collection.keep_patches()
             stored = self._collection.latest()
-            with Committer(self._collection, indexes=not self._part) as committer:
+            with held(stored), Committer(self._collection, indexes=not self._part) as committer:
                 assembly = Assembly(stored, self._bundle, self._options, committer, tally, self._proofreader)
                 finished = False
                 try:

@@ -21,6 +21,7 @@ from index.errors import SelfCheckFailed, SnapshotMissing
 from index.lease import lease
 from index.snapshot import MANIFEST_NAME, LoadedPart, Snapshot, SnapshotManifest
 from index.vectors import unit
+from index.versions import keep_versions, release_versions
 from models.sealed import STAGING_PREFIX, seal_files, staged, write_atomically
 
 SNAPSHOTS = "snapshots"
@@ -60,11 +61,14 @@ def publish_held(collection: Collection, *, target_recall: float) -> SnapshotMan
     # first: what killed publications left may be what fills the disk
     _remove_unfinished(pinned.path)
     snapshot_id = f"v{pinned.version}-{uuid.uuid4().hex[:8]}"
+    # what is written while the index is built is found by comparing with them
+    keep_versions(pinned, snapshot_id)
     with staged(pinned.path / SNAPSHOTS / snapshot_id) as folder:
         manifest = _write(pinned, snapshot_id, folder, target_recall)
         _self_check(Snapshot.open(folder), pinned, target_recall)
     write_atomically(pinned.path / ALIAS, f"{snapshot_id}\n".encode())
     collect_garbage(pinned.path)
+    release_versions(pinned, {folder.name for folder in (pinned.path / SNAPSHOTS).iterdir()})
     return manifest
 
 

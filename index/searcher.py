@@ -14,6 +14,7 @@ from index.collection import Collection
 from index.errors import SnapshotInvalid, TailFull, UriMissing
 from index.live.part import LivePart
 from index.live.view import MAX_TAIL, View
+from index.maintenance import tidy
 from index.patches import has_patches, patches_at
 from index.publish import current
 from index.rows import CaptionRow
@@ -103,10 +104,14 @@ class Searcher:
         view = self._view.advanced(self._view.collection.latest())
         return self if view is self._view else Searcher(self.manifest, self.text_model, view)
 
+    def tidy(self) -> bool:
+        """Merge small files of the collection, if there are many; see `index.maintenance.tidy`."""
+        return tidy(self._view.collection)
+
     @property
     def folder(self) -> Path:
         """Of the collection."""
-        return self._view.collection.path
+        return self._view.collection.home
 
     @property
     def keeps_patches(self) -> bool:
@@ -222,7 +227,7 @@ class Searcher:
         """
         if not record.uri:
             raise UriMissing(f"item {record.id!r} was written with a vector and without a picture")
-        data = read_uri(located(self._view.collection.path, record.uri), max_bytes=_MAX_BYTES)
+        data = read_uri(located(self._view.collection.home, record.uri), max_bytes=_MAX_BYTES)
         if hashlib.sha256(data).hexdigest() != record.sha256:
             raise UriMissing(
                 f"the picture of {record.id!r} has changed since it was indexed: index the collection again"

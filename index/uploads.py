@@ -4,27 +4,51 @@ The address of one is `upload:SHA256`: it names no place, so a collection may be
 """
 
 import re
+from collections.abc import Set as AbstractSet
+from datetime import datetime
 from pathlib import Path
 
 from models.sealed import write_atomically
 
 UPLOADS = "uploads"
-_SCHEME = "upload:"
-_ADDRESS = re.compile(rf"{_SCHEME}([0-9a-f]{{64}})")
+SCHEME = "upload:"
+_ADDRESS = re.compile(rf"{SCHEME}([0-9a-f]{{64}})")
 
 
 def keep(folder: Path, data: bytes, sha256: str) -> str:
     """Store a picture of that SHA-256 (hex) under the collection's *folder*, unless it is there; its address."""
     path = _path(folder, sha256)
-    if not path.is_file() or path.stat().st_size != len(data):
+    if path.is_file() and path.stat().st_size == len(data):
+        # young again: it is about to be named
+        path.touch()
+    else:
         write_atomically(path, data)
-    return f"{_SCHEME}{sha256}"
+    return f"{SCHEME}{sha256}"
 
 
 def located(folder: Path, uri: str) -> str:
     """The address as `index.sources.read_uri` knows it: an upload's file under *folder*, anything else as it is."""
     found = _ADDRESS.fullmatch(uri)
     return _path(folder, found[1]).absolute().as_uri() if found else uri
+
+
+def remove_unnamed(folder: Path, named: AbstractSet[str], before: datetime) -> int:
+    """Remove uploads that no item names, if they were stored *before* then; bytes removed.
+
+    An upload is stored before its item is committed, so a young one may yet be named.
+
+    Args:
+        folder: of the collection.
+        named: addresses that items have.
+        before: a moment, with its zone.
+    """
+    removed = 0
+    for path in (folder / UPLOADS).glob("*/*"):
+        stat = path.stat()
+        if f"{SCHEME}{path.name}" not in named and stat.st_mtime < before.timestamp():
+            path.unlink(missing_ok=True)
+            removed += stat.st_size
+    return removed
 
 
 def _path(folder: Path, sha256: str) -> Path:

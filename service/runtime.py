@@ -21,6 +21,7 @@ from service.metrics import Metrics
 from service.models import Model
 from service.served import Lookups, Served
 from service.settings import Settings
+from service.upkeep import Upkeep
 from service.workers import Workers
 from service.writing import Writers
 
@@ -75,6 +76,8 @@ class Runtime:
         self._changed = asyncio.Event()
         self._loader = Loader(settings, metrics)
         self._loading = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._upkeep = Upkeep(settings)
+        self._keeping = ThreadPoolExecutor(1, thread_name_prefix="upkeep")
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -179,13 +182,16 @@ class Runtime:
         """Begin to load; returns at once."""
         self._spawn(self._poll())
         self._spawn(self._keep_probing())
+        self._spawn(self._keep_up())
 
     async def close(self) -> None:
         """Stop looking for snapshots, end all threads and connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self._loading.shutdown, wait=True, cancel_futures=True)
+        await asyncio.to_thread(self._upkeep.close)
+        for pool in (self._loading, self._keeping):
+            await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
         # what is being committed is finished
         await asyncio.to_thread(self.writers.close)
         for each in self._catalogue.parts():
@@ -271,6 +277,17 @@ class Runtime:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._changed.wait()
+
+    async def _keep_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            searchers = [served.searcher for served in self.collections]
+            try:
+                await loop.run_in_executor(self._keeping, self._upkeep.look, searchers)
+            except Exception:  # noqa: BLE001 - see below
+                # one bad round must not end the upkeep
+                _log.exception("the collections could not be looked after")
+            await asyncio.sleep(self.settings.poll_s)
 
     async def _retire(self, replaced: Lookups | Model) -> None:
         """Close what no new request can meet, once the deadline of the last one that holds it has passed."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -80,6 +80,12 @@ class Settings(BaseSettings):
         description="Most vectors of a kind, written since the snapshot, that are searched without an index: each costs 4 d bytes "
         "and its share of every search. Beyond, a collection stays as it is shown until it is published.",
     )
+    publish_rows: int = Field(
+        default=20_000,
+        ge=0,
+        description="From so many vectors written or dead since its snapshot on a collection is published anew, in a process of "
+        "low priority; 0 = never: then `vilem index publish` must be run.",
+    )
     writes: bool | None = Field(
         default=None,
         description="Whether items may be put and removed by requests; not set: only when bound to a loopback address, for the "
@@ -88,4 +94,8 @@ class Settings(BaseSettings):
     max_write_items: int = Field(default=256, ge=1, description="Most items in one request that puts or removes them.")
     verify: bool = Field(
         default=True, description="Compare bundles and snapshots with their SHA-256 when they are opened."
+    )
+    milvus_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="user:password or API key of the Milvus that collections were pushed to; see docs/milvus.md.",
     )

@@ -1,0 +1,78 @@
+"""What keeps a collection quick while it is written to, beside its readers and writers.
+
+Every commit leaves a small file, which each look-up by id has to open until files are merged and the B-tree over ids has
+heard of them. Merging rewrites small files alone; it is made beside the writers and only its last step, which swaps files,
+is a commit like theirs.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import lance
+from lance.optimize import Compaction
+
+from index.collection import Collection
+from index.errors import CollectionError, LeaseHeld
+from index.versions import remove_old_versions
+
+_log = logging.getLogger("vilem.index")
+
+# Look-ups by id read each file that the B-tree does not know: 0.2 ms a file.
+MAX_LOOSE = 24
+# A file of so many rows is not rewritten, but for many deleted ones.
+_WHOLE_ROWS = 16_384
+_MERGE = {"target_rows_per_fragment": _WHOLE_ROWS, "materialize_deletions_threshold": 0.2, "num_threads": 1}
+_NICE = 10
+
+
+def tidy(collection: Collection, max_loose: int = MAX_LOOSE) -> bool:
+    """Merge the small files of recent commits if there are more than *max_loose*; whether there were.
+
+    Readers and writers go on meanwhile. Two may tidy at once: one of them does its work for nothing.
+    """
+    latest = collection.latest()
+    untidy = [dataset for dataset in (latest.items, latest.captions) if _loose(dataset) > max_loose]
+    for dataset in untidy:
+        _merge(dataset)
+    if untidy:
+        latest.index_ids()
+    return bool(untidy)
+
+
+def _loose(dataset: lance.LanceDataset) -> int:
+    """How many files there are to be merged."""
+    return sum(fragment.physical_rows < _WHOLE_ROWS for fragment in dataset.get_fragments())
+
+
+def _merge(dataset: lance.LanceDataset) -> None:
+    plan = Compaction.plan(dataset, _MERGE)  # pyright: ignore[reportArgumentType] - its stub misses that dictionary
+    made = [task.execute(dataset) for task in plan.tasks]
+    if not made:
+        return
+    try:
+        Compaction.commit(dataset, made)
+    except (OSError, RuntimeError) as error:
+        # a writer changed the same files meanwhile: they are merged the next time
+        _log.info("files of %s were not merged: %s", dataset.uri, error)
+
+
+def main() -> None:
+    """Publish the collection in the folder that is given, and remove its old versions: the service's child process."""
+    from index.publish import publish
+
+    os.nice(_NICE)
+    folder = Path(sys.argv[1])
+    try:
+        publish(Collection.open(folder.parent, folder.name))
+        remove_old_versions(Collection.open(folder.parent, folder.name))
+    except LeaseHeld as error:
+        # whoever holds it publishes at its end
+        sys.exit(str(error))
+    except CollectionError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""What a service does for its collections beside answering: small files are merged, and long tails published.
+
+Several replicas may do so over one collection: merging is done by whoever comes first, and publishing by whoever gets the
+collection's lease. Publishing takes all the computing it can get, so it runs in a process of its own, at low priority.
+"""
+
+import logging
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from index.searcher import Searcher
+from service.settings import Settings
+
+_log = logging.getLogger("vilem.service")
+
+# As many times the pause does a child that failed keep us from starting another.
+_PATIENCE = 60
+
+
+class Upkeep:
+    """Looks after the collections of one service; `look` is called by one thread at a time.
+
+    Args:
+        settings: how long a tail may become.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._rows = settings.publish_rows
+        self._child: subprocess.Popen[bytes] | None = None
+        self._quiet: dict[str, int] = {}
+        self._closed = threading.Event()
+
+    def look(self, searchers: list[Searcher]) -> None:
+        """Merge small files, and publish the longest tail if it is due and no other is being published."""
+        for searcher in searchers:
+            if self._closed.is_set():
+                return
+            self._tidy(searcher)
+        self._reap()
+        waiting = [each for each in searchers if self._due(each)]
+        if waiting and self._child is None and not self._closed.is_set():
+            self._publish(max(waiting, key=lambda each: each.unpublished).folder)
+
+    def close(self) -> None:
+        """End the child: what is half published is nobody's, and is removed by the next."""
+        self._closed.set()
+        if self._child is not None:
+            self._child.terminate()
+            self._child.wait()
+
+    def _tidy(self, searcher: Searcher) -> None:
+        try:
+            searcher.tidy()
+        except Exception:  # noqa: BLE001 - see below
+            # whatever is wrong with one collection's files, searches go on and the others are looked after
+            if searcher.name not in self._quiet:
+                _log.exception("small files of %s could not be merged", searcher.name)
+            self._quiet[searcher.name] = _PATIENCE
+
+    def _due(self, searcher: Searcher) -> bool:
+        left = self._quiet.get(searcher.name, 0)
+        if left:
+            self._quiet[searcher.name] = left - 1
+        return bool(self._rows) and not left and searcher.unpublished >= self._rows
+
+    def _publish(self, folder: Path) -> None:
+        _log.info("publishing %s in the background", folder.name)
+        # of the same interpreter; what it prints is for our log
+        command = [sys.executable, "-m", "index.maintenance", str(folder)]
+        self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def _reap(self) -> None:
+        if self._child is None or (status := self._child.poll()) is None:
+            return
+        name = Path(str(self._child.args[-1])).name  # pyright: ignore[reportArgumentType, reportIndexIssue] - our list
+        if status:
+            _log.warning("%s could not be published: see the message above", name)
+            self._quiet[name] = _PATIENCE
+        self._child = None

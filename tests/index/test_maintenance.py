@@ -1,0 +1,115 @@
+"""Small files are merged beside readers and writers."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.collection import Collection
+from index.lease import lease
+from index.maintenance import tidy
+from index.publish import current, publish
+from index.searcher import Searcher
+from index.snapshot import read_manifest
+from tests.index.published import entries, filled, unit_vectors
+
+VECTORS = unit_vectors(200)
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Collection:
+    """Forty items of one commit, ten of one each, published before those."""
+    made = filled(tmp_path, VECTORS[:40])
+    publish(made)
+    for number in range(40, 50):
+        made.add(entries(VECTORS[number : number + 1], first=number))
+    return made
+
+
+def files(collection: Collection) -> int:
+    """Of the items."""
+    return len(collection.latest().items.get_fragments())
+
+
+def child(collection: Collection) -> subprocess.CompletedProcess[str]:
+    """What a service starts in the background."""
+    command = [sys.executable, "-m", "index.maintenance", str(collection.home)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_small_files_become_one(collection: Collection) -> None:
+    """With more than the limit they are merged, and the items are those that were there, under their row ids."""
+    table = collection.latest().items.to_table(columns=["id"], with_row_id=True).sort_by("id")
+
+    assert tidy(collection, 5)
+
+    assert 1 == files(collection)
+    assert table == collection.latest().items.to_table(columns=["id"], with_row_id=True).sort_by("id")
+
+
+def test_a_few_files_are_left_alone(collection: Collection) -> None:
+    """Up to the limit nothing is rewritten."""
+    version = collection.latest().version
+
+    assert not tidy(collection, 100)
+    assert version == collection.latest().version
+
+
+def test_searches_do_not_notice(tmp_path: Path, collection: Collection) -> None:
+    """A searcher that was open before, one that follows, and one that is opened after find the same."""
+    before = Searcher.open(tmp_path, "test")
+    tidy(collection, 5)
+    followed, after = before.advanced(), Searcher.open(tmp_path, "test")
+
+    answers = [[hit.id for hit in each.search(VECTORS[45:46], [50], "images")[0]] for each in (before, followed, after)]
+
+    assert answers[0] == answers[1] == answers[2]
+    assert 50 == len(answers[0])
+
+
+def test_writers_go_on(collection: Collection) -> None:
+    """Items written, replaced and deleted while files are merged, over and over: none is lost, none is there twice."""
+    stop = threading.Event()
+
+    def merge() -> None:
+        while not stop.is_set():
+            tidy(Collection.open(collection.home.parent, "test"), 2)
+
+    merging = threading.Thread(target=merge)
+    merging.start()
+    try:
+        for number in range(50, 62):
+            collection.add(entries(VECTORS[number : number + 1], first=number))
+            collection.add(entries(VECTORS[100 + number : 101 + number], first=number - 50))
+            collection.delete([f"item-{number - 20:05d}"])
+    finally:
+        stop.set()
+        merging.join()
+
+    ids = sorted(collection.latest().items.to_table(columns=["id"])["id"].to_pylist())
+    expected = [number for number in range(62) if not 30 <= number < 42]
+    stored = collection.latest().vectors(["item-00003"])["item-00003"]
+    assert [f"item-{number:05d}" for number in expected] == ids
+    np.testing.assert_allclose(VECTORS[153], stored, atol=1e-3)
+
+
+def test_the_child_publishes(collection: Collection) -> None:
+    """What was written becomes part of the snapshot."""
+    assert 40 == read_manifest(current(collection.path)).images.rows
+
+    done = child(collection)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert 50 == read_manifest(current(collection.path)).images.rows
+
+
+def test_the_child_gives_way_to_a_job(collection: Collection) -> None:
+    """While a job holds the collection, it says who and ends: that job publishes at its own end."""
+    with lease(collection.home, "embedding"):
+        done = child(collection)
+
+    assert 1 == done.returncode
+    assert "is being written by" in done.stderr
