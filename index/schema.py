@@ -18,6 +18,7 @@ from index.errors import CollectionNameInvalid, ItemFault, ItemInvalid
 SCHEMA_VERSION = 1
 COLLECTION_FILE = "collection.json"
 PATCHES = "patches"
+VIDEO_SECONDS, VIDEO_MOMENTS, VIDEO_KEY = "video_seconds", "video_moments", "video_key"
 
 # A file name on every system and a path segment of a URL without escapes.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -32,7 +33,7 @@ _RESERVED_ENDS = ("/image", "/thumbnail")
 Metadata = Mapping[str, JsonValue]
 RejectReason = Literal[
     "bad-row", "bad-id", "bad-caption", "bad-metadata", "duplicate-id", "missing-file", "unreadable-file", "too-large",
-    "not-an-image",
+    "not-an-image", "not-a-video", "no-video-support",
 ]  # fmt: skip
 
 
@@ -50,6 +51,21 @@ class CollectionInfo(BaseModel):
 
 
 @dataclass(frozen=True)
+class Video:
+    """What is known of an item that is a video, beside what pictures have.
+
+    Attributes:
+        seconds: from its first frame to its last.
+        moments: how many of its frames were embedded.
+        key: names how they were made: of which bytes, at which times; see `index.moments`.
+    """
+
+    seconds: float
+    moments: int
+    key: str
+
+
+@dataclass(frozen=True)
 class Record:
     """One item as readers see it.
 
@@ -61,6 +77,7 @@ class Record:
         height: pixels.
         captions: its texts, in the source's order.
         metadata: everything else the source said of it; JSON values.
+        video: None for a picture.
     """
 
     id: str
@@ -70,6 +87,7 @@ class Record:
     height: int
     captions: tuple[str, ...] = ()
     metadata: Metadata = field(default_factory=dict[str, JsonValue])
+    video: Video | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +126,29 @@ def items_schema(dim: int, *, patches: bool = False) -> pa.Schema:
 def patches_field() -> pa.Field:
     """The column of stored patches: `StoredImage.to_bytes`, or null."""
     return pa.field(PATCHES, pa.binary())
+
+
+def video_fields() -> list[pa.Field]:
+    """The columns of a `Video`, all null for a picture; they came later, and are there once a video came."""
+    return [
+        pa.field(VIDEO_SECONDS, pa.float64()),
+        pa.field(VIDEO_MOMENTS, pa.int32()),
+        pa.field(VIDEO_KEY, pa.string()),
+    ]
+
+
+def moments_schema(dim: int) -> pa.Schema:
+    """Columns of `moments.lance`: one row an embedded frame of a video, with a small JPEG of it."""
+    return pa.schema(
+        [
+            pa.field("item_id", pa.string(), nullable=False),
+            pa.field("key", pa.string(), nullable=False),
+            pa.field("position", pa.int32(), nullable=False),
+            pa.field("seconds", pa.float64(), nullable=False),
+            pa.field("vector", pa.list_(pa.float16(), dim), nullable=False),
+            pa.field("still", pa.binary(), nullable=False),
+        ]
+    )
 
 
 def captions_schema(dim: int) -> pa.Schema:

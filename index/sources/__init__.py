@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from fsspec.spec import AbstractFileSystem
 
 from index.errors import SourceError
-from index.sources.folder import FolderSource, is_image_name
+from index.sources.folder import FolderSource, is_item_name
 from index.sources.item import Source, SourceItem, Unusable
 from index.sources.table import READERS, TableSource
 from index.sources.uri import open_filesystem, read_uri
@@ -22,8 +22,8 @@ _RANGE = re.compile(r"(?P<first>\d+)\.\.(?P<last>\d+)")
 def open_source(url: str, *, root: str | None = None) -> Source:
     """The reader for what lies at *url*, a path or any URL that fsspec knows.
 
-    A folder is a tree of images, or of tar shards when those lie directly in it. `.jsonl`, `.ndjson`, `.csv`, `.tsv`
-    and `.parquet` are tables. `.tar`, also as a glob or with braces (`train-{000..007}.tar`), is WebDataset.
+    A folder is a tree of images and videos, or of tar shards when those lie directly in it. `.jsonl`, `.ndjson`, `.csv`,
+    `.tsv` and `.parquet` are tables. `.tar`, also as a glob or with braces (`train-{000..007}.tar`), is WebDataset.
 
     Args:
         url: where.
@@ -44,7 +44,7 @@ def open_source(url: str, *, root: str | None = None) -> Source:
         raise SourceError(f"{url} is not there: give a folder, a table or tar shards")
     if suffix in READERS:
         return TableSource(url, root=root)
-    raise SourceError(f"{url} is of no known kind: give a folder of images, {', '.join(READERS)} or .tar")
+    raise SourceError(f"{url} is of no known kind: give a folder of images or videos, {', '.join(READERS)} or .tar")
 
 
 def _open_folder(url: str, filesystem: AbstractFileSystem, path: str) -> Source:
@@ -52,8 +52,10 @@ def _open_folder(url: str, filesystem: AbstractFileSystem, path: str) -> Source:
     tars = [name for name in names if name.endswith(".tar")]
     if not tars:
         return FolderSource(url)
-    if any(is_image_name(name) for name in names):
-        raise SourceError(f"{url} holds images and tar shards: name the shards ({url.rstrip('/')}/*.tar), or part them")
+    if any(is_item_name(name) for name in names):
+        raise SourceError(
+            f"{url} holds images or videos beside tar shards: name the shards ({url.rstrip('/')}/*.tar), or part them"
+        )
     return WebDatasetSource(filesystem, tars)
 
 

@@ -1,4 +1,4 @@
-"""A folder tree of image files: an item for each, whose id is its path inside the folder."""
+"""A folder tree of image and video files: an item for each, whose id is its path inside the folder."""
 
 import os
 from collections.abc import Iterator
@@ -9,10 +9,11 @@ from fsspec.spec import AbstractFileSystem
 from index.errors import SourceError
 from index.sources.item import IMAGE_SUFFIXES, SourceItem, Unusable
 from index.sources.uri import is_local, open_filesystem, uri_of
+from models.video.names import VIDEO_SUFFIXES
 
 
 class FolderSource:
-    """All image files under a folder, in the order of their names, folder by folder.
+    """All image and video files under a folder, in the order of their names, folder by folder.
 
     Names that begin with a dot are left out, as are links to a folder that contains them.
     """
@@ -37,7 +38,7 @@ class FolderSource:
             yield SourceItem(id=inside, uri=uri_of(self._filesystem, path))
 
     def count(self) -> int | None:
-        """Number of image files; None on a remote file system."""
+        """Number of image and video files; None on a remote file system."""
         return sum(1 for _ in self._paths()) if is_local(self._filesystem) else None
 
     def _paths(self) -> Iterator[str]:
@@ -50,9 +51,9 @@ class FolderSource:
             raise SourceError(f"{error.filename or self._root} cannot be listed: {error.strerror or error}") from error
 
 
-def is_image_name(path: str) -> bool:
-    """Whether a file's name says that it is an image."""
-    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+def is_item_name(path: str) -> bool:
+    """Whether a file's name says that it is an image or a video."""
+    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 
 def _walk_local(folder: str, above: tuple[str, ...]) -> Iterator[str]:
@@ -66,7 +67,7 @@ def _walk_local(folder: str, above: tuple[str, ...]) -> Iterator[str]:
         if is_folder:
             yield from _walk_local(path, (*above, real))
         # a link to nowhere is listed: it ends in the rejects table, not in silence
-        elif is_image_name(name) and (Path(path).is_file() or Path(path).is_symlink()):
+        elif is_item_name(name) and (Path(path).is_file() or Path(path).is_symlink()):
             yield path
 
 
@@ -79,5 +80,5 @@ def _walk(filesystem: AbstractFileSystem, folder: str) -> Iterator[str]:
             continue
         if entry["type"] == "directory":
             yield from _walk(filesystem, path)
-        elif is_image_name(path):
+        elif is_item_name(path):
             yield path

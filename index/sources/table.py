@@ -1,4 +1,4 @@
-"""A table with a row for each image: JSONL, CSV, TSV or Parquet."""
+"""A table with a row for each image or video: JSONL, CSV, TSV or Parquet."""
 
 import csv
 import json
@@ -14,8 +14,10 @@ from index.errors import SourceError
 from index.sources.item import SourceItem, Unusable, split_fields, without_nan
 from index.sources.uri import is_local, open_binary, open_filesystem, uri_of
 
-# the column that says where an image is, in order of preference
-PATH_FIELDS = ("path", "image", "file", "file_name", "filename")
+# the column that says where an item is, in order of preference
+PATH_FIELDS = ("path", "image", "file", "file_name", "filename", "video")
+# holds videos, whatever their names end in
+_VIDEO_FIELD = "video"
 ID_FIELD = "id"
 _BATCH_ROWS = 1_024
 # csv's own limit of 128 KiB a field is less than our metadata may have
@@ -28,8 +30,8 @@ Row = tuple[int, Mapping[str, object] | str]
 class TableSource:
     """The rows of a table.
 
-    The column `path` (or `image`, `file`, `file_name`, `filename`) is a path or URL; a relative one starts from *root*
-    or else from the table's folder. `id` is optional, the path as written is the default. `caption` and `captions`
+    The column `path` (or `image`, `file`, `file_name`, `filename`, `video`) is a path or URL; a relative one starts from
+    *root* or else from the table's folder. `id` is optional, the path as written is the default. `caption` and `captions`
     hold one text or a list; every other column is metadata. CSV values stay strings, and empty ones are left out.
     """
 
@@ -74,14 +76,17 @@ class TableSource:
     def _item(self, row: Mapping[str, object], place: str) -> SourceItem | Unusable:
         field = next((name for name in PATH_FIELDS if row.get(name)), None)
         if field is None:
-            return self._unusable(place, f"the row has none of {', '.join(PATH_FIELDS)}: it names no image")
+            return self._unusable(
+                place, f"the row has none of {', '.join(PATH_FIELDS)}: it names no image and no video"
+            )
         path, item_id = row[field], row.get(ID_FIELD)
         if not isinstance(path, str):
             return self._unusable(place, f"column {field!r} holds a {type(path).__name__}: it must be a path or URL")
         try:
             name = path if item_id is None or item_id == "" else str(item_id)
             captions, metadata = split_fields(row, drop=frozenset((field, ID_FIELD)))
-            return SourceItem(id=name, uri=self._uri(path), captions=captions, metadata=metadata)
+            uri, video = self._uri(path), True if field == _VIDEO_FIELD else None
+            return SourceItem(id=name, uri=uri, captions=captions, metadata=metadata, video=video)
         except (TypeError, ValueError, RecursionError) as error:
             return self._unusable(place, f"the row cannot be understood ({error}): mend it")
 

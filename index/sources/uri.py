@@ -7,10 +7,15 @@ Whoever may choose a URI may read what this process may read: nothing but URIs s
 and those come from a source that the person who ran the job named.
 """
 
+import errno
+import io
 import os
 import re
+import tempfile
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, BinaryIO, cast
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import fsspec
@@ -20,6 +25,8 @@ from index.errors import SourceError, UriMissing, UriUnreadable
 
 _RANGE = re.compile(r"(?P<file>.*)#offset=(?P<offset>\d+)&size=(?P<size>\d+)", re.DOTALL)
 _LOCAL = "file"
+_CUT = "{} reaches behind the end of the file: the tar was cut or replaced, index it again"
+_COPY_BYTES = 2**20
 
 
 def open_filesystem(url: str) -> tuple[AbstractFileSystem, str]:
@@ -81,8 +88,95 @@ def read_uri(uri: str, *, max_bytes: int | None = None) -> bytes:
     end = None if max_bytes is None else start + max_bytes + 1
     if size is not None:
         end = start + size if end is None else min(end, start + size)
-    try:
+    with _faults_told(file):
         data = _read(*open_filesystem(file), start, end)
+    if size is not None and end is not None and len(data) < end - start:
+        raise UriUnreadable(_CUT.format(uri))
+    return data
+
+
+@contextmanager
+def open_uri(uri: str, *, max_bytes: int) -> Generator[BinaryIO]:
+    """The file of a stored item, for reading with seek; it is not held in memory.
+
+    A local file is read where it lies. Another is copied to a temporary file first: whoever asks reads it several times.
+
+    Args:
+        uri: as stored in a collection.
+        max_bytes: of a file that is not local no more than one byte more than this is copied.
+
+    Raises:
+        UriMissing: there is no such file.
+        UriUnreadable: it cannot be read, or a tar has become shorter.
+    """
+    match = _RANGE.fullmatch(uri)
+    file, start, size = (match["file"], int(match["offset"]), int(match["size"])) if match else (uri, 0, None)
+    with ExitStack() as held:
+        with _faults_told(file):
+            filesystem, path = open_filesystem(file)
+            opened: BinaryIO
+            if is_local(filesystem):
+                opened = held.enter_context(Path(path).open("rb"))
+                if size is not None and size > os.fstat(opened.fileno()).st_size - start:
+                    raise UriUnreadable(_CUT.format(uri))
+                if match:
+                    opened = cast("BinaryIO", held.enter_context(io.BufferedReader(_Part(opened, start, size or 0))))
+            else:
+                opened = cast("BinaryIO", held.enter_context(tempfile.TemporaryFile()))
+                wanted = max_bytes + 1 if size is None else min(size, max_bytes + 1)
+                if _copy(filesystem, path, start, wanted, opened) < wanted and size is not None:
+                    raise UriUnreadable(_CUT.format(uri))
+                opened.seek(0)
+        yield opened
+
+
+class _Part(io.RawIOBase):
+    """Some bytes of a file, as if they were a file."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self._file = file
+        self._start = start
+        self._size = size
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        if origin + offset < 0:
+            raise OSError(errno.EINVAL, "before the beginning of the file")
+        self._place = origin + offset
+        return self._place
+
+    def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - whatever io hands over
+        room = memoryview(buffer).cast("B")
+        self._file.seek(self._start + self._place)
+        data = self._file.read(max(0, min(len(room), self._size - self._place)))
+        room[: len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+
+def _copy(filesystem: AbstractFileSystem, path: str, start: int, size: int, to: BinaryIO) -> int:
+    """Copy at most *size* bytes from *start*; how many there were."""
+    copied = 0
+    with open_binary(filesystem, path) as file:
+        file.seek(start)
+        while copied < size and (data := file.read(min(_COPY_BYTES, size - copied))):
+            copied += to.write(data)
+    return copied
+
+
+@contextmanager
+def _faults_told(file: str) -> Generator[None]:
+    try:
+        yield
+    except UriUnreadable:
+        raise
     except FileNotFoundError as error:
         raise UriMissing(f"{file} is not there: bring it back, or index the corpus again") from error
     except OSError as error:
@@ -90,9 +184,6 @@ def read_uri(uri: str, *, max_bytes: int | None = None) -> bytes:
     except Exception as error:
         # a job boundary: the client of a remote file system raises what it likes, and one address must not end a job
         raise UriUnreadable(f"{file} cannot be read: {error}") from error
-    if size is not None and end is not None and len(data) < end - start:
-        raise UriUnreadable(f"{uri} reaches behind the end of the file: the tar was cut or replaced, index it again")
-    return data
 
 
 def _read(filesystem: AbstractFileSystem, path: str, start: int, end: int | None) -> bytes:

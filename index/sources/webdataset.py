@@ -1,4 +1,4 @@
-"""WebDataset: tar shards in which `KEY.jpg`, `KEY.json` and `KEY.txt` stand together."""
+"""WebDataset: tar shards in which `KEY.jpg` or `KEY.mp4`, `KEY.json` and `KEY.txt` stand together."""
 
 import json
 import tarfile
@@ -11,6 +11,7 @@ from fsspec.spec import AbstractFileSystem
 
 from index.sources.item import IMAGE_SUFFIXES, SourceItem, Unusable, split_fields
 from index.sources.uri import is_local, member_uri, open_binary, uri_of
+from models.video.names import is_video_name
 
 # of a KEY.json or KEY.txt; metadata and captions are limited much lower
 _MAX_TEXT_BYTES = 1 << 20
@@ -21,10 +22,11 @@ _DAMAGE = (OSError, tarfile.TarError, EOFError, ValueError, OverflowError, Recur
 
 @dataclass
 class _Sample:
-    """Members of one key: where the image lies, and the texts beside it."""
+    """Members of one key: where the image or the video lies, and the texts beside it."""
 
     key: str
     image: tuple[int, int] | None = None
+    video: tuple[int, int] | None = None
     texts: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
 
@@ -62,11 +64,16 @@ class WebDatasetSource:
                 yield Unusable(id=path.name, uri=uri, reason="unreadable-file", detail=detail)
 
     def count(self) -> int | None:
-        """Number of images; None on a remote file system, where that would read every shard."""
+        """Number of images and videos; None on a remote file system, where that would read every shard."""
         if not is_local(self._filesystem):
             return None
         try:
-            return sum(1 for shard in self._shards for sample in self._samples(shard, texts=False) if sample.image)
+            return sum(
+                1
+                for shard in self._shards
+                for sample in self._samples(shard, texts=False)
+                if sample.image or sample.video
+            )
         except _DAMAGE:
             return None
 
@@ -81,6 +88,8 @@ class WebDatasetSource:
                     sample = _Sample(key)
                 if suffix in IMAGE_SUFFIXES and sample.image is None:
                     sample.image = member.offset_data, member.size
+                elif is_video_name(f"a{suffix}") and sample.video is None:
+                    sample.video = member.offset_data, member.size
                 elif suffix in (".json", ".txt") and texts:
                     content = tar.extractfile(member)
                     sample.texts[suffix] = content.read(_MAX_TEXT_BYTES + 1) if content else b""
@@ -114,16 +123,19 @@ def _split_name(name: str) -> tuple[str, str]:
 
 
 def _item(sample: _Sample, item_id: str, uri: str) -> SourceItem | Unusable:
-    if sample.image is None:
-        detail = "the sample has no image, or one of an unknown suffix: add it to the shard"
+    # where both are there, the picture is the item: it was before videos could be
+    place = sample.image or sample.video
+    if place is None:
+        detail = "the sample has no image and no video, or one of an unknown suffix: add it to the shard"
         return Unusable(id=item_id, uri=uri, reason="missing-file", detail=detail)
-    image_uri = member_uri(uri, *sample.image)
+    image_uri = member_uri(uri, *place)
     try:
         fields = _fields(sample.texts)
         captions, metadata = split_fields(fields)
     except (ValueError, TypeError, RecursionError) as error:
         return Unusable(id=item_id, uri=image_uri, reason="bad-row", detail=f"the texts beside it: {error}")
-    return SourceItem(id=item_id, uri=image_uri, captions=captions, metadata=metadata)
+    video = sample.image is None
+    return SourceItem(id=item_id, uri=image_uri, captions=captions, metadata=metadata, video=video)
 
 
 def _fields(texts: dict[str, bytes]) -> dict[str, object]:

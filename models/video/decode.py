@@ -29,7 +29,7 @@ from PIL import Image
 
 from models.errors import InputError
 from models.video.errors import VideoTooLarge, VideoUnreadable
-from models.video.limits import VideoLimits
+from models.video.limits import VideoLimits, check_bytes
 from models.video.outline import UNTIMED, Outline
 
 # FFmpeg's names of containers that hold their pictures themselves; a playlist (HLS, DASH, concat) names other files
@@ -148,7 +148,7 @@ def open_clip(source: bytes | Path | BinaryIO, limits: VideoLimits = VideoLimits
             if isinstance(source, Path):
                 source = held.enter_context(source.open("rb"))
             file = io.BytesIO(source) if isinstance(source, bytes) else source
-            _check_bytes(file, limits)
+            check_bytes(file, limits)
             clip = Clip(file, limits)
         yield clip
 
@@ -222,15 +222,6 @@ def _opened(file: BinaryIO, limits: VideoLimits) -> Generator[tuple[InputContain
     file.seek(0)
     with av.open(file, "r", container_options=_ALONE, metadata_errors="replace") as container:
         yield container, _stream(container, limits)
-
-
-def _check_bytes(file: BinaryIO, limits: VideoLimits) -> None:
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    if size > limits.max_bytes:
-        raise VideoTooLarge(
-            f"the video file has {size:,} bytes, {limits.max_bytes:,} are allowed: shorten or shrink it"
-        )
 
 
 def _stream(container: InputContainer, limits: VideoLimits) -> VideoStream:

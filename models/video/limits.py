@@ -1,6 +1,10 @@
 """What a video file may cost; apart from what reads one, which needs FFmpeg."""
 
+import io
 from dataclasses import dataclass
+from typing import BinaryIO
+
+from models.video.errors import VideoTooLarge
 
 
 @dataclass(frozen=True)
@@ -21,3 +25,17 @@ class VideoLimits:
     max_seconds: float = 3600
     max_frames: int = 250_000
     max_decoded_pixels: int = 20_000_000_000
+
+
+def check_bytes(file: BinaryIO, limits: VideoLimits) -> None:
+    """Refuse an open file that is larger than may be; it stands at its beginning then.
+
+    Raises:
+        VideoTooLarge: it is.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    if size > limits.max_bytes:
+        raise VideoTooLarge(
+            f"the video file has {size:,} bytes, {limits.max_bytes:,} are allowed: shorten or shrink it"
+        )

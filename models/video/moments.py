@@ -13,30 +13,11 @@ from models.manifest import Preprocess
 from models.video.decode import Clip, open_clip
 from models.video.errors import VideoTooLarge
 from models.video.limits import VideoLimits
-from models.video.sampling import moment_positions
+from models.video.sampling import Sampling, moment_positions
 
 # Fewer than this share of the moments that were asked for would not tell what a video shows.
 _LEAST_SHARE = 0.25
 _STILL_QUALITY = 80
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Which frames of a video are its moments.
-
-    Attributes:
-        every: seconds from one to the next,
-        most: unless there were more than so many: then they lie further apart, evenly.
-        still_side: longer side of the small picture that is kept of each, pixels.
-    """
-
-    every: float = 1.0
-    most: int = 128
-    still_side: int = 320
-
-    def __post_init__(self) -> None:
-        if not self.every > 0 or self.most < 1 or self.still_side < 1:
-            raise ValueError(f"{self}: all must be above 0")
 
 
 @dataclass(frozen=True)

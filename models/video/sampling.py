@@ -5,7 +5,28 @@ and a batch of clips is one array. To find a moment in a clip, they are stretche
 Positions count frames in the order in which they are shown, and never decrease.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which frames of a video are its moments.
+
+    Attributes:
+        every: seconds from one to the next,
+        most: unless there were more than so many: then they lie further apart, evenly.
+        still_side: longer side of the small picture that is kept of each, pixels.
+    """
+
+    every: float = 1.0
+    most: int = 128
+    still_side: int = 320
+
+    def __post_init__(self) -> None:
+        if not self.every > 0 or self.most < 1 or self.still_side < 1:
+            raise ValueError(f"{self}: all must be above 0")
 
 
 def central_positions(count: int, frames: int) -> np.ndarray:

@@ -49,7 +49,7 @@ def test_images_beside_shards_are_ambiguous(tmp_path: Path) -> None:
     """Nothing is left out in silence: the person says which is meant."""
     write_pictures(tmp_path, [1])
     write_tar(tmp_path / "s.tar", [("a.png", picture(1))])
-    with pytest.raises(SourceError, match="holds images and tar shards"):
+    with pytest.raises(SourceError, match="holds images or videos beside tar shards"):
         open_source(str(tmp_path))
 
 

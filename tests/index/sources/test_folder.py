@@ -83,3 +83,12 @@ def test_a_folder_that_vanished_is_an_error(tmp_path: Path) -> None:
     source = FolderSource(str(tmp_path / "gone"))
     with pytest.raises(SourceError, match="gone cannot be listed"):
         list(source)
+
+
+def test_videos_are_items_too(tmp_path: Path) -> None:
+    """By their suffix, among pictures; programs whose names end like an old container's are none."""
+    _fill(tmp_path, "b.jpg", "a.MP4", "c/d.webm", "e.ts", "f.srt")
+    source = FolderSource(str(tmp_path))
+
+    assert (["a.MP4", "b.jpg", "c/d.webm"], 3) == (_ids(source), source.count())
+    assert [True, False, True] == [item.is_video for item in source if isinstance(item, SourceItem)]

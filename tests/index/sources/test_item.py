@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from index.sources.item import split_fields, to_json, without_nan
+from index.sources.item import SourceItem, split_fields, to_json, without_nan
 
 
 def test_what_is_no_caption_is_metadata() -> None:
@@ -47,3 +47,19 @@ def test_values_without_a_form_in_json_are_refused(value: object) -> None:
 def test_missing_numbers_are_null() -> None:
     """NaN in a table means that there is no value."""
     assert {"a": None, "b": 1.0, "c": "nan"} == without_nan({"a": math.nan, "b": 1.0, "c": "nan"})
+
+
+@pytest.mark.parametrize(
+    ("uri", "said", "is_video"),
+    [
+        ("file:///a.mp4", None, True),
+        ("s3://b/a.MOV?v=1", None, True),
+        ("file:///a.png", None, False),
+        ("https://host/watch", True, True),
+        ("file:///s.tar#offset=1&size=2", None, False),
+        ("file:///a.mp4", False, False),
+    ],
+)
+def test_what_is_a_video(uri: str, said: bool | None, is_video: bool) -> None:
+    """What the source says it is; where it says nothing, what the name ends in."""
+    assert is_video == SourceItem("a", uri, video=said).is_video

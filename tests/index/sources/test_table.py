@@ -228,3 +228,12 @@ def test_a_value_that_python_cannot_hold_is_a_fault_of_its_row(tmp_path: Path) -
     assert isinstance(first, SourceItem) and {"on": "1970-01-02"} == first.metadata
     assert isinstance(second, Unusable) and ("t.parquet:2", "bad-row") == (second.id, second.reason)
     assert isinstance(third, SourceItem)
+
+
+def test_rows_of_videos(tmp_path: Path) -> None:
+    """A column `video` names one whatever its suffix; any other path tells by its name; a picture's row keeps the word."""
+    rows = [{"video": "https://host/watch"}, {"path": "a.mkv"}, {"path": "a.png", "video": "yes"}, {"image": "b"}]
+    items = _items(TableSource(str(write_table(tmp_path / "t.jsonl", rows))))
+
+    assert [True, True, False, False] == [item.is_video for item in items]
+    assert {"video": "yes"} == items[2].metadata

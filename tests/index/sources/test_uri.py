@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from index.errors import SourceError, UriMissing, UriUnreadable
 from index.sources import read_uri
-from index.sources.uri import member_uri, open_filesystem, uri_of
+from index.sources.uri import member_uri, open_filesystem, open_uri, uri_of
 from tests.support.data import write_tar
 
 FILE_NAMES = st.text(
@@ -102,3 +102,62 @@ def test_a_missing_package_is_named() -> None:
     """A scheme that needs a package names the package."""
     with pytest.raises(SourceError, match="not installed"):
         open_filesystem("abfs://container/x")
+
+
+@pytest.mark.parametrize("scheme", ["file", "memory"])
+@pytest.mark.parametrize("member", [False, True])
+def test_an_opened_file_is_what_is_read(tmp_path: Path, scheme: str, member: bool) -> None:
+    """Whole or a part of a tar, here and elsewhere: the same bytes, with seek, and nothing of what lies around."""
+    data = write_tar(tmp_path / "a.tar", [("x", b"first"), ("y", b"second" * 3000)]).read_bytes()
+    uri = (tmp_path / "a.tar").as_uri()
+    if scheme == "memory":
+        uri = f"memory://{uuid.uuid4().hex}/a.tar"
+        filesystem, path = open_filesystem(uri)
+        filesystem.pipe_file(path, data)
+    uri = member_uri(uri, data.index(b"second"), 18_000) if member else uri
+    expected = read_uri(uri)
+
+    with open_uri(uri, max_bytes=2**20) as file:
+        assert expected == file.read() and b"" == file.read()
+        assert len(expected) == file.seek(0, os.SEEK_END)
+        file.seek(5)
+        file.seek(2, os.SEEK_CUR)
+        assert expected[7:20] == file.read(13)
+        with pytest.raises((OSError, ValueError)):
+            file.seek(-1)
+
+
+def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
+    """Missing, a folder, or a tar that was cut: as for reading."""
+    tar = write_tar(tmp_path / "a.tar", [("x", b"first")])
+    remote = f"memory://{uuid.uuid4().hex}/a.tar"
+    filesystem, path = open_filesystem(remote)
+    filesystem.pipe_file(path, tar.read_bytes())
+    for uri, error in (
+        ((tmp_path / "gone").as_uri(), UriMissing),
+        (remote + "gone", UriMissing),
+        (tmp_path.as_uri(), UriUnreadable),
+        ("nope://x", UriUnreadable),
+        (member_uri(tar.as_uri(), 10, 99_999), UriUnreadable),
+        (member_uri(remote, 10, 99_999), UriUnreadable),
+    ):
+        with pytest.raises(error), open_uri(uri, max_bytes=10**6):
+            pass
+
+
+def test_no_more_is_copied_than_is_allowed() -> None:
+    """One byte more, so that it shows."""
+    uri = f"memory://{uuid.uuid4().hex}/a"
+    filesystem, path = open_filesystem(uri)
+    filesystem.pipe_file(path, b"x" * 1000)
+
+    with open_uri(uri, max_bytes=10) as file:
+        assert 11 == len(file.read())
+
+
+def test_what_goes_wrong_with_an_open_file_is_not_its_address(tmp_path: Path) -> None:
+    """An error of whoever reads passes as it is."""
+    (tmp_path / "a").write_bytes(b"x")
+
+    with pytest.raises(FileNotFoundError, match="of the reader"), open_uri((tmp_path / "a").as_uri(), max_bytes=9):
+        raise FileNotFoundError("of the reader")

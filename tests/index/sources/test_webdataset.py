@@ -178,3 +178,16 @@ def test_real_shards_are_read_whole(folder: str, images: int, field: str | None)
     assert all(item.captions for item in items)
     assert all(field is None or item.metadata[field] for item in items)
     assert all(read_uri(item.uri).startswith(b"\xff\xd8\xff") for item in items[:: images // 50])
+
+
+def test_a_sample_with_a_video(tmp_path: Path) -> None:
+    """It is an item as a picture is; where both are there, in whichever order, the picture is."""
+    members = [
+        ("a.mp4", b"film"), ("a.txt", b"red"), ("b.mp4", b"x"), ("b.png", b"picture"), ("c.png", b"p"), ("c.mkv", b"y"),
+    ]  # fmt: skip
+    source = open_source(str(write_tar(tmp_path / "t.tar", members)))
+    first, *others = _items(source)
+
+    assert ("t/a", ("red",), True, b"film") == (first.id, first.captions, first.is_video, read_uri(first.uri))
+    assert [(False, b"picture"), (False, b"p")] == [(each.is_video, read_uri(each.uri)) for each in others]
+    assert 3 == source.count()

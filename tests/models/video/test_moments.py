@@ -12,7 +12,8 @@ from models.manifest import Preprocess
 from models.video.decode import open_clip
 from models.video.errors import VideoTooLarge, VideoUnreadable
 from models.video.limits import VideoLimits
-from models.video.moments import Sampling, read_moments
+from models.video.moments import read_moments
+from models.video.sampling import Sampling
 from tests.models.video.files import SIDE, STEP, growing, number_of, numbered, quarters, sound, video
 
 SPEC = Preprocess(size=32, resize="squash", interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3)
