@@ -19,6 +19,9 @@ CollectionError
 ├── GenerationMissing        there is no such generation to go back to
 ├── ReindexUnfinished        a change to another model was begun and not finished
 ├── ReindexRefused           a change of models that must not be made: too much would be lost
+├── TextColumnInvalid        no column of texts, to be searched by words
+├── TextIndexMissing         a column that cannot be searched by words yet
+├── FusionInvalid            rankings that cannot be fused with those weights
 ├── TailFull                 more was written since the snapshot than is searched without an index
 ├── StorageFull              no space left; what was committed before is safe
 └── SnapshotError            a published index is not usable
@@ -116,6 +119,18 @@ class TailFull(CollectionError):
 
 class StorageFull(CollectionError):
     """The disk under a collection is full."""
+
+
+class TextColumnInvalid(CollectionError):
+    """A column holds no texts."""
+
+
+class TextIndexMissing(CollectionError):
+    """A column has no full-text index."""
+
+
+class FusionInvalid(CollectionError):
+    """Rankings cannot be fused so."""
 
 
 class SnapshotError(CollectionError):
