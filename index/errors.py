@@ -24,6 +24,11 @@ CollectionError
 ├── FusionInvalid            rankings that cannot be fused with those weights
 ├── TailFull                 more was written since the snapshot than is searched without an index
 ├── StorageFull              no space left; what was committed before is safe
+├── MilvusError              Milvus did not do what it was asked for
+│   ├── MilvusNotInstalled   the client, or milvus-lite, is not there
+│   ├── MilvusUnreachable    nothing answers at the address, or not in time
+│   ├── MilvusDenied         the server wants another token
+│   └── MilvusMismatch       what is there is not what was pushed
 └── SnapshotError            a published index is not usable
     ├── SnapshotMissing      nothing was published, or not this one
     ├── SnapshotAltered      a file is missing, truncated or changed since it was published
@@ -131,6 +136,26 @@ class TextIndexMissing(CollectionError):
 
 class FusionInvalid(CollectionError):
     """Rankings cannot be fused so."""
+
+
+class MilvusError(CollectionError):
+    """Milvus did not do what it was asked for."""
+
+
+class MilvusNotInstalled(MilvusError):
+    """What speaks to Milvus is not installed."""
+
+
+class MilvusUnreachable(MilvusError):
+    """No Milvus answers at the address."""
+
+
+class MilvusDenied(MilvusError):
+    """Milvus does not let us in."""
+
+
+class MilvusMismatch(MilvusError):
+    """What Milvus holds is not what was pushed to it."""
 
 
 class SnapshotError(CollectionError):
