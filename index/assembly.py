@@ -2,18 +2,24 @@
 
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from index.captions import CaptionStage
 from index.collection import Collection
-from index.commits import Chunk, Committer
+from index.commits import Chunk, ChunkSink
 from index.options import EmbedOptions
 from index.prepare import Outcome, Ready, Unchanged
 from index.progress import Tally
+from index.rows import MomentRows
 from index.schema import Record
 from models.bundle import Bundle
 from models.proofreader import Proofreader
+from models.video.pooling import mean_pool
+
+if TYPE_CHECKING:
+    from models.video.moments import Moments
 
 # Rows whose stored vectors are fetched together: one look-up costs about 3 ms at any size.
 _KEPT_TOGETHER = 256
@@ -34,7 +40,7 @@ class Assembly:
         stored: Collection,
         bundle: Bundle,
         options: EmbedOptions,
-        committer: Committer,
+        committer: ChunkSink,
         tally: Tally,
         proofreader: Proofreader | None = None,
     ) -> None:
@@ -60,6 +66,8 @@ class Assembly:
         match outcome:
             case Ready(record, pixels) if pixels is not None:
                 self._pixels.append((record, pixels))
+            case Ready(record, None, frames) if frames is not None:
+                self._embed_video(record, frames)
             case Ready(record):
                 self._kept.append(record)
             case Unchanged(item_id):
@@ -115,6 +123,18 @@ class Assembly:
             self._caption(record, vector, patches)
         self._tally.embedded += len(records)
 
+    def _embed_video(self, record: Record, frames: "Moments") -> None:
+        """A video's vector is the mean of its moments'."""
+        batch = self._options.image_batch
+        parts = [frames.pixels[start : start + batch] for start in range(0, len(frames.pixels), batch)]
+        vectors = np.concatenate([self._bundle.embed_images(part) for part in parts])  # (m, d)
+        mean = mean_pool(vectors)
+        # moments that cancel each other out have no mean: one of them stands for all
+        mean = mean if mean.any() else vectors[len(vectors) // 2]
+        self._tally.embedded += 1
+        self._tally.moments += len(vectors)
+        self._caption(record, mean, None, MomentRows(frames.seconds, vectors, frames.stills))
+
     def _encode(self, pixels: np.ndarray) -> Iterable[tuple[np.ndarray, bytes | None]]:
         """Vector and patches of each image; one run of one graph gives both."""
         if self._proofreader is None:
@@ -130,8 +150,10 @@ class Assembly:
         self._tally.updated += len(self._kept)
         self._kept = []
 
-    def _caption(self, record: Record, vector: np.ndarray, patches: bytes | None) -> None:
+    def _caption(
+        self, record: Record, vector: np.ndarray, patches: bytes | None, moments: MomentRows | None = None
+    ) -> None:
         """Let an item wait for its captions' vectors; after each one, for an item may have a thousand, ask for room."""
-        self.captions.add(record, vector, patches)
+        self.captions.add(record, vector, patches, moments)
         if self.captions.is_full():
             self._chunk.entries.extend(self.captions.flush())

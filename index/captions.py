@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from index.collection import Collection
-from index.rows import Entry
+from index.rows import Entry, MomentRows
 from index.schema import Record
 from models.bundle import Bundle
 
@@ -25,18 +25,22 @@ class CaptionStage:
         self._stored = stored
         self._bundle = bundle
         self._batch = batch
-        self._waiting: list[tuple[Record, np.ndarray, bytes | None]] = []
+        self._waiting: list[tuple[Record, np.ndarray, bytes | None, MomentRows | None]] = []
+        self._moments = 0
         self._texts = 0
         self.embedded = 0
         self.truncated = 0
 
     def __len__(self) -> int:
-        """Items that wait."""
-        return len(self._waiting)
+        """Rows that wait: items, and moments of videos."""
+        return len(self._waiting) + self._moments
 
-    def add(self, record: Record, vector: np.ndarray, patches: bytes | None = None) -> None:
-        """Take an item with its image vector (d,), and its patches where they are stored."""
-        self._waiting.append((record, vector, patches))
+    def add(
+        self, record: Record, vector: np.ndarray, patches: bytes | None = None, moments: MomentRows | None = None
+    ) -> None:
+        """Take an item with its image vector (d,), and its patches where they are stored, and a video's new moments."""
+        self._waiting.append((record, vector, patches, moments))
+        self._moments += 0 if moments is None else len(moments.stills)
         self._texts += len(record.captions)
 
     def is_full(self) -> bool:
@@ -54,10 +58,10 @@ class CaptionStage:
         missing = {text for record in captioned for text in record.captions if (record.id, text) not in stored}
         fresh = self._embed(missing)
         entries = [
-            Entry(record, vector, _matrix(record, stored, fresh, len(vector)), patches)
-            for record, vector, patches in self._waiting
+            Entry(record, vector, _matrix(record, stored, fresh, len(vector)), patches, moments)
+            for record, vector, patches, moments in self._waiting
         ]
-        self._waiting, self._texts = [], 0
+        self._waiting, self._texts, self._moments = [], 0, 0
         return entries
 
     def _embed(self, texts: set[str]) -> dict[str, np.ndarray]:

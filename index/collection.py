@@ -1,9 +1,10 @@
 """A collection on Lance: the system of record that everything else is derived from.
 
-A collection is a folder with `collection.json` and three datasets. An item is there from the moment its row in
-`items.lance` is committed. Its captions are written first; a caption row counts only while its item lists that text at
-that position. So a writer may be killed anywhere: what it leaves without an item is ignored by readers, used again
-when the same item comes again, and removed when the item comes with other captions.
+A collection is a folder with `collection.json` and three datasets, and a fourth one with the moments of videos
+(`index.moments`) where there are any. An item is there from the moment its row in `items.lance` is committed. Its
+captions are written first; a caption row counts only while its item lists that text at that position. So a writer may be
+killed anywhere: what it leaves without an item is ignored by readers, used again when the same item comes again, and
+removed when the item comes with other captions.
 
 One object sees one pair of versions (items, captions), whatever others write; what it writes itself moves it on. Any
 number of threads may read one object; one thread writes. Processes write one after the other: each write takes its turn
@@ -39,14 +40,15 @@ from index.datasets import (
 from index.errors import CollectionExists, GenerationChanged
 from index.generations import folder_of, generation_of, served
 from index.lease import lease, turn
+from index.moments import Moments, with_videos
 from index.patches import keeps_patches, patches_of, with_patches
 from index.rows import (
-    RECORD_COLUMNS,
     CaptionRow,
     Entry,
     caption_rows,
     captions_table,
-    items_table,
+    items_like,
+    record_columns,
     records_of,
     rejects_table,
     vectors_of,
@@ -86,6 +88,7 @@ class Collection:
         *,
         home: Path | None = None,
         alone: bool = False,
+        moments_version: int | None = None,
     ) -> None:
         self.path = path
         self.home = path if home is None else home
@@ -93,6 +96,8 @@ class Collection:
         self._alone = alone
         self._items = items
         self._captions = captions
+        # After the items: moments are written before them. Those of a video that is replaced just now may be gone already.
+        self._moments = Moments.open(path, info.dim, moments_version)
 
     @classmethod
     def create(cls, root: Path, name: str, *, dim: int, bundle_digest: str, bundle_name: str) -> "Collection":
@@ -167,13 +172,13 @@ class Collection:
         items, captions = open_pair(path, version, captions_version)
         return cls(path, info, items, captions, home=home, alone=generation is not None)
 
-    def at(self, version: int, captions_version: int) -> "Collection":
-        """The same collection at earlier versions.
+    def at(self, version: int, captions_version: int, moments_version: int | None = None) -> "Collection":
+        """The same collection at earlier versions; of the moments None = the latest.
 
         Raises:
             CollectionMissing: they are gone.
         """
-        return self._like(*open_pair(self.path, version, captions_version))
+        return self._like(*open_pair(self.path, version, captions_version), moments_version)
 
     def latest(self) -> "Collection":
         """The same collection as it is now."""
@@ -182,6 +187,7 @@ class Collection:
     def refresh(self) -> None:
         """See what others have committed; for the writer, once it holds the lease."""
         self._items, self._captions = open_pair(self.path, None, None)
+        self._moments = Moments.open(self.path, self.info.dim)
 
     @property
     def generation(self) -> str:
@@ -220,6 +226,11 @@ class Collection:
         """The captions' dataset at this version. It may hold rows that do not count: see `caption_vectors`."""
         return self._captions
 
+    @property
+    def moments(self) -> Moments:
+        """The moments of its videos at this version."""
+        return self._moments
+
     def count(self) -> int:
         """Number of items."""
         return self._items.count_rows()
@@ -230,7 +241,8 @@ class Collection:
 
     def get_many(self, ids: Iterable[str]) -> dict[str, Record]:
         """The items of those ids that are there, by id."""
-        return {record.id: record for record in records_of(rows_of_ids(self._items, "id", ids, RECORD_COLUMNS))}
+        table = rows_of_ids(self._items, "id", ids, record_columns(self._items.schema))
+        return {record.id: record for record in records_of(table)}
 
     def known(self, ids: Iterable[str]) -> dict[str, str]:
         """SHA-256 of the items of those ids that are there, by id."""
@@ -264,7 +276,7 @@ class Collection:
 
     def records_at(self, rows: Sequence[int]) -> list[Record | None]:
         """The items of those row ids, in their order; None where the row is not there at this version."""
-        table = rows_at(self._items, rows, RECORD_COLUMNS)
+        table = rows_at(self._items, rows, record_columns(self._items.schema))
         found = dict(zip(table["_rowid"].to_pylist(), records_of(table), strict=True))
         return [found.get(row) for row in rows]
 
@@ -281,7 +293,7 @@ class Collection:
 
     def first(self, limit: int) -> list[Record]:
         """The first *limit* items in storage order."""
-        return records_of(self._items.to_table(columns=RECORD_COLUMNS, limit=limit))
+        return records_of(self._items.to_table(columns=record_columns(self._items.schema), limit=limit))
 
     def item_vectors(self, batch_rows: int = 8_192) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """All image vectors in storage order, in batches: row ids (n,) int64 and vectors (n, d) float32."""
@@ -317,11 +329,15 @@ class Collection:
             captions = captions_table(entries, stored, self.info.dim)
             if captions.num_rows:
                 self._captions = lance.write_dataset(captions, self._captions, mode="append")
+            self._moments = self._moments.written(entries)
+            if any(entry.record.video is not None for entry in entries):
+                self._items = with_videos(self._items)
             # the commit point: from here on the items and their captions are there
-            self._write_items(items_table(entries, self.info.dim, patches=self.keeps_patches), ids)
+            self._write_items(items_like(self._items.schema, entries, self.info.dim), ids)
             stale = stored.keys() - {row for entry in entries for row in caption_rows(entry.record)}
             if stale:
                 self._captions.delete(row_filter([stored[row] for row in stale]))
+            self._moments = self._moments.without_stale(entry.record for entry in entries)
 
     def delete(self, ids: Iterable[str]) -> list[str]:
         """Remove the items of those ids, in one commit, and then their captions; the ids that were there."""
@@ -334,6 +350,7 @@ class Collection:
             captions = rows_of_ids(self._captions, "item_id", ids, ["item_id"])["_rowid"].to_pylist()
             if captions:
                 self._captions.delete(row_filter(captions))
+            self._moments = self._moments.without_items(ids)
         return table["id"].to_pylist()
 
     def note_rejects(self, rejects: Sequence[Reject], cleared: Sequence[str]) -> None:
@@ -366,6 +383,7 @@ class Collection:
                     dataset.optimize.optimize_indices()
                 elif dataset.count_rows() >= _INDEX_FROM_ROWS:
                     dataset.create_scalar_index(column, "BTREE")
+            self._moments.index_ids(_INDEX_FROM_ROWS)
 
     @contextmanager
     def _turn(self) -> Generator[None]:
@@ -384,8 +402,12 @@ class Collection:
             self.refresh()
             yield
 
-    def _like(self, items: lance.LanceDataset, captions: lance.LanceDataset) -> "Collection":
-        return Collection(self.path, self.info, items, captions, home=self.home, alone=self._alone)
+    def _like(
+        self, items: lance.LanceDataset, captions: lance.LanceDataset, moments_version: int | None = None
+    ) -> "Collection":
+        return Collection(
+            self.path, self.info, items, captions, home=self.home, alone=self._alone, moments_version=moments_version
+        )
 
     def _forget_rejects(self, column: str, values: Sequence[str]) -> None:
         dataset = lance.dataset(self.path / REJECTS)

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from index.collection import Collection
 from index.disk import full_disk_named
@@ -27,8 +27,21 @@ class Chunk:
     unchanged: list[str] = field(default_factory=list[str])
 
     def size(self) -> float:
-        """In rows."""
-        return len(self.entries) + len(self.rejects) + len(self.unchanged) / _UNCHANGED_FACTOR
+        """In rows, of items and of moments."""
+        moments = sum(len(entry.moments.stills) for entry in self.entries if entry.moments is not None)
+        return len(self.entries) + moments + len(self.rejects) + len(self.unchanged) / _UNCHANGED_FACTOR
+
+
+class ChunkSink(Protocol):
+    """Where chunks go: `Committer`, or what keeps them for a commit elsewhere."""
+
+    def submit(self, chunk: Chunk) -> None:
+        """Take a chunk."""
+        ...
+
+    def finish(self) -> None:
+        """All chunks have come."""
+        ...
 
 
 class Committer:

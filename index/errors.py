@@ -13,6 +13,7 @@ CollectionError
 ├── SourceError              what should be read into a collection is not there, or not of a known kind
 │   └── UriUnreadable        one item's bytes cannot be fetched
 │       └── UriMissing       because there is no such file
+├── VideoSupportMissing      a video, and nothing is installed that reads it; the job puts it into the rejects table
 ├── PatchesMissing           hits to re-rank, of which nothing is stored that a proofreader could read
 ├── LeaseHeld                another job writes this collection
 ├── GenerationChanged        another model has taken the place of the one that was written for
@@ -92,6 +93,10 @@ class UriUnreadable(SourceError):
 
 class UriMissing(UriUnreadable):
     """There is no file behind a URI."""
+
+
+class VideoSupportMissing(CollectionError):
+    """What reads videos is not installed."""
 
 
 class PatchesMissing(CollectionError):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from index.videos import VideoOptions
 from models.decode import DecodeLimits
 
 
@@ -20,6 +21,7 @@ class EmbedOptions:
         limits: of one image; beyond them it is rejected.
         patches: store what the bundle's proofreader reads of each image, at most 10 KB, and make it for the rows that
             lack it; None = if the bundle has a proofreader.
+        videos: how videos are taken.
     """
 
     image_batch: int = 16
@@ -30,6 +32,7 @@ class EmbedOptions:
     chunk_seconds: float = 30.0
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     patches: bool | None = None
+    videos: VideoOptions = field(default_factory=VideoOptions)
 
     def __post_init__(self) -> None:
         for name in ("image_batch", "text_batch", "readers", "window", "chunk_rows"):

@@ -19,7 +19,7 @@ from index.options import EmbedOptions
 from index.patches import ids_with_patches
 from index.prepare import Outcome, prepare_item, reject
 from index.schema import Record, is_valid_id
-from index.sources.item import Source, SourceItem, Unusable
+from index.sources.item import Source, SourceItem, Unusable, repeated
 from index.sources.seen import SeenStrings
 from models.bundle import Bundle
 
@@ -38,6 +38,11 @@ class Preparation:
         self._bundle = bundle
         self._limits = options.limits
         self._patches = options.patches
+        self._videos = options.videos
+        # Taken by the feeder, in the source's order, and given back when the outcome was dealt with: a reader that waited for
+        # it could wait for an item that is behind its own.
+        self._video_room = threading.Semaphore(options.videos.window)
+        self._held: set[Future[Outcome]] = set()
         self._queue: Queue[Future[Outcome] | BaseException | None] = Queue(options.window)
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(options.readers, thread_name_prefix="reader")
@@ -64,6 +69,9 @@ class Preparation:
             if isinstance(next_one, BaseException):
                 raise next_one
             yield next_one.result()
+            if next_one in self._held:
+                self._held.remove(next_one)
+                self._video_room.release()
 
     def _feed(self) -> None:
         try:
@@ -72,7 +80,8 @@ class Preparation:
                     ids = [item.id for item in block if isinstance(item, SourceItem) and is_valid_id(item.id)]
                     stored = self._look_up(ids)
                     for item in block:
-                        if not self._put(self._start(item, seen, stored)):
+                        started = self._start(item, seen, stored)
+                        if started is None or not self._put(started):
                             return
             self._put(None)
         except BaseException as error:  # noqa: BLE001
@@ -87,20 +96,37 @@ class Preparation:
         if not self._patches:
             return found
         whole = ids_with_patches(self._stored.items, found)
-        return {item_id: record for item_id, record in found.items() if item_id in whole}
+        # a video has no patches of one picture
+        return {item_id: record for item_id, record in found.items() if item_id in whole or record.video is not None}
 
     def _blocks(self) -> Iterator[list[SourceItem | Unusable]]:
         items = iter(self._source)
         while block := list(islice(items, _BLOCK)):
             yield block
 
-    def _start(self, item: SourceItem | Unusable, seen: SeenStrings, stored: Mapping[str, Record]) -> Future[Outcome]:
+    def _start(
+        self, item: SourceItem | Unusable, seen: SeenStrings, stored: Mapping[str, Record]
+    ) -> Future[Outcome] | None:
+        """What will become of an item; None when the job was stopped before there was room for it."""
+        if isinstance(item, SourceItem) and not seen.add(item.id):
+            item = repeated(item)
         if isinstance(item, Unusable):
             return _done(reject(item.id, item.uri, item.reason, item.detail))
-        if not seen.add(item.id):
-            detail = f"an earlier item of the source has the id {item.id!r}: give each its own"
-            return _done(reject(item.id, item.uri, "duplicate-id", detail))
-        return self._pool.submit(prepare_item, item, stored.get(item.id), self._bundle, self._limits)
+        if item.is_video and not self._wait_for_room():
+            return None
+        future = self._pool.submit(
+            prepare_item, item, stored.get(item.id), self._bundle, self._limits, videos=self._videos
+        )
+        if item.is_video:
+            self._held.add(future)
+        return future
+
+    def _wait_for_room(self) -> bool:
+        """Wait until fewer videos are in flight; False when the job was stopped meanwhile."""
+        while not self._stop.is_set():
+            if self._video_room.acquire(timeout=_PATIENCE):
+                return True
+        return False
 
     def _put(self, value: Future[Outcome] | BaseException | None) -> bool:
         """Wait for room in the queue; False when the job was stopped meanwhile."""

@@ -47,12 +47,13 @@ class Summary:
 
     Attributes:
         seen: items of the source dealt with.
-        embedded: images that went through the model; their rows are new or replaced.
+        embedded: images and videos that went through the model; their rows are new or replaced.
         updated: rows whose captions, metadata or URI changed, with the same image.
         unchanged: items that were there already.
         rejected: how many went to the rejects table, by reason.
         captions: captions that went through the model.
         captions_truncated: of these, the ones that were too long for it and lost their end.
+        moments: frames of videos that went through the model.
         patch_bytes: stored for the proofreader, of the images that went through the model.
         seconds: it took.
         version: of the items after it.
@@ -66,6 +67,7 @@ class Summary:
     rejected: Mapping[str, int]
     captions: int
     captions_truncated: int
+    moments: int
     patch_bytes: int
     seconds: float
     version: int
@@ -82,6 +84,7 @@ class Tally:
     updated: int = 0
     unchanged: int = 0
     rejected: Counter[str] = field(default_factory=Counter[str])
+    moments: int = 0
     patch_bytes: int = 0
     _pace: deque[tuple[float, int]] = field(default_factory=deque[tuple[float, int]])
 
@@ -117,6 +120,7 @@ class Tally:
             rejected=dict(sorted(self.rejected.items())),
             captions=captions,
             captions_truncated=captions_truncated,
+            moments=self.moments,
             patch_bytes=self.patch_bytes,
             seconds=time.monotonic() - self._started,
             version=version,

@@ -3,13 +3,42 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from index.schema import PATCHES, Record, Reject, captions_schema, items_schema, metadata_to_json, rejects_schema
+from index.schema import (
+    PATCHES,
+    VIDEO_KEY,
+    VIDEO_MOMENTS,
+    VIDEO_SECONDS,
+    Record,
+    Reject,
+    Video,
+    captions_schema,
+    items_schema,
+    metadata_to_json,
+    rejects_schema,
+    video_fields,
+)
 
 RECORD_COLUMNS = ["id", "uri", "sha256", "width", "height", "captions", "metadata"]
+
+
+@dataclass(frozen=True)
+class MomentRows:
+    """The moments of one video.
+
+    Attributes:
+        seconds: (m,) float64, when each is shown, rising.
+        vectors: (m, d) float32, unit norm.
+        stills: a small JPEG of each.
+    """
+
+    seconds: np.ndarray
+    vectors: np.ndarray
+    stills: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
@@ -21,12 +50,14 @@ class Entry:
         vector: (d,) of its image, unit norm.
         caption_vectors: (c, d) of its c captions, unit norm.
         patches: what a proofreader reads of its image, if that was stored.
+        moments: of a video; None leaves those that are stored.
     """
 
     record: Record
     vector: np.ndarray
     caption_vectors: np.ndarray
     patches: bytes | None = None
+    moments: MomentRows | None = None
 
 
 @dataclass(frozen=True)
@@ -43,8 +74,8 @@ def caption_rows(record: Record) -> list[CaptionRow]:
     return [CaptionRow(record.id, position, text) for position, text in enumerate(record.captions)]
 
 
-def items_table(entries: Sequence[Entry], dim: int, *, patches: bool = False) -> pa.Table:
-    """Rows of `items.lance`, which may have a column of patches."""
+def items_table(entries: Sequence[Entry], dim: int, *, patches: bool = False, videos: bool = False) -> pa.Table:
+    """Rows of `items.lance`, which may have a column of patches, and those of videos."""
     records = [entry.record for entry in entries]
     columns: dict[str, Sequence[object] | pa.Array] = {
         "id": [record.id for record in records],
@@ -58,7 +89,17 @@ def items_table(entries: Sequence[Entry], dim: int, *, patches: bool = False) ->
     }
     if patches:
         columns[PATCHES] = [entry.patches for entry in entries]
-    return pa.table(columns, schema=items_schema(dim, patches=patches))
+    table = pa.table(columns, schema=items_schema(dim, patches=patches))
+    for column in video_fields() if videos else ():
+        values = [_of_video(record.video, column.name) for record in records]
+        table = table.append_column(column, pa.array(values, column.type))
+    return table
+
+
+def items_like(schema: pa.Schema, entries: Sequence[Entry], dim: int) -> pa.Table:
+    """Rows for all the columns that items of that schema have."""
+    names = schema.names
+    return items_table(entries, dim, patches=PATCHES in names, videos=VIDEO_KEY in names)
 
 
 def captions_table(entries: Sequence[Entry], kept: Mapping[CaptionRow, int], dim: int) -> pa.Table:
@@ -104,7 +145,7 @@ def vectors_of(column: pa.ChunkedArray | pa.Array, dim: int) -> np.ndarray:
 
 
 def records_of(table: pa.Table) -> list[Record]:
-    """Records of rows that have `RECORD_COLUMNS`."""
+    """Records of rows that have `record_columns`."""
     return [
         Record(
             id=row["id"],
@@ -114,6 +155,23 @@ def records_of(table: pa.Table) -> list[Record]:
             height=row["height"],
             captions=tuple(row["captions"]),
             metadata=json.loads(row["metadata"]),
+            video=_video(row),
         )
-        for row in table.select(RECORD_COLUMNS).to_pylist()
+        for row in table.select(record_columns(table.schema)).to_pylist()
     ]
+
+
+def record_columns(schema: pa.Schema) -> list[str]:
+    """The columns of a record, as far as items of that schema have them."""
+    return RECORD_COLUMNS + [field.name for field in video_fields() if field.name in schema.names]
+
+
+def _video(row: Mapping[str, Any]) -> Video | None:
+    key = row.get(VIDEO_KEY)
+    return None if key is None else Video(row[VIDEO_SECONDS], row[VIDEO_MOMENTS], key)
+
+
+def _of_video(video: Video | None, column: str) -> object:
+    if video is None:
+        return None
+    return {VIDEO_SECONDS: video.seconds, VIDEO_MOMENTS: video.moments, VIDEO_KEY: video.key}[column]

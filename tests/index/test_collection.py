@@ -175,7 +175,7 @@ def _die_at(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(Collection if hasattr(Collection, name) else module, name, die)
 
 
-@pytest.mark.parametrize("step", ["items_table", "_write_items", "row_filter"])
+@pytest.mark.parametrize("step", ["items_like", "_write_items", "row_filter"])
 def test_a_write_that_dies_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """At each step of a replacement: readers see the old item with its captions, or the new one; repeating mends."""
     collection = empty_collection(tmp_path)
@@ -202,7 +202,7 @@ def test_captions_without_item_are_used_again(tmp_path: Path, monkeypatch: pytes
     """Captions that a killed writer left are not written twice when their item comes."""
     collection = empty_collection(tmp_path)
     with monkeypatch.context() as patch:
-        _die_at(patch, "items_table")
+        _die_at(patch, "items_like")
         with pytest.raises(Killed):
             collection.add([entry(1)])
     assert [] == live_captions(collection)
@@ -217,7 +217,7 @@ def test_captions_of_items_that_never_came_do_not_count(tmp_path: Path, monkeypa
     collection = empty_collection(tmp_path)
     collection.add([entry(1)])
     with monkeypatch.context() as patch:
-        _die_at(patch, "items_table")
+        _die_at(patch, "items_like")
         with pytest.raises(Killed):
             collection.add([entry(2)])
     rows = [row for found, _ in collection.latest().caption_vectors() for row in found.tolist()]

@@ -12,6 +12,7 @@ from index.commits import Chunk, Committer
 from index.errors import StorageFull
 from index.schema import Reject
 from tests.index.support import empty_collection, entry
+from tests.index.test_moments import video_entry
 
 REJECT = Reject("item-00002", "file:///2", "missing-file", "not there", "2026-01-01T00:00:00+00:00")
 
@@ -113,3 +114,10 @@ def test_look_ups_are_indexed_now_and_then(tmp_path: Path, monkeypatch: pytest.M
             committer.submit(Chunk([entry(number)]))
         committer.wait()
     assert 2 == len(calls)
+
+
+def test_moments_count_as_rows() -> None:
+    """A chunk of videos is as large as what is written of them."""
+    video = video_entry(1, [0.0, 1.0, 2.0])
+
+    assert (5, 1) == (Chunk([entry(2), video]).size(), Chunk([entry(2)]).size())
