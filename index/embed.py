@@ -158,6 +158,17 @@ def embed(
         BundleMismatch: *bundle* is neither, or is the text model and *options* ask for patches.
         ProofreaderMissing: *options* ask for patches, and it has no proofreader.
     """
+    options = settled_options(collection, bundle, options or EmbedOptions())
+    proofreader = Proofreader.open(bundle) if options.patches else None
+    return EmbedJob(collection, source, bundle, options, proofreader, part=part)
+
+
+def settled_options(collection: Collection, bundle: Bundle, options: EmbedOptions) -> EmbedOptions:
+    """The options with `patches` decided, for a bundle that may embed *collection*.
+
+    Raises:
+        BundleMismatch, ProofreaderMissing: see `embed`.
+    """
     info = collection.info
     own = bundle.digest == info.bundle_digest
     if not own and bundle.digest != text_model(collection.path, info).bundle_digest:
@@ -166,12 +177,10 @@ def embed(
             f"{bundle.manifest.name} ({bundle.digest[:12]}…): vectors of two models cannot be compared; "
             "use that bundle, or another collection"
         )
-    options = options or EmbedOptions()
     if options.patches and not own:
         raise BundleMismatch(
             f"collection {info.name} keeps what the proofreader of bundle {info.bundle_name} reads, and "
             f"{bundle.manifest.name} has not that one: use {info.bundle_name}, or leave --patches out"
         )
     wanted = own and bundle.manifest.proofreader is not None if options.patches is None else options.patches
-    proofreader = Proofreader.open(bundle) if wanted else None
-    return EmbedJob(collection, source, bundle, replace(options, patches=wanted), proofreader, part=part)
+    return replace(options, patches=wanted)

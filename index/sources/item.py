@@ -29,6 +29,7 @@ class SourceItem:
         captions: its texts.
         metadata: everything else the source says of it.
         sha256: of its bytes, hex, where the source is sure of it: a row that has it is right without reading them.
+        file: where `read_uri` finds them, if *uri* names no place: see `index.uploads`.
         video: whether it is one, where the source knows; None = what the end of its URI says.
     """
 
@@ -37,6 +38,7 @@ class SourceItem:
     captions: tuple[str, ...] = ()
     metadata: Metadata = field(default_factory=dict[str, JsonValue])
     sha256: str | None = None
+    file: str | None = None
     video: bool | None = None
 
     @property
@@ -53,6 +55,12 @@ class Unusable:
     uri: str
     reason: RejectReason
     detail: str
+
+
+def repeated(item: SourceItem) -> Unusable:
+    """What stands in the place of an item whose id an earlier one of the source has."""
+    detail = f"an earlier item of the source has the id {item.id!r}: give each its own"
+    return Unusable(item.id, item.uri, "duplicate-id", detail)
 
 
 class Source(Protocol):

@@ -43,6 +43,15 @@ class WebDatasetSource:
         self._shards = shards
 
     @property
+    def shards(self) -> list[str]:
+        """Paths of the shards."""
+        return list(self._shards)
+
+    def only(self, shards: list[str]) -> "WebDatasetSource":
+        """The same with no others than those of its shards."""
+        return WebDatasetSource(self._filesystem, shards)
+
+    @property
     def uri(self) -> str:
         """The first shard's URI, with how many follow."""
         first = uri_of(self._filesystem, self._shards[0])
