@@ -14,6 +14,7 @@ CollectionError
 │   └── UriUnreadable        one item's bytes cannot be fetched
 │       └── UriMissing       because there is no such file
 ├── VideoSupportMissing      a video, and nothing is installed that reads it; the job puts it into the rejects table
+├── DuplicatesInvalid        groups of duplicates that were kept are damaged, or of a newer ViLEM
 ├── PatchesMissing           hits to re-rank, of which nothing is stored that a proofreader could read
 ├── LeaseHeld                another job writes this collection
 ├── GenerationChanged        another model has taken the place of the one that was written for
@@ -97,6 +98,10 @@ class UriMissing(UriUnreadable):
 
 class VideoSupportMissing(CollectionError):
     """What reads videos is not installed."""
+
+
+class DuplicatesInvalid(CollectionError):
+    """The file with a collection's groups of duplicates does not say what it must say."""
 
 
 class PatchesMissing(CollectionError):

@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,13 +131,18 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, even after a crash, sees the old bytes or the new ones, never a part."""
+def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write a file so that a reader, even after a crash, sees the old bytes or the new ones, never a part.
+
+    Args:
+        path: where.
+        data: all of it, or its parts in their order, which need not be in memory together.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = path.parent / f"{STAGING_PREFIX}{path.name}-{uuid.uuid4().hex[:8]}"
     try:
         with staging.open("wb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(staging, path)

@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,22 @@ def test_atomic_write_replaces(tmp_path_factory: pytest.TempPathFactory, old: by
 
     assert new == path.read_bytes()
     assert ["file"] == _names(path.parent)
+
+
+def test_parts_are_one_file(tmp_path: Path) -> None:
+    """What comes in parts is written in their order; stopped between two of them, the old bytes stay."""
+    target = tmp_path / "alias"
+    write_atomically(target, (part for part in (b"one", b"", b" two")))
+
+    def stopped() -> Iterator[bytes]:
+        yield b"thr"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(target, stopped())
+
+    assert b"one two" == target.read_bytes()
+    assert [target] == list(tmp_path.iterdir())
 
 
 def test_a_full_disk_keeps_the_old_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

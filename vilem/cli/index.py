@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vilem.cli.home import Home, home_of
+from vilem.cli.index_duplicates import duplicates
 from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
@@ -211,6 +212,9 @@ def verify(name: Name, home: Home = None) -> None:
 
     searcher = Searcher.open(home_of(home) / "collections", name)
     typer.echo(f"{name}: snapshot {searcher.manifest.id} is whole: {searcher.count:,} items")
+
+
+app.command()(duplicates)
 
 
 def _listed(root: Path, name: str) -> tuple[str, ...]:
