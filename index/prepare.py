@@ -82,7 +82,7 @@ def prepare_item(
             return _video(item, stored, bundle, videos)
         if stored is not None and stored.sha256 == item.sha256:
             return _kept(item, stored)
-        data = read_uri(item.uri, max_bytes=limits.max_bytes)
+        data = read_uri(item.file or item.uri, max_bytes=limits.max_bytes)
         sha256 = hashlib.sha256(data).hexdigest()
         if stored is not None and stored.sha256 == sha256:
             return _kept(item, stored)
@@ -113,7 +113,7 @@ def _video(item: SourceItem, stored: Record | None, bundle: Bundle, options: Vid
     """
     if stored is not None and item.sha256 is not None and _has_moments(stored, item.sha256, options):
         return _kept(item, stored)
-    with open_uri(item.uri, max_bytes=options.limits.max_bytes) as file:
+    with open_uri(item.file or item.uri, max_bytes=options.limits.max_bytes) as file:
         check_bytes(file, options.limits)
         sha256 = sha256_of(file)
         if stored is not None and _has_moments(stored, sha256, options):
