@@ -379,8 +379,9 @@ class Collection:
         """Bring the B-trees over ids up to date, so that look-ups stay quick; a small collection needs none."""
         with self._turn():
             for dataset, column in ((self._items, "id"), (self._captions, "item_id")):
-                if dataset.list_indices():
-                    dataset.optimize.optimize_indices()
+                # those over fields take longer, and are brought up to date less often: `index.fields.indexes`
+                if names := [index.name for index in dataset.describe_indices() if index.field_names == [column]]:
+                    dataset.optimize.optimize_indices(index_names=names)
                 elif dataset.count_rows() >= _INDEX_FROM_ROWS:
                     dataset.create_scalar_index(column, "BTREE")
             self._moments.index_ids(_INDEX_FROM_ROWS)

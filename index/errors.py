@@ -15,6 +15,9 @@ CollectionError
 │       └── UriMissing       because there is no such file
 ├── VideoSupportMissing      a video, and nothing is installed that reads it; the job puts it into the rejects table
 ├── DuplicatesInvalid        groups of duplicates that were kept are damaged, or of a newer ViLEM
+├── FieldInvalid             a declaration of a typed field that cannot be, or a use that its type does not allow
+├── FieldUnknown             no such typed field
+├── FilterInvalid            a filter that breaks the grammar, or asks a field for what it has not
 ├── PatchesMissing           hits to re-rank, of which nothing is stored that a proofreader could read
 ├── LeaseHeld                another job writes this collection
 ├── GenerationChanged        another model has taken the place of the one that was written for
@@ -102,6 +105,26 @@ class VideoSupportMissing(CollectionError):
 
 class DuplicatesInvalid(CollectionError):
     """The file with a collection's groups of duplicates does not say what it must say."""
+
+
+class FieldInvalid(CollectionError):
+    """A typed field cannot be declared or used so."""
+
+
+class FieldUnknown(CollectionError):
+    """There is no typed field of that name."""
+
+
+class FilterInvalid(CollectionError):
+    """A filter breaks the grammar.
+
+    Attributes:
+        path: the place at fault, such as `filter.and[1].value`.
+    """
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(f"{path}: {detail}")
+        self.path = path
 
 
 class PatchesMissing(CollectionError):

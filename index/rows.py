@@ -1,13 +1,15 @@
 """Records to Arrow tables and back."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from index.fields.columns import typed_columns
+from index.fields.types import Field, derived_fields
 from index.schema import (
     PATCHES,
     VIDEO_KEY,
@@ -74,8 +76,10 @@ def caption_rows(record: Record) -> list[CaptionRow]:
     return [CaptionRow(record.id, position, text) for position, text in enumerate(record.captions)]
 
 
-def items_table(entries: Sequence[Entry], dim: int, *, patches: bool = False, videos: bool = False) -> pa.Table:
-    """Rows of `items.lance`, which may have a column of patches, and those of videos."""
+def items_table(
+    entries: Sequence[Entry], dim: int, *, patches: bool = False, videos: bool = False, fields: Iterable[Field] = ()
+) -> pa.Table:
+    """Rows of `items.lance`, which may have a column of patches, those of videos, and those of typed fields."""
     records = [entry.record for entry in entries]
     columns: dict[str, Sequence[object] | pa.Array] = {
         "id": [record.id for record in records],
@@ -93,13 +97,17 @@ def items_table(entries: Sequence[Entry], dim: int, *, patches: bool = False, vi
     for column in video_fields() if videos else ():
         values = [_of_video(record.video, column.name) for record in records]
         table = table.append_column(column, pa.array(values, column.type))
+    # a value that does not fit its field is null there; the metadata keep it
+    typed, _ = typed_columns([record.metadata for record in records], fields)
+    for name, column in typed.items():
+        table = table.append_column(name, column)
     return table
 
 
 def items_like(schema: pa.Schema, entries: Sequence[Entry], dim: int) -> pa.Table:
     """Rows for all the columns that items of that schema have."""
     names = schema.names
-    return items_table(entries, dim, patches=PATCHES in names, videos=VIDEO_KEY in names)
+    return items_table(entries, dim, patches=PATCHES in names, videos=VIDEO_KEY in names, fields=derived_fields(schema))
 
 
 def captions_table(entries: Sequence[Entry], kept: Mapping[CaptionRow, int], dim: int) -> pa.Table:
