@@ -33,6 +33,18 @@ def build_parts(collection: Collection, folder: Path, *, target_recall: float) -
     return image_part, _build(collection.caption_vectors(), rows, folder, "texts", dim, queries, target_recall)
 
 
+def build_moments(collection: Collection, folder: Path, *, target_recall: float) -> IndexPart | None:
+    """Write the index of the moments of videos into *folder*, when there are any."""
+    moments = collection.moments
+    found = unit(sample(moments.vectors(collection.items)))
+    if not len(found):
+        return None
+    # what asks for a moment is a text, or a picture
+    queries = [found, unit(sample(collection.caption_vectors()))]
+    vectors = moments.vectors(collection.items)
+    return _build(vectors, moments.count(), folder, "moments", collection.info.dim, queries, target_recall)
+
+
 def sample(batches: Batches, size: int = SAMPLE) -> np.ndarray:
     """At most *size* vectors (n, d), evenly spread over the stored ones; memory is bounded by one batch."""
     kept: list[np.ndarray] = []

@@ -231,6 +231,12 @@ class Collection:
         """The moments of its videos at this version."""
         return self._moments
 
+    @property
+    def datasets(self) -> list[lance.LanceDataset]:
+        """All that are versioned together: items, captions, and moments where there are any."""
+        moments = self._moments.dataset
+        return [self._items, self._captions, *([] if moments is None else [moments])]
+
     def count(self) -> int:
         """Number of items."""
         return self._items.count_rows()

@@ -33,7 +33,7 @@ def tidy(collection: Collection, max_loose: int = MAX_LOOSE) -> bool:
     Readers and writers go on meanwhile. Two may tidy at once: one of them does its work for nothing.
     """
     latest = collection.latest()
-    untidy = [dataset for dataset in (latest.items, latest.captions) if _loose(dataset) > max_loose]
+    untidy = [dataset for dataset in latest.datasets if _loose(dataset) > max_loose]
     for dataset in untidy:
         _merge(dataset)
     if untidy:

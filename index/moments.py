@@ -147,6 +147,10 @@ class Moments:
             if live.any():
                 yield row_ids(batch)[live], vectors_of(batch["vector"], self._dim)[live]
 
+    def rows_of(self, ids: Iterable[str]) -> np.ndarray:
+        """Sorted int64 row ids of the moments stored for those items, whether they count or not."""
+        return np.array(sorted(self._stored(ids).values()), np.int64)
+
     def at(self, rows: Sequence[int]) -> list[MomentRow | None]:
         """The moments of those row ids, in their order; None where the row is not there at this version."""
         if self._dataset is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index.build import build_parts
+from index.build import build_moments, build_parts
 from index.collection import Collection
 from index.disk import full_disk_named
 from index.errors import SelfCheckFailed, SnapshotMissing
@@ -112,6 +112,7 @@ def _remove_unfinished(path: Path) -> None:
 
 def _write(collection: Collection, snapshot_id: str, folder: Path, target_recall: float) -> SnapshotManifest:
     images, texts = build_parts(collection, folder, target_recall=target_recall)
+    moments = build_moments(collection, folder, target_recall=target_recall)
     manifest = SnapshotManifest(
         id=snapshot_id,
         collection=collection.info.name,
@@ -122,6 +123,8 @@ def _write(collection: Collection, snapshot_id: str, folder: Path, target_recall
         dim=collection.info.dim,
         images=images,
         texts=texts,
+        moments_version=collection.moments.version,
+        moments=moments,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         files=seal_files(folder),
     )
@@ -132,7 +135,7 @@ def _write(collection: Collection, snapshot_id: str, folder: Path, target_recall
 def _self_check(snapshot: Snapshot, collection: Collection, target_recall: float) -> None:
     """Stored vectors must find themselves, and the measured recall must reach the target."""
     manifest = snapshot.manifest
-    for part in (manifest.images, manifest.texts):
+    for part in (manifest.images, manifest.texts, manifest.moments):
         if part is not None and part.recall_at_10 < target_recall:
             raise SelfCheckFailed(
                 f"{part.index_file} finds {part.recall_at_10:.1%} of the true neighbours, {target_recall:.0%} are "
@@ -142,6 +145,8 @@ def _self_check(snapshot: Snapshot, collection: Collection, target_recall: float
     _find_themselves(snapshot.images, collection.item_vectors())
     if snapshot.texts is not None:
         _find_themselves(snapshot.texts, collection.caption_vectors())
+    if snapshot.moments is not None:
+        _find_themselves(snapshot.moments, collection.moments.vectors(collection.items))
 
 
 def _find_themselves(part: LoadedPart, stored: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -11,12 +11,19 @@ from typing import Literal
 import numpy as np
 
 from index.collection import Collection
+from index.datasets import row_ids, rows_at
+from index.duplicates.groups import Groups, load_groups
 from index.errors import SnapshotInvalid, TailFull, UriMissing
+from index.filters.facets import Facet, facet_counts
 from index.live.part import LivePart
 from index.live.view import MAX_TAIL, View
 from index.maintenance import tidy
+from index.moment_search import moments_found
+from index.moments import BestMoment
 from index.patches import has_patches, patches_at
 from index.publish import current
+from index.question import Filtered, Question, ranked
+from index.ranking import Ranking
 from index.rows import CaptionRow
 from index.schema import Record
 from index.snapshot import Snapshot, SnapshotManifest
@@ -26,7 +33,7 @@ from index.uploads import located
 from index.vectors import unit
 from models.decode import DecodeLimits
 
-Target = Literal["images", "texts"]
+Target = Literal["images", "texts", "moments"]
 
 # Of the first pages, and of everything deeper that the service allows.
 _DEPTHS = (128, 2048)
@@ -43,6 +50,7 @@ class Hit:
         record: the item.
         caption: the text that was found, when captions were searched.
         patches: what a proofreader reads of the item's image, when that was asked for and is stored.
+        moment: of a video the moment that was found, or the one that is nearest to the query when items were searched.
     """
 
     id: str
@@ -50,6 +58,7 @@ class Hit:
     record: Record
     caption: str | None = None
     patches: bytes | None = None
+    moment: BestMoment | None = None
 
 
 class Searcher:
@@ -88,7 +97,7 @@ class Searcher:
                 f"snapshot {manifest.id} belongs to collection {manifest.collection!r} of bundle "
                 f"{manifest.bundle_name!r}, not to {info.name!r} of {info.bundle_name!r}: publish the collection again"
             )
-        at_snapshot = collection.at(manifest.items_version, manifest.captions_version)
+        at_snapshot = collection.at(manifest.items_version, manifest.captions_version, manifest.moments_version)
         view = View.of(snapshot, at_snapshot, max_tail)
         with suppress(TailFull):
             view = view.advanced(collection)
@@ -149,20 +158,25 @@ class Searcher:
         return self._view.texts.rows
 
     @property
+    def moment_count(self) -> int:
+        """Moments of videos that can be found."""
+        return self._view.moments.rows
+
+    @property
     def version(self) -> int:
         """Version of the items that is shown."""
         return self._view.collection.version
 
     @property
     def state(self) -> str:
-        """Names what an answer depends on: snapshot, items and captions. Equal states give equal answers."""
-        collection = self._view.collection
-        return f"{self.manifest.id}:{collection.version}:{collection.captions_version}"
+        """Names what an answer depends on: snapshot, items, captions, moments. Equal states give equal answers."""
+        versions = ":".join(str(dataset.version) for dataset in self._view.collection.datasets)
+        return f"{self.manifest.id}:{versions}"
 
     @property
     def unpublished(self) -> int:
         """What a search costs beyond the snapshot: vectors that are compared one by one, and dead ones passed over."""
-        parts = (self._view.images, self._view.texts)
+        parts = (self._view.images, self._view.texts, self._view.moments)
         return sum(part.tail.entries + part.dead for part in parts)
 
     def search(
@@ -180,14 +194,18 @@ class Searcher:
         Args:
             queries: (n, d) float32, unit norm.
             ks: how deep each query looks.
-            target: "images" finds items, "texts" finds captions.
+            target: "images" finds items, "texts" finds captions, "moments" finds moments of videos: of one video no more
+                than a few, and not two beside each other (`index.moment_search`).
             skips: how many of its best each query leaves out; none by default.
             patches: read those of the found images too.
-            among: sorted int64 row ids, of items or of captions as *target* says, that may be found; None = all.
+            among: sorted int64 row ids, of items, captions or moments as *target* says, that may be found; None = all.
 
         Returns:
             For each query its hits from the skipped ones to the k-th, best first; fewer when the collection has fewer.
         """
+        if target == "moments":
+            found = moments_found(self._view, queries, ks, skips or [0] * len(ks), among)
+            return [[Hit(one.record.id, one.best.score, one.record, moment=one.best) for one in hits] for hits in found]
         part = self._view.images if target == "images" else self._view.texts
         if not part.rows or not len(queries):
             return [[] for _ in ks]
@@ -195,10 +213,55 @@ class Searcher:
         rows = sorted({row for hits in wanted for row, _ in hits})
         found = self._items(rows) if target == "images" else self._captions(rows)
         read = patches_at(self._view.collection.items, rows) if patches and target == "images" else {}
-        return [
+        hits = [
             [Hit(found[row][0].id, score, *found[row], read.get(row)) for row, score in hits if row in found]
             for hits in wanted
         ]
+        return self._with_moments(hits, queries) if target == "images" else hits
+
+    def _with_moments(self, hits: list[list[Hit]], queries: np.ndarray) -> list[list[Hit]]:
+        """The hits, and of each video among them the moment nearest to its query."""
+        asked = [(hit.record, query) for found, query in zip(hits, queries, strict=True) for hit in found]
+        best = iter(self._view.collection.moments.best(asked))
+        return [[replace(hit, moment=next(best)) for hit in found] for found in hits]
+
+    def still(self, record: Record, seconds: float | None) -> bytes | None:
+        """A small JPEG of a video's moment nearest to *seconds*, or of its middle; None for a picture."""
+        return self._view.collection.moments.still(record, seconds)
+
+    @cached_property
+    def filtered(self) -> Filtered:
+        """Rows by filter."""
+        return Filtered(self._view)
+
+    @cached_property
+    def duplicates(self) -> Groups | None:
+        """Groups of duplicates, if they were looked for.
+
+        Raises:
+            DuplicatesInvalid: what was found is damaged.
+        """
+        return load_groups(self._view.collection.path, contents=False)
+
+    def ranked(self, question: Question, depth: int) -> Ranking:
+        """The best of a question; see `index.question.ranked`."""
+        return ranked(self._view, question, depth)
+
+    def hits(self, ranking: Ranking, target: Literal["images", "texts"]) -> list[Hit]:
+        """The hits of a ranking, with their records; what is not there any more is left out."""
+        rows = ranking.rows.tolist()
+        found = self._items(rows) if target == "images" else self._captions(rows)
+        scores = zip(rows, ranking.scores.tolist(), strict=True)
+        return [Hit(found[row][0].id, score, *found[row]) for row, score in scores if row in found]
+
+    def there(self, rows: np.ndarray, target: Literal["images", "texts"]) -> np.ndarray:
+        """(n,) bool: which of those row ids are there."""
+        dataset = self._view.collection.items if target == "images" else self._view.collection.captions
+        return np.isin(rows, row_ids(rows_at(dataset, rows.tolist(), []))) if len(rows) else np.zeros(0, bool)
+
+    def facets(self, names: Sequence[str], rows: np.ndarray | None, limit: int) -> dict[str, Facet]:
+        """Counts of values over the items of those sorted row ids, None = all; raises as `facet_counts`."""
+        return facet_counts(self._view.collection.items, names, rows, limit=limit)
 
     def record(self, item_id: str) -> Record | None:
         """The item of that id."""

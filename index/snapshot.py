@@ -3,6 +3,7 @@
     snapshot.json      the manifest below
     images.faiss       index over the items' image vectors; images.rowids.npy: row id of each position
     texts.faiss        index over the captions' vectors, when there are captions; texts.rowids.npy
+    moments.faiss      index over the vectors of videos' moments, when there are videos; moments.rowids.npy
 
 The manifest names the bundle that made the vectors and the dataset versions they were read at.
 """
@@ -55,10 +56,14 @@ class SnapshotManifest(_Part):
     texts: IndexPart | None
     created_at: str
     files: dict[str, FileSeal]
+    moments_version: int = 0
+    moments: IndexPart | None = None
 
     def to_bytes(self) -> bytes:
         """The exact bytes of `snapshot.json`."""
-        return (self.model_dump_json(indent=2) + "\n").encode()
+        # left out where there are no videos: a ViLEM that knows none reads it
+        unsaid = {"moments_version", "moments"} if self.moments_version == 0 else set[str]()
+        return (self.model_dump_json(indent=2, exclude=unsaid) + "\n").encode()
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ class Snapshot:
     manifest: SnapshotManifest
     images: LoadedPart
     texts: LoadedPart | None
+    moments: LoadedPart | None = None
 
     @classmethod
     def open(cls, folder: Path, *, contents: bool = True) -> "Snapshot":
@@ -110,7 +116,7 @@ class Snapshot:
             SnapshotAltered: a file is missing, truncated or changed.
         """
         manifest = read_manifest(folder)
-        parts = [part for part in (manifest.images, manifest.texts) if part is not None]
+        parts = [part for part in (manifest.images, manifest.texts, manifest.moments) if part]
         unsealed = {name for part in parts for name in (part.index_file, part.rowids_file)} - manifest.files.keys()
         if unsealed:
             raise SnapshotInvalid(
@@ -121,7 +127,8 @@ class Snapshot:
         except SealBroken as error:
             raise SnapshotAltered(f"{error}; publish the collection again with `vilem index publish`") from error
         texts = _load(folder, manifest.texts, manifest.dim) if manifest.texts else None
-        return cls(manifest, _load(folder, manifest.images, manifest.dim), texts)
+        moments = _load(folder, manifest.moments, manifest.dim) if manifest.moments else None
+        return cls(manifest, _load(folder, manifest.images, manifest.dim), texts, moments)
 
 
 def read_manifest(folder: Path) -> SnapshotManifest:

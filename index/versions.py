@@ -5,7 +5,8 @@ comparing with them: those are tagged, which keeps them. All others go after a w
 """
 
 import uuid
-from collections.abc import Generator, Set as AbstractSet
+from collections.abc import Generator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +23,7 @@ _SNAPSHOT_TAG, _READING_TAG = "snapshot-", "reading-"
 def keep_versions(collection: Collection, snapshot_id: str) -> None:
     """Keep the versions that *collection* sees for as long as the snapshot of that id is there; again does no harm."""
     tag = f"{_SNAPSHOT_TAG}{snapshot_id}"
-    for dataset in (collection.items, collection.captions):
+    for dataset in collection.datasets:
         if tag not in dataset.tags.list():
             dataset.tags.create(tag, dataset.version)
 
@@ -31,7 +32,7 @@ def keep_versions(collection: Collection, snapshot_id: str) -> None:
 def held(collection: Collection) -> Generator[None]:
     """Keep the versions that *collection* sees for as long as a job reads them."""
     tag = f"{_READING_TAG}{uuid.uuid4().hex[:12]}"
-    datasets = (collection.items, collection.captions)
+    datasets = collection.datasets
     for dataset in datasets:
         dataset.tags.create(tag, dataset.version)
     try:
@@ -47,7 +48,7 @@ def release_versions(collection: Collection, snapshot_ids: AbstractSet[str]) -> 
     The caller holds the lease: what a job still holds, it was killed with.
     """
     kept = {f"{_SNAPSHOT_TAG}{snapshot_id}" for snapshot_id in snapshot_ids}
-    for dataset in (collection.items, collection.captions):
+    for dataset in collection.datasets:
         for tag in dataset.tags.list():
             if tag.startswith((_SNAPSHOT_TAG, _READING_TAG)) and tag not in kept:
                 dataset.tags.delete(tag)
@@ -55,7 +56,7 @@ def release_versions(collection: Collection, snapshot_ids: AbstractSet[str]) -> 
 
 def remove_old_versions(collection: Collection, kept_for: timedelta = KEPT_FOR) -> int:
     """Remove versions older than *kept_for* that nothing keeps, with the files and uploads of them alone; bytes removed."""
-    removed = sum(_clean(dataset, kept_for) for dataset in (collection.items, collection.captions))
+    removed = sum(_clean(dataset, kept_for) for dataset in collection.datasets)
     return removed + remove_unnamed(collection.home, collection.upload_names(), datetime.now(UTC) - kept_for)
 
 

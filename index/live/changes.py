@@ -24,15 +24,20 @@ class Changes:
     rows: np.ndarray
     vectors: np.ndarray
 
+    @classmethod
+    def none(cls, dim: int) -> "Changes":
+        """Of vectors of d = *dim*, not one."""
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, dim), np.float32))
 
-def changes(old: lance.LanceDataset, new: lance.LanceDataset, dim: int) -> Changes:
+
+def changes(old: lance.LanceDataset | None, new: lance.LanceDataset, dim: int) -> Changes:
     """What was deleted and written after *old*, up to *new*; costs what was written, not what is there.
 
     Rows are written into fragments of their own, so what *old* has not got holds them. Compaction moves old rows into
     new fragments too: those keep the version of their last change, which tells them apart.
 
     Args:
-        old: the dataset at the older version.
+        old: the dataset at the older version; None where it was not there yet.
         new: the same dataset at the newer one.
         dim: d.
     """
@@ -41,22 +46,24 @@ def changes(old: lance.LanceDataset, new: lance.LanceDataset, dim: int) -> Chang
     if scanner is not None:
         table = scanner.to_table()
         rows, vectors = _int64(table["_rowid"]), vectors_of(table[_VECTOR], dim)
-    return Changes(gone(old, new), rows, vectors)
+    return Changes(np.zeros(0, np.int64) if old is None else gone(old, new), rows, vectors)
 
 
-def written(old: lance.LanceDataset, new: lance.LanceDataset) -> int:
+def written(old: lance.LanceDataset | None, new: lance.LanceDataset) -> int:
     """How many rows `changes` would find written; reads none."""
     scanner = scan_written(old, new, [])
     return 0 if scanner is None else scanner.count_rows()
 
 
-def scan_written(old: lance.LanceDataset, new: lance.LanceDataset, columns: list[str]) -> lance.LanceScanner | None:
+def scan_written(
+    old: lance.LanceDataset | None, new: lance.LanceDataset, columns: list[str]
+) -> lance.LanceScanner | None:
     """The rows that were written after *old*, up to *new*, with their row ids; None where there are none."""
-    known = {fragment.fragment_id for fragment in old.get_fragments()}
+    known = set[int]() if old is None else {fragment.fragment_id for fragment in old.get_fragments()}
     fresh = [fragment for fragment in new.get_fragments() if fragment.fragment_id not in known]
     if not fresh:
         return None
-    since = f"_row_last_updated_at_version > {old.version}"
+    since = f"_row_last_updated_at_version > {0 if old is None else old.version}"
     return new.scanner(columns=columns, filter=since, fragments=fresh, with_row_id=True)
 
 

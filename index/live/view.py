@@ -26,11 +26,13 @@ class View:
         collection: pinned at the version that is seen.
         images: vectors of the items.
         texts: vectors of the captions. Some may not count: their item does not list them, or not any more.
+        moments: vectors of the moments of videos. Some may not count, as of the captions.
     """
 
     collection: Collection
     images: LivePart
     texts: LivePart
+    moments: LivePart
     max_tail: int = MAX_TAIL
 
     @classmethod
@@ -43,7 +45,8 @@ class View:
             max_tail: most vectors of a kind that were written since.
         """
         dim = collection.info.dim
-        return cls(collection, LivePart.of(snapshot.images, dim), LivePart.of(snapshot.texts, dim), max_tail)
+        parts = (LivePart.of(part, dim) for part in (snapshot.images, snapshot.texts, snapshot.moments))
+        return cls(collection, *parts, max_tail=max_tail)
 
     def advanced(self, to: Collection) -> "View":
         """The view at the later version *to*; itself when nothing was written. Only the newest view may be advanced.
@@ -52,14 +55,18 @@ class View:
             TailFull: more was written than is searched without an index; this view stays good.
         """
         old = self.collection
-        if (to.version, to.captions_version) == (old.version, old.captions_version):
+        if [each.version for each in to.datasets] == [each.version for each in old.datasets]:
             return self
-        # both, before one of the tails grows
+        # all, before one of the tails grows
         images = self._changes(self.images, old.items, to.items)
         texts = self._changes(self.texts, old.captions, to.captions)
-        return View(to, self.images.after(images), self.texts.after(texts), self.max_tail)
+        moments = self._changes(self.moments, old.moments.dataset, to.moments.dataset)
+        parts = self.images.after(images), self.texts.after(texts), self.moments.after(moments)
+        return View(to, *parts, max_tail=self.max_tail)
 
-    def _changes(self, part: LivePart, old: lance.LanceDataset, new: lance.LanceDataset) -> Changes:
+    def _changes(self, part: LivePart, old: lance.LanceDataset | None, new: lance.LanceDataset | None) -> Changes:
+        if new is None:
+            return Changes.none(self.collection.info.dim)
         # counted before a vector is read
         entries = part.tail.entries + written(old, new)
         if entries > self.max_tail:
