@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-HELPERS = ("__main__", "arms", "table", "fixtures")
+HELPERS = ("__main__", "arms", "embeddings", "fixtures", "table")
 # trainings, or what needs a trained bundle named
 LONG = ("image_towers", "photographs", "proofread", "vilem_scenes")
 

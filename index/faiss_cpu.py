@@ -1,52 +1,80 @@
-"""`VectorIndex` on FAISS, on the CPU: exact below 20,000 rows, an HNSW graph above."""
+"""`VectorIndex` on FAISS, on the CPU: of any kind of `index.kinds.spec`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import faiss
 import numpy as np
 
 from index.errors import SnapshotInvalid
-from index.vectors import Parameters
+from index.kinds.effort import Effort, effort_of, refined, with_candidates
+from index.kinds.rows import Rows, write_halves
+from index.kinds.spec import EXACT_BELOW_ROWS, HNSW_LINKS, Spec, factory_of
+from index.vectors import Knob, Parameters
 
-# Two cores compare 20,000 x 512 floats in about 2 ms: below that a graph saves nothing and costs recall.
-EXACT_BELOW_ROWS = 20_000
-HNSW_LINKS = 32
-HNSW_BUILD_WIDTH = 80
-# A walk compares with about so many vectors for each candidate it keeps: below that share a scan is cheaper.
-ROWS_A_STEP = 20
+__all__ = ["EXACT_BELOW_ROWS", "HNSW_LINKS", "FaissIndex", "use_threads"]
 
 
 class FaissIndex:
-    """A FAISS index of inner products."""
+    """A FAISS index of inner products.
 
-    def __init__(self, index: faiss.Index) -> None:
+    What it walks or scans is *index*; *rows* are the vectors that an exact search compares with. Where these are not
+    the index's own, they settle the order of the candidates that the index finds.
+    """
+
+    def __init__(self, index: faiss.Index, rows: Rows | None = None) -> None:
         self._index = index
+        self._rows = rows or Rows(_own_rows(index))
+        self._refined = None if rows is None else faiss.IndexRefine(index, rows.index)
+        self._effort: Effort = effort_of(index)
 
     @classmethod
-    def build(cls, batches: Iterable[np.ndarray], rows: int, dim: int) -> "FaissIndex":
-        """Build from batches (n, d) float32 whose rows add up to *rows*; the batches are not kept."""
-        if rows < EXACT_BELOW_ROWS:
-            index = faiss.IndexFlatIP(dim)
-        else:
-            # half precision: the collection's vectors are no finer, and half the memory is read in each step of a walk
-            half = faiss.ScalarQuantizer.QT_fp16
-            index = faiss.IndexHNSWSQ(dim, half, HNSW_LINKS, faiss.METRIC_INNER_PRODUCT)  # pyright: ignore[reportArgumentType] - the stubs miss this overload
-            index.hnsw.efConstruction = HNSW_BUILD_WIDTH
-        for batch in batches:
-            index.add(np.ascontiguousarray(batch, np.float32))
-        return cls(index)
+    def build(
+        cls,
+        batches: Iterable[np.ndarray],
+        rows: int,
+        dim: int,
+        spec: Spec | None = None,
+        *,
+        training: np.ndarray | None = None,
+        vectors: Path | None = None,
+    ) -> "FaissIndex":
+        """Build from batches (n, d) float32, about *rows* of them in all; the batches are not kept.
 
-    @classmethod
-    def load(cls, path: Path) -> "FaissIndex":
-        """Map a saved index into memory: opening costs nothing, pages come in with the first searches.
+        Args:
+            batches: in the order of positions.
+            rows: how many there are; it decides only which kind is built where *spec* leaves it open.
+            dim: d.
+            spec: what to build; by the rows if it is left out.
+            training: (n, d) a sample to learn from, spread over all; the first batch if it is left out.
+            vectors: file for the half-precision vectors, for a kind that compares candidates again.
 
         Raises:
-            SnapshotInvalid: *path* is not an index that this FAISS reads.
+            ValueError: that kind needs *vectors*.
+        """
+        spec = spec or Spec("flat" if rows < EXACT_BELOW_ROWS else "hnsw-fp16")
+        index = spec.make(dim)
+        if spec.refines:
+            if vectors is None:
+                raise ValueError(f"an index of kind {spec.kind} needs a file for the vectors that it compares again")
+            batches = write_halves(batches, vectors)
+        _fill(index, batches, training)
+        return cls(index, Rows.mapped(vectors, index.ntotal, dim) if spec.refines and vectors is not None else None)
+
+    @classmethod
+    def load(cls, path: Path, vectors: Path | None = None) -> "FaissIndex":
+        """Map a saved index into memory: opening costs nothing, pages come in with the first searches.
+
+        Lists are read instead, because FAISS maps none; they are the small kind. *vectors* are always mapped.
+
+        Raises:
+            SnapshotInvalid: *path* is not an index that this FAISS reads, or *vectors* are not its vectors.
         """
         try:
-            return cls(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC))
-        except RuntimeError as error:
+            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+            return cls(index, None if vectors is None else Rows.mapped(vectors, index.ntotal, index.d))
+        except (RuntimeError, ValueError) as error:
             # FAISS has one exception for all faults; its message begins with a C++ signature
             detail = str(error).splitlines()[-1]
             raise SnapshotInvalid(
@@ -66,47 +94,53 @@ class FaissIndex:
     @property
     def factory(self) -> str:
         """The FAISS factory string."""
-        if not self._is_graph:
-            return "Flat"
-        return f"HNSW{HNSW_LINKS},{'SQfp16' if isinstance(self._index, faiss.IndexHNSWSQ) else 'Flat'}"
+        return factory_of(self._index) + (",Refine(SQfp16)" if self._refined is not None else "")
+
+    @property
+    def knobs(self) -> tuple[Knob, ...]:
+        """What `search` may be given as parameters, the one that decides where it looks first."""
+        return self._effort.knobs if self._refined is None else with_candidates(self._effort.knobs)
 
     def search(
         self, queries: np.ndarray, k: int, parameters: Parameters, *, allowed: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Find the k best of each query; see `VectorIndex.search`. `efSearch` counts for a graph alone."""
-        if not self._is_graph:
+        """Find the k best of each query; see `VectorIndex.search`. Parameters that its kind does not have are ignored."""
+        chosen = self._effort.chosen(k, parameters, allowed)
+        if chosen is None:
             return self.exact(queries, k, allowed=allowed)
-        # a graph walk keeps efSearch candidates: fewer than k could not fill the answer
-        width = max(parameters.get("efSearch", self._index.hnsw.efSearch), k)  # pyright: ignore[reportAttributeAccessIssue] - of IndexHNSW
-        if allowed is not None:
-            count = int(np.count_nonzero(allowed))
-            # the walk meets forbidden vectors too, and finds among so many more as few as it would find of all
-            width = -(-width * len(allowed) // max(count, 1))
-            if count <= width * ROWS_A_STEP:
-                return self.exact(queries, k, allowed=allowed)
-        selector = None if allowed is None else _selector(allowed)
-        chosen = faiss.SearchParametersHNSW(efSearch=width, sel=selector)  # pyright: ignore[reportAttributeAccessIssue] - made by SWIG
-        return self._index.search(np.ascontiguousarray(queries, np.float32), k, params=chosen)
+        queries = np.ascontiguousarray(queries, np.float32)
+        if self._refined is None:
+            return self._index.search(queries, k, params=chosen)
+        return self._refined.search(queries, k, params=refined(chosen, k, parameters))
 
     def exact(self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Find the k best by comparing with every vector that is allowed."""
-        stored = faiss.downcast_index(self._index.storage) if self._is_graph else self._index  # pyright: ignore[reportAttributeAccessIssue] - of IndexHNSW
-        chosen = None if allowed is None else faiss.SearchParameters(sel=_selector(allowed))  # pyright: ignore[reportCallIssue] - made by SWIG
-        return stored.search(np.ascontiguousarray(queries, np.float32), k, params=chosen)
+        return self._rows.search(queries, k, allowed=allowed)
 
     def save(self, path: Path) -> None:
-        """Write it as one file."""
+        """Write it as one file; vectors in a file of their own are there already."""
         faiss.write_index(self._index, str(path))
-
-    @property
-    def _is_graph(self) -> bool:
-        return isinstance(self._index, faiss.IndexHNSW)
-
-
-def _selector(allowed: np.ndarray) -> faiss.IDSelectorBitmap:
-    return faiss.IDSelectorBitmap(np.packbits(np.asarray(allowed, np.bool_), bitorder="little"))  # pyright: ignore[reportArgumentType, reportCallIssue] - made by SWIG
 
 
 def use_threads(count: int) -> None:
     """Let searches that *this* thread makes use so many threads: OpenMP counts the machine's cores, not our share."""
     faiss.omp_set_num_threads(count)
+
+
+def _own_rows(index: faiss.Index) -> faiss.Index:
+    return faiss.downcast_index(index.storage) if isinstance(index, faiss.IndexHNSW) else index  # pyright: ignore[reportAttributeAccessIssue] - of IndexHNSW
+
+
+def _fill(index: faiss.Index, batches: Iterable[np.ndarray], training: np.ndarray | None) -> None:
+    batches = (np.ascontiguousarray(batch, np.float32) for batch in batches)
+    if not index.is_trained:
+        first, batches = _peeked(batches)
+        learnt = first if training is None else training
+        index.train(np.ascontiguousarray(learnt, np.float32))
+    for batch in batches:
+        index.add(batch)
+
+
+def _peeked(batches: Iterator[np.ndarray]) -> tuple[np.ndarray, Iterator[np.ndarray]]:
+    first = next(batches)
+    return first, chain([first], batches)

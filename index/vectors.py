@@ -4,12 +4,28 @@ Notation: N stored vectors, n queries, d dimensions. A position is a vector's pl
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 Parameters = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A parameter of a search: the greater it is, the more is looked at, found and spent.
+
+    Attributes:
+        name: as `VectorIndex.search` takes it.
+        least: value that makes sense.
+        most: value beyond which nothing is gained.
+    """
+
+    name: str
+    least: int
+    most: int
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

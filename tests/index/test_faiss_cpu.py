@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from index import faiss_cpu
 from index.errors import SnapshotInvalid
 from index.faiss_cpu import EXACT_BELOW_ROWS, HNSW_LINKS, FaissIndex, use_threads
+from index.kinds.spec import Spec
 from index.recall import recall_at_k
+from tests.index.kinds.test_spec import SPECS
 from tests.index.published import unit_vectors
 
 
@@ -161,6 +163,57 @@ def test_a_graph_costs_half_the_memory(graph: FaissIndex, tmp_path: Path) -> Non
     links = 4 * 2 * HNSW_LINKS
     assert "HNSW32,SQfp16" == graph.factory
     assert (tmp_path / "graph").stat().st_size < graph.rows * (2 * graph.dim + 1.2 * links)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.kind}-{spec.bits}")
+def test_every_kind_finds_its_own_and_comes_back(spec: Spec, tmp_path: Path) -> None:
+    """Built, saved and mapped: rows find themselves with a score of 1, and both answer alike."""
+    vectors = unit_vectors(2_000, dim=16)
+    file = tmp_path / "v"
+    built = FaissIndex.build(np.array_split(vectors, 3), 2_000, 16, spec, training=vectors, vectors=file)
+    built.save(tmp_path / "i")
+    generous = {knob.name: knob.most for knob in built.knobs}
+
+    loaded = FaissIndex.load(tmp_path / "i", file if spec.refines else None)
+
+    scores, positions = loaded.search(vectors[:100], 1, generous)
+    assert (2_000, 16, built.factory) == (loaded.rows, loaded.dim, loaded.factory)
+    assert np.array_equal(np.arange(100), positions[:, 0])
+    assert np.allclose(1, scores, atol=2e-3)
+    assert np.array_equal(built.search(vectors, 5, {})[1], loaded.search(vectors, 5, {})[1])
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.kind}-{spec.bits}")
+def test_every_kind_keeps_to_what_is_allowed(spec: Spec, tmp_path: Path) -> None:
+    """Of any kind: nothing forbidden is found, and with everything allowed the answer is the unfiltered one."""
+    vectors, queries = unit_vectors(2_000, dim=16), unit_vectors(30, dim=16, seed=1)
+    index = FaissIndex.build([vectors], 2_000, 16, spec, vectors=tmp_path / "v")
+    free = index.search(queries, 10, {})
+
+    for share in (0.0, 0.01, 0.3, 0.8):
+        allowed = np.random.default_rng(2).random(2_000) < share
+        for _, positions in (index.search(queries, 10, {}, allowed=allowed), index.exact(queries, 10, allowed=allowed)):
+            assert allowed[positions[positions >= 0]].all()
+            assert ((positions >= 0).sum(axis=1) == min(10, allowed.sum())).all()
+    whole = index.search(queries, 10, {}, allowed=np.ones(2_000, np.bool_))
+    assert np.array_equal(free[1], whole[1])
+    assert np.array_equal(free[0], whole[0])
+
+
+def test_candidates_without_a_file_are_refused() -> None:
+    """A kind that compares candidates again says what it lacks."""
+    with pytest.raises(ValueError, match="needs a file"):
+        FaissIndex.build([unit_vectors(10)], 10, 8, Spec("ivf-pq", lists=2))
+
+
+def test_another_index_s_vectors_are_refused(tmp_path: Path) -> None:
+    """An index opens with its own vectors' file only."""
+    index = FaissIndex.build([unit_vectors(500)], 500, 8, Spec("ivf-rabitq", lists=2), vectors=tmp_path / "v")
+    index.save(tmp_path / "i.faiss")
+    (tmp_path / "v").write_bytes(b"x" * 10)
+
+    with pytest.raises(SnapshotInvalid, match="500 x 8 vectors"):
+        FaissIndex.load(tmp_path / "i.faiss", tmp_path / "v")
 
 
 def test_graphs_of_full_precision_still_open(tmp_path: Path) -> None:

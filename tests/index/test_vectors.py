@@ -27,3 +27,13 @@ def test_unit_vectors_are_unit() -> None:
     assert np.allclose([1, 0, 1, 1], np.linalg.norm(found, axis=1), atol=1e-6)
     assert np.allclose(found[0], unit(vectors[0]))
     assert np.float32 == unit(vectors.astype(np.float64)).dtype
+
+
+def test_a_knob_is_what_a_search_takes() -> None:
+    """Every knob's name, at its least and at its most, is a parameter that a search accepts."""
+    index = FaissIndex.build([np.eye(8, dtype=np.float32)], 20_000, 8)
+
+    assert ("efSearch",) == tuple(knob.name for knob in index.knobs)
+    for knob in index.knobs:
+        for value in (knob.least, knob.most):
+            assert 0 == index.search(np.eye(8, dtype=np.float32)[:1], 1, {knob.name: value})[1][0, 0]

@@ -1,0 +1,117 @@
+"""Which lists a filtered search looks at."""
+
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+
+from index.faiss_cpu import FaissIndex
+from index.kinds import lists as lists_module
+from index.kinds.effort import Scan
+from index.kinds.lists import Lists
+from index.kinds.spec import Spec
+from index.recall import recall_at_k
+from tests.index.published import unit_vectors
+
+ROWS, DIM, LISTS = 24_000, 16, 96
+
+
+@pytest.fixture(scope="module")
+def vectors() -> np.ndarray:
+    """Forty subjects, and rows around each."""
+    rng = np.random.default_rng(0)
+    subjects = rng.normal(size=(40, DIM))
+    near = subjects[rng.integers(40, size=ROWS)] + 0.7 * rng.normal(size=(ROWS, DIM))
+    return (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def built(vectors: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> FaissIndex:
+    """Lists over them."""
+    spec = Spec("ivf-rabitq", lists=LISTS, bits=2)
+    return FaissIndex.build(
+        np.array_split(vectors, 5), ROWS, DIM, spec, training=vectors[::5], vectors=tmp_path_factory.mktemp("v") / "v"
+    )
+
+
+def inner(built: FaissIndex) -> faiss.IndexIVF:
+    """FAISS's own index."""
+    return built._index
+
+
+def test_every_row_lies_in_its_list(built: FaissIndex) -> None:
+    """The list of a row is the one FAISS finds it in, and all rows are in one."""
+    lists, index = Lists(inner(built)), inner(built)
+    for number in range(0, LISTS, 7):
+        size = index.invlists.list_size(number)
+        ids = faiss.rev_swig_ptr(index.invlists.get_ids(number), size) if size else np.zeros(0, np.int64)
+        assert sorted(ids.tolist()) == np.flatnonzero(lists.of_rows == number).tolist()
+    assert ROWS == lists.sizes.sum()
+
+
+def masks(vectors: np.ndarray, share: float) -> dict[str, np.ndarray]:
+    """Rows at random, rows around a point, and rows far from it."""
+    rng = np.random.default_rng(7)
+    near = vectors @ vectors[11]
+    return {
+        "random": rng.random(len(vectors)) < share,
+        "near": near >= np.quantile(near, 1 - share),
+        "far": near <= np.quantile(near, share),
+    }
+
+
+@pytest.mark.parametrize("kind", ["random", "near", "far"])
+@pytest.mark.parametrize("share", [0.5, 0.2, 0.1, 0.05])
+def test_filtered_lists_find_nearly_all_that_is_allowed(
+    kind: str, share: float, built: FaissIndex, vectors: np.ndarray
+) -> None:
+    """Whatever is allowed, and wherever it lies, nothing else is found, and nearly as much of it as without a filter."""
+    queries, parameters = unit_vectors(200, DIM, seed=3) + 2 * vectors[:200], {"nprobe": 10, "candidates": 100}
+    free = recall_at_k(built.search(queries, 10, parameters)[1], built.exact(queries, 10)[1])
+    allowed = masks(vectors, share)[kind]
+
+    _, found = built.search(queries, 10, parameters, allowed=allowed)
+
+    assert allowed[found[found >= 0]].all()
+    assert recall_at_k(found, built.exact(queries, 10, allowed=allowed)[1]) >= min(free, 0.97) - 0.02
+
+
+def test_a_crowded_filter_needs_few_lists(built: FaissIndex, vectors: np.ndarray) -> None:
+    """Of rows that lie together only the lists that have some are scanned."""
+    lists = Lists(inner(built))
+    allowed = masks(vectors, 0.02)["near"]
+    occupied = len(set(lists.of_rows[allowed].tolist()))
+
+    chosen = lists.parameters_among(LISTS, allowed, int(allowed.sum()))
+
+    assert occupied == chosen.nprobe < LISTS
+
+
+def test_a_sample_of_a_large_filter_is_enough(
+    built: FaissIndex, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scattered filter that is only sampled leaves no list out: what was drawn once says how much was not drawn."""
+    monkeypatch.setattr(lists_module, "_SAMPLE", 200)
+    allowed = masks(vectors, 0.3)["random"]
+
+    chosen = Lists(inner(built)).parameters_among(10, allowed, int(allowed.sum()))
+
+    assert chosen.quantizer_params is None
+    assert 10 < chosen.nprobe < LISTS
+
+
+def test_few_are_compared_exactly(built: FaissIndex) -> None:
+    """Where fewer are allowed than lists would be scanned for, every one of them is compared."""
+    scan = Scan(Lists(inner(built)))
+    allowed = np.arange(ROWS) < 100
+
+    assert scan.chosen(10, {"nprobe": 8, "candidates": 64}, allowed) is None
+    assert scan.chosen(10, {"nprobe": 8, "candidates": 64}, ~allowed) is not None
+
+
+def test_lists_are_read_with_or_without_a_file(built: FaissIndex, tmp_path: Path) -> None:
+    """A saved index has the same lists."""
+    built.save(tmp_path / "i")
+
+    assert np.array_equal(Lists(faiss.read_index(str(tmp_path / "i"))).of_rows, Lists(inner(built)).of_rows)
