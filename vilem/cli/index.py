@@ -8,6 +8,7 @@ import typer
 
 from vilem.cli.home import Home, home_of
 from vilem.cli.index_duplicates import duplicates
+from vilem.cli.index_fields import InferFields, fields, settle
 from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def build(
         ),
     ] = None,
     recall: Recall = 0.95,
+    infer_fields: InferFields = True,
 ) -> None:
     """Embed a source into a collection and publish it. Run it again to resume or to add what is new.
 
@@ -87,6 +89,8 @@ def build(
         raise SourceError(f"there are no pictures in {source}: is it the right place?")
     if not collection.latest().count():
         raise SourceError(f"none of {job.summary.seen:,} items could be indexed: `vilem index rejects {name}` says why")
+    if infer_fields:
+        settle(collection, name)
     manifest = publish(collection.latest(), target_recall=recall)
     _print_summary(name, job.summary, manifest)
     if job.summary.rejected:
@@ -215,6 +219,7 @@ def verify(name: Name, home: Home = None) -> None:
 
 
 app.command()(duplicates)
+app.command()(fields)
 
 
 def _listed(root: Path, name: str) -> tuple[str, ...]:
