@@ -15,7 +15,8 @@ one is served.
 
 import shutil
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,6 +95,7 @@ class Collection:
         self.home = path if home is None else home
         self.info = info
         self._alone = alone
+        self._writes = False
         self._items = items
         self._captions = captions
         # After the items: moments are written before them. Those of a video that is replaced just now may be gone already.
@@ -267,7 +269,7 @@ class Collection:
 
     def keep_patches(self) -> None:
         """Give its items a column for patches, if they have none; for the writer, who holds the lease."""
-        with self._turn():
+        with self.turn():
             self._items = with_patches(self._items)
 
     def patches(self, ids: Iterable[str]) -> dict[str, bytes]:
@@ -320,18 +322,24 @@ class Collection:
         table = lance.dataset(self.path / REJECTS).to_table()
         return sorted((Reject(**row) for row in table.to_pylist()), key=lambda reject: (reject.id, reject.uri))
 
-    def add(self, entries: Sequence[Entry]) -> None:
+    def add(self, entries: Sequence[Entry], known: AbstractSet[str] | None = None) -> None:
         """Write items, in one commit: new ids are appended, known ids are replaced, each with its captions.
 
         After a kill at any moment each item is there as it was before or as it should be. Ids must differ.
+
+        Args:
+            entries: what to write.
+            known: those of their ids that are there, if that was found out in this very turn.
         """
         if not entries:
             return
         ids = [entry.record.id for entry in entries]
         if len(set(ids)) != len(ids):
             raise ValueError("two of the items to write have one id: write the later one in another call")
-        with self._turn():
-            stored = stored_captions(self._captions, ids)
+        with self.turn():
+            known = self.known(ids).keys() if known is None else known
+            # also of new items: a kill may have left some
+            stored = stored_captions(self._captions, ids) if self._captions.count_rows() else {}
             captions = captions_table(entries, stored, self.info.dim)
             if captions.num_rows:
                 self._captions = lance.write_dataset(captions, self._captions, mode="append")
@@ -339,7 +347,7 @@ class Collection:
             if any(entry.record.video is not None for entry in entries):
                 self._items = with_videos(self._items)
             # the commit point: from here on the items and their captions are there
-            self._write_items(items_like(self._items.schema, entries, self.info.dim), ids)
+            self._write_items(items_like(self._items.schema, entries, self.info.dim), known)
             stale = stored.keys() - {row for entry in entries for row in caption_rows(entry.record)}
             if stale:
                 self._captions.delete(row_filter([stored[row] for row in stale]))
@@ -347,27 +355,28 @@ class Collection:
 
     def delete(self, ids: Iterable[str]) -> list[str]:
         """Remove the items of those ids, in one commit, and then their captions; the ids that were there."""
-        with self._turn():
+        with self.turn():
             table = rows_of_ids(self._items, "id", ids, ["id"])
             if table.num_rows:
                 # the commit point: captions of no item count no more
                 self._items.delete(row_filter(table["_rowid"].to_pylist()))
             # what a kill left of an earlier removal goes too
-            captions = rows_of_ids(self._captions, "item_id", ids, ["item_id"])["_rowid"].to_pylist()
-            if captions:
-                self._captions.delete(row_filter(captions))
+            if self._captions.count_rows():
+                captions = rows_of_ids(self._captions, "item_id", ids, ["item_id"])["_rowid"].to_pylist()
+                if captions:
+                    self._captions.delete(row_filter(captions))
             self._moments = self._moments.without_items(ids)
         return table["id"].to_pylist()
 
     def note_rejects(self, rejects: Sequence[Reject], cleared: Sequence[str]) -> None:
         """Take the ids *cleared* out of the rejects table, then put *rejects* in; one row for an id and URI."""
-        with self._turn():
+        with self.turn():
             self._forget_rejects("id", cleared)
             self._put_rejects(rejects)
 
     def forget_rejects_at(self, uris: Sequence[str]) -> None:
         """Take the rejects with those URIs out: what bears them has no id that could come again and succeed."""
-        with self._turn():
+        with self.turn():
             self._forget_rejects("uri", uris)
 
     def _put_rejects(self, rejects: Sequence[Reject]) -> None:
@@ -383,7 +392,7 @@ class Collection:
 
     def index_ids(self) -> None:
         """Bring the B-trees over ids up to date, so that look-ups stay quick; a small collection needs none."""
-        with self._turn():
+        with self.turn():
             for dataset, column in ((self._items, "id"), (self._captions, "item_id")):
                 # those over fields take longer, and are brought up to date less often: `index.fields.indexes`
                 if names := [index.name for index in dataset.describe_indices() if index.field_names == [column]]:
@@ -393,21 +402,24 @@ class Collection:
             self._moments.index_ids(_INDEX_FROM_ROWS)
 
     @contextmanager
-    def _turn(self) -> Generator[None]:
-        """The right to write, at the latest version.
+    def turn(self) -> Generator[None]:
+        """The right to write, at the latest version; several writes in one turn see nothing of others in between.
 
         Raises:
             GenerationChanged: another generation is served by now; nothing may be written to this one.
             LeaseHeld: another writer does not come to its end.
         """
-        if self._alone:
-            self.refresh()
+        if self._writes:
             yield
             return
-        with turn(self.home):
+        with nullcontext() if self._alone else turn(self.home):
             self.expect_served()
             self.refresh()
-            yield
+            self._writes = True
+            try:
+                yield
+            finally:
+                self._writes = False
 
     def _like(
         self, items: lance.LanceDataset, captions: lance.LanceDataset, moments_version: int | None = None
@@ -424,8 +436,8 @@ class Collection:
             if gone:
                 dataset.delete(row_filter(gone))
 
-    def _write_items(self, table: pa.Table, ids: list[str]) -> None:
-        if self.known(ids):
+    def _write_items(self, table: pa.Table, known: AbstractSet[str]) -> None:
+        if known:
             merge = self._items.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
             merge.execute(table)
         else:

@@ -14,10 +14,12 @@ CollectionError
 │   └── UriUnreadable        one item's bytes cannot be fetched
 │       └── UriMissing       because there is no such file
 ├── VideoSupportMissing      a video, and nothing is installed that reads it; the job puts it into the rejects table
-├── DuplicatesInvalid        groups of duplicates that were kept are damaged, or of a newer ViLEM
 ├── FieldInvalid             a declaration of a typed field that cannot be, or a use that its type does not allow
 ├── FieldUnknown             no such typed field
 ├── FilterInvalid            a filter that breaks the grammar, or asks a field for what it has not
+├── DuplicatesInvalid        groups of duplicates that were kept are damaged, or of a newer ViLEM
+├── NothingToMeasure         a threshold to measure, and no picture that could be read
+├── PlanImpossible           no index of a collection fits the memory that it is given
 ├── PatchesMissing           hits to re-rank, of which nothing is stored that a proofreader could read
 ├── LeaseHeld                another job writes this collection
 ├── GenerationChanged        another model has taken the place of the one that was written for
@@ -29,6 +31,11 @@ CollectionError
 ├── FusionInvalid            rankings that cannot be fused with those weights
 ├── TailFull                 more was written since the snapshot than is searched without an index
 ├── StorageFull              no space left; what was committed before is safe
+├── EngineError              a cluster that is to embed does not do so
+│   ├── RayMissing           Ray is not installed
+│   ├── ClusterUnreachable   nothing answers at the address
+│   ├── ClusterTooSmall      it has no room for so many workers
+│   └── WorkersLost          it cannot bring the job to its end
 ├── MilvusError              Milvus did not do what it was asked for
 │   ├── MilvusNotInstalled   the client, or milvus-lite, is not there
 │   ├── MilvusUnreachable    nothing answers at the address, or not in time
@@ -103,10 +110,6 @@ class VideoSupportMissing(CollectionError):
     """What reads videos is not installed."""
 
 
-class DuplicatesInvalid(CollectionError):
-    """The file with a collection's groups of duplicates does not say what it must say."""
-
-
 class FieldInvalid(CollectionError):
     """A typed field cannot be declared or used so."""
 
@@ -125,6 +128,18 @@ class FilterInvalid(CollectionError):
     def __init__(self, path: str, detail: str) -> None:
         super().__init__(f"{path}: {detail}")
         self.path = path
+
+
+class DuplicatesInvalid(CollectionError):
+    """The file with a collection's groups of duplicates does not say what it must say."""
+
+
+class NothingToMeasure(CollectionError):
+    """None of a collection's pictures can be read."""
+
+
+class PlanImpossible(CollectionError):
+    """No index fits what may be spent on it."""
 
 
 class PatchesMissing(CollectionError):
@@ -189,6 +204,26 @@ class MilvusDenied(MilvusError):
 
 class MilvusMismatch(MilvusError):
     """What Milvus holds is not what was pushed to it."""
+
+
+class EngineError(CollectionError):
+    """A cluster that is to embed does not do so."""
+
+
+class RayMissing(EngineError):
+    """Ray is not installed."""
+
+
+class ClusterUnreachable(EngineError):
+    """No cluster answers at the address."""
+
+
+class ClusterTooSmall(EngineError):
+    """A cluster has no room for the workers that are wanted."""
+
+
+class WorkersLost(EngineError):
+    """A cluster cannot bring a job to its end."""
 
 
 class SnapshotError(CollectionError):

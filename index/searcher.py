@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 
 from index.collection import Collection
-from index.datasets import row_ids, rows_at
+from index.datasets import row_ids, rows_at, rows_of_ids
 from index.duplicates.groups import Groups, load_groups
 from index.errors import SnapshotInvalid, TailFull, UriMissing
 from index.filters.facets import Facet, facet_counts
@@ -22,22 +22,23 @@ from index.moment_search import moments_found
 from index.moments import BestMoment
 from index.patches import has_patches, patches_at
 from index.publish import current
-from index.question import Filtered, Question, ranked
+from index.question import Filtered, Question, Target, ranked
 from index.ranking import Ranking
 from index.rows import CaptionRow
 from index.schema import Record
 from index.snapshot import Snapshot, SnapshotManifest
 from index.sources import read_uri
+from index.stored import StoredFiles
 from index.text_model import TextModel, text_model
 from index.uploads import located
 from index.vectors import unit
 from models.decode import DecodeLimits
 
-Target = Literal["images", "texts", "moments"]
-
 # Of the first pages, and of everything deeper that the service allows.
 _DEPTHS = (128, 2048)
 _MAX_BYTES = DecodeLimits().max_bytes
+# what is known of files outlives the searchers, of which every write makes a new one
+_FILES = StoredFiles()
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,15 @@ class Searcher:
         best = iter(self._view.collection.moments.best(asked))
         return [[replace(hit, moment=next(best)) for hit in found] for found in hits]
 
+    def video_file(self, record: Record) -> BinaryIO:
+        """The video's file, as it was when it was indexed, opened for reading with seek; the caller closes it.
+
+        Raises:
+            UriMissing: it is not there any more, or something else is.
+            UriUnreadable: it cannot be read.
+        """
+        return _FILES.open(located(self.folder, record.uri), record.sha256)
+
     def still(self, record: Record, seconds: float | None) -> bytes | None:
         """A small JPEG of a video's moment nearest to *seconds*, or of its middle; None for a picture."""
         return self._view.collection.moments.still(record, seconds)
@@ -241,11 +251,16 @@ class Searcher:
         Raises:
             DuplicatesInvalid: what was found is damaged.
         """
-        return load_groups(self._view.collection.path, contents=False)
+        found = load_groups(self._view.collection.path, contents=False)
+        if found is None:
+            return None
+        # a picture that was replaced since is another
+        since = f"_row_last_updated_at_version > {found.info.items_version}"
+        return found.without(row_ids(self._view.collection.items.to_table(columns=[], filter=since, with_row_id=True)))
 
     def ranked(self, question: Question, depth: int) -> Ranking:
-        """The best of a question; see `index.question.ranked`."""
-        return ranked(self._view, question, depth)
+        """The best of a question, as many as *depth* and maybe more; see `index.question.ranked`."""
+        return ranked(self._view, question, _depth_of(depth))
 
     def hits(self, ranking: Ranking, target: Literal["images", "texts"]) -> list[Hit]:
         """The hits of a ranking, with their records; what is not there any more is left out."""
@@ -253,6 +268,11 @@ class Searcher:
         found = self._items(rows) if target == "images" else self._captions(rows)
         scores = zip(rows, ranking.scores.tolist(), strict=True)
         return [Hit(found[row][0].id, score, *found[row]) for row, score in scores if row in found]
+
+    def row_of(self, item_id: str) -> int:
+        """Row id of an item; -1 where it is not there."""
+        found = row_ids(rows_of_ids(self._view.collection.items, "id", [item_id], ["id"]))
+        return int(found[0]) if len(found) else -1
 
     def there(self, rows: np.ndarray, target: Literal["images", "texts"]) -> np.ndarray:
         """(n,) bool: which of those row ids are there."""
@@ -316,6 +336,10 @@ def _lists(record: Record, caption: CaptionRow) -> bool:
     return record.captions[caption.position : caption.position + 1] == (caption.text,)
 
 
+def _depth_of(k: int) -> int:
+    return next((depth for depth in _DEPTHS if k <= depth), k)
+
+
 def _rows(
     part: LivePart, queries: np.ndarray, ks: Sequence[int], skips: Sequence[int], among: np.ndarray | None
 ) -> list[list[tuple[int, float]]]:
@@ -325,7 +349,7 @@ def _rows(
     depths: a query's answer depends neither on the page it is for nor on the queries that are answered beside it.
     """
     found: list[list[tuple[int, float]]] = [[] for _ in ks]
-    depths = [next((depth for depth in _DEPTHS if k <= depth), k) for k in ks]
+    depths = [_depth_of(k) for k in ks]
     for depth in set(depths):
         places = [place for place, each in enumerate(depths) if each == depth]
         scores, rowids = part.search(queries[places], depth, among=among)

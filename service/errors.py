@@ -7,6 +7,7 @@ ServiceError
 ├── CannotProofread       a model without a proofreader
 ├── PictureMissing        an item's file is not where it was indexed
 ├── PictureUnreachable    an item's file cannot be read
+├── DuplicatesUnknown     duplicates are to be collapsed that were not looked for
 ├── QueryInvalid          a query that no collection or model of ours can answer; names the field
 ├── WritesOff             items cannot be written through this service
 ├── HostUnknown           a request under a name that is none of ours
@@ -44,6 +45,10 @@ class PictureMissing(ServiceError):
 
 class PictureUnreachable(ServiceError):
     """An item's file cannot be read."""
+
+
+class DuplicatesUnknown(ServiceError):
+    """Nothing is known of a collection's duplicates."""
 
 
 class QueryInvalid(ServiceError):

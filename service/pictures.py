@@ -7,6 +7,8 @@ from PIL import Image
 from models.decode import DecodeLimits, decode
 
 THUMBNAIL_TYPE = "image/jpeg"
+# longest side of a thumbnail
+MAX_SIDE = 512
 _QUALITY = 82
 
 # first bytes → media type, of what `models.decode` reads
@@ -30,6 +32,18 @@ def media_type(data: bytes) -> str:
     if data[4:12] in (b"ftypavif", b"ftypavis"):
         return "image/avif"
     return "application/octet-stream"
+
+
+def video_type(head: bytes) -> str:
+    """The media type of a video file by its first hundred bytes; `application/octet-stream` where they do not tell."""
+    if head[4:8] == b"ftyp":
+        return "video/quicktime" if head[8:12] == b"qt  " else "video/mp4"
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        return "video/webm" if b"webm" in head[:64] else "video/matroska"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "video/vnd.avi"
+    starts = ((b"OggS", "video/ogg"), (b"FLV", "video/x-flv"), (b"\x47", "video/mp2t"), (b"\0\0\1\xba", "video/mpeg"))
+    return next((kind for start, kind in starts if head.startswith(start)), "application/octet-stream")
 
 
 def thumbnail(data: bytes, side: int, limits: DecodeLimits) -> bytes:

@@ -28,6 +28,11 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (errors.ItemUnknown, 404, "item-unknown", "No such item"),
     (errors.ModelUnknown, 404, "model-unknown", "No such model"),
     (errors.CannotProofread, 409, "proofreader-missing", "The model cannot proofread"),
+    (errors.DuplicatesUnknown, 409, "duplicates-unknown", "Duplicates were not looked for"),
+    (index_errors.TextIndexMissing, 409, "text-index-missing", "The captions cannot be searched by words yet"),
+    (index_errors.FilterInvalid, 422, "filter-invalid", "The filter cannot be understood"),
+    (index_errors.FieldUnknown, 422, "field-unknown", "No such field"),
+    (index_errors.FieldInvalid, 422, "field-invalid", "The field cannot be used so"),
     (index_errors.PatchesMissing, 409, "patches-missing", "Nothing is stored to proofread"),
     (model_errors.StoredImageInvalid, 409, "patches-invalid", "What is stored to proofread is damaged"),
     (errors.PictureMissing, 404, "image-missing", "The picture is not where it was indexed"),
@@ -44,6 +49,14 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (errors.QueueFull, 429, "queue-full", "Too many requests"),
     (errors.DeadlineExceeded, 503, "deadline-exceeded", "The request waited too long"),
     (errors.NotReady, 503, "not-ready", "Not ready"),
+)
+# what a search can meet of a collection's errors; others are faults of ours
+_OF_SEARCHES = (
+    index_errors.PatchesMissing,
+    index_errors.TextIndexMissing,
+    index_errors.FilterInvalid,
+    index_errors.FieldUnknown,
+    index_errors.FieldInvalid,
 )
 RETRY_AFTER_S = 1
 # Of a field's name, which may be a client's own: an answer must not grow with what is sent.
@@ -106,12 +119,7 @@ def install(app: FastAPI, metrics: Metrics) -> None:
         title = "Internal error"
         return answer(Problem(type="/problems/internal", title=title, status=500, detail=detail))
 
-    for exception in (
-        errors.ServiceError,
-        index_errors.PatchesMissing,
-        model_errors.InputError,
-        model_errors.StoredImageInvalid,
-    ):
+    for exception in (errors.ServiceError, *_OF_SEARCHES, model_errors.InputError, model_errors.StoredImageInvalid):
         app.add_exception_handler(exception, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)

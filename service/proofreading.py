@@ -66,9 +66,17 @@ async def proofread_pictures(
 
 
 async def rerank(
-    runtime: Runtime, served: Served, text: str, vector: np.ndarray, candidates: int, timings: Timings, *, words: bool
+    runtime: Runtime,
+    served: Served,
+    text: str,
+    vector: np.ndarray,
+    candidates: int,
+    timings: Timings,
+    *,
+    words: bool,
+    among: np.ndarray | None = None,
 ) -> list[Reread]:
-    """The best *candidates* of a text by its vector, ordered by cosine and proof together.
+    """The best *candidates* of a text by its vector, of the row ids in *among* if given, ordered by cosine and proof together.
 
     Items of which nothing is stored stand behind the others, in the order of their vectors.
 
@@ -79,7 +87,7 @@ async def rerank(
     """
     _expect_able(served)
     with timings.stage("search"):
-        hits = await served.find(vector, candidates, "images", patches=True)
+        hits = await served.find(vector, candidates, "images", patches=True, among=among)
     images = patches_of_hits(hits)
     proofs = await _check(served.model, text, images, timings, runtime.settings.deadline_s, words=words)
     return served.model.proofreading().in_order(hits, proofs)
@@ -94,6 +102,7 @@ async def rerank_captions(
     timings: Timings,
     *,
     words: bool,
+    among: np.ndarray | None = None,
 ) -> list[Reread]:
     """The best *candidates* among the captions for a picture by its vector, ordered by cosine and proof together.
 
@@ -105,6 +114,7 @@ async def rerank_captions(
         candidates: how many.
         timings: where the stages are noted.
         words: whether the proofs have words.
+        among: sorted row ids of the captions that may be found; None = all.
 
     Raises:
         CannotProofread: the collection's model has no proofreader.
@@ -124,7 +134,7 @@ async def rerank_captions(
     else:
         image = await runtime.embedder.patches_of(served.model, picture, timings)
     with timings.stage("search"):
-        hits = await served.find(vector, candidates, "texts")
+        hits = await served.find(vector, candidates, "texts", among=among)
     # no longer than a query may be: what follows is far beyond what a model reads
     texts = [(hit.caption or "")[: settings.max_text_chars] for hit in hits]
     with timings.stage("proofread"):

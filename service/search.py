@@ -10,17 +10,21 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from index.moment_search import PER_VIDEO
+from index.moments import BestMoment
 from index.rerank import Reread
 from index.schema import Record
 from index.searcher import Hit
+from service.asking import Asked, Asking, facets, matching
 from service.cache import Cache
 from service.embedding import Embedded, Timings
 from service.errors import ItemUnknown, QueryInvalid
+from service.pictures import MAX_SIDE
 from service.proofreading import rerank, rerank_captions, word_views
 from service.runtime import Runtime
-from service.schemas.hits import HitProof, HitView, Item, SearchAnswer
+from service.schemas.hits import HitProof, HitView, Item, Moment, SearchAnswer, VideoView
 from service.schemas.query import Query, Reranking, SearchOptions
 from service.served import Served
 
@@ -56,14 +60,19 @@ async def search(
     timings = Timings(runtime.metrics)
     with timings.stage("total"):
         embedded = await _embed(runtime, served, query, timings)
-        item, read = query.id if isinstance(query, Query) else None, None
-        if reranking is None:
-            excluded = item if options.target == "images" else None
-            page, cached = await _page(runtime.cache, served, embedded.vector, options, excluded, timings)
-        else:
-            text = query.text if isinstance(query, Query) else None
-            asked = _Reranked(runtime, served, text, item, embedded, reranking)
+        among = await matching(runtime, served, options, timings)
+        item, text = (query.id, query.text) if isinstance(query, Query) else (None, None)
+        excluded = None if options.target == "texts" else item
+        read, following, cached = None, None, False
+        if reranking is not None:
+            asked = _Reranked(runtime, served, text, item, embedded, reranking, among)
             read, page, cached = await asked.page(options, timings)
+        elif options.is_ranked:
+            asking = Asking(runtime, served, embedded.vector, text, options, excluded, among)
+            page, following = _asked_views(name, await asking.page(timings))
+        else:
+            page, cached = await _page(runtime.cache, served, embedded.vector, options, excluded, timings, among)
+        counted = await facets(runtime, served, options, timings)
     searcher = served.searcher
     return SearchAnswer(
         hits=[_only(hit, options.include) for hit in page],
@@ -74,6 +83,8 @@ async def search(
         cached=cached,
         truncated=embedded.truncated,
         text=read,
+        next=following,
+        facets=counted,
         took_ms=timings.ms,
     )
 
@@ -99,18 +110,25 @@ def item_view(collection: str, record: Record) -> Item:
     return Item(**_fields(collection, record))
 
 
-def _fields(collection: str, record: Record) -> dict[str, Any]:
+def _address(collection: str, record: Record) -> str:
     # a browser resolves the segments "." and ".." before it asks: an id that has them travels as one segment
     safe = "" if {".", ".."} & set(record.id.split("/")) else "/"
-    address = f"/v1/collections/{collection}/items/{quote(record.id, safe=safe)}"
+    return f"/v1/collections/{collection}/items/{quote(record.id, safe=safe)}"
+
+
+def _fields(collection: str, record: Record) -> dict[str, Any]:
+    address, video = _address(collection, record), record.video
+    # whoever shows pictures shows a still of a video
+    image, still = f"{address}/image", f"{address}/thumbnail?size={MAX_SIDE}"
     return {
         "id": record.id,
         "width": record.width,
         "height": record.height,
-        "image_url": f"{address}/image",
+        "image_url": image if video is None else still,
         "thumbnail_url": f"{address}/thumbnail",
         "captions": list(record.captions),
         "metadata": dict(record.metadata),
+        "video": video and VideoView(seconds=round(video.seconds, 3), moments=video.moments, video_url=image),
     }
 
 
@@ -152,27 +170,35 @@ def checked_vector(values: Sequence[float], dim: int, field: str) -> np.ndarray:
 
 
 async def _page(
-    cache: Cache, served: Served, vector: np.ndarray, options: SearchOptions, excluded: str | None, timings: Timings
+    cache: Cache,
+    served: Served,
+    vector: np.ndarray,
+    options: SearchOptions,
+    excluded: str | None,
+    timings: Timings,
+    among: np.ndarray | None,
 ) -> tuple[list[HitView], bool]:
     """The hits that were asked for, and whether the cache had them."""
-    key = _key("p", served, [options.target, options.limit, options.offset, excluded], vector)
+    key = _key("p", served, [options.target, options.limit, options.offset, excluded, options.filter], vector)
     stored = await _cached(cache, key, _PAGE)
     if stored is not None:
         return stored, True
     with timings.stage("search"):
-        hits = await _hits(served, vector, options, excluded)
+        hits = await _hits(served, vector, options, excluded, among)
     page = [_hit_view(served.searcher.name, hit) for hit in hits]
     cache.put(key, _PAGE.dump_json(page))
     return page, False
 
 
-async def _hits(served: Served, vector: np.ndarray, options: SearchOptions, excluded: str | None) -> list[Hit]:
+async def _hits(
+    served: Served, vector: np.ndarray, options: SearchOptions, excluded: str | None, among: np.ndarray | None
+) -> list[Hit]:
     end = options.offset + options.limit
     if excluded is None:
         # only the records that are shown are looked up
-        return await served.find(vector, end, options.target, skip=options.offset)
+        return await served.find(vector, end, options.target, skip=options.offset, among=among)
     # where the item itself stands among its neighbours is not known before they are looked up
-    hits = await served.find(vector, end + 1, options.target)
+    hits = await served.find(vector, end + (PER_VIDEO if options.target == "moments" else 1), options.target)
     return [hit for hit in hits if hit.id != excluded][options.offset : end]
 
 
@@ -189,24 +215,27 @@ class _Reranked:
     item: str | None
     embedded: Embedded
     how: Reranking
+    among: np.ndarray | None
 
     async def page(self, options: SearchOptions, timings: Timings) -> tuple[str | None, list[HitView], bool]:
         """The text as it was read, the hits that were asked for, and whether the cache had them."""
         end, best = options.offset + options.limit, self.how.candidates
         text, page, all_cached = None, [], True
         if options.offset < best:
-            text, ordered, all_cached = await self._best(timings)
+            text, ordered, all_cached = await self._best(options.filter, timings)
             page = ordered[options.offset : end]
         if end > best:
             start = max(options.offset, best)
             rest = options.model_copy(update={"offset": start, "limit": end - start})
-            others, cached = await _page(self.runtime.cache, self.served, self.embedded.vector, rest, None, timings)
+            others, cached = await _page(
+                self.runtime.cache, self.served, self.embedded.vector, rest, None, timings, self.among
+            )
             page, all_cached = page + others, all_cached and cached
         return text, page, all_cached
 
-    async def _best(self, timings: Timings) -> tuple[str | None, list[HitView], bool]:
+    async def _best(self, where: JsonValue, timings: Timings) -> tuple[str | None, list[HitView], bool]:
         """All candidates in their new order: the pages of one question are cut from one reading."""
-        cache, asked = self.runtime.cache, [self.how.candidates, self.how.explain, self.text, self.item]
+        cache, asked = self.runtime.cache, [self.how.candidates, self.how.explain, self.text, self.item, where]
         key = _key("r", self.served, asked, self.embedded.vector)
         stored = await _cached(cache, key, _REREAD)
         if stored is not None:
@@ -223,12 +252,19 @@ class _Reranked:
         vector, how = self.embedded.vector, self.how
         if self.text is not None:
             return await rerank(
-                self.runtime, self.served, self.text, vector, how.candidates, timings, words=how.explain
+                self.runtime,
+                self.served,
+                self.text,
+                vector,
+                how.candidates,
+                timings,
+                words=how.explain,
+                among=self.among,
             )
         picture = self.embedded.pixels if self.item is None else self.item
         assert picture is not None, "a query that is neither text nor item nor picture is not re-ranked"
         return await rerank_captions(
-            self.runtime, self.served, picture, vector, how.candidates, timings, words=how.explain
+            self.runtime, self.served, picture, vector, how.candidates, timings, words=how.explain, among=self.among
         )
 
     def _view(self, collection: str, each: Reread) -> HitView:
@@ -239,6 +275,14 @@ class _Reranked:
         text = each.proof.text if self.how.explain and each.hit.caption is not None else None
         proof = HitProof(score=round(each.proof.score, 4), mixed=round(each.mixed, 6), text=text, words=words)
         return view.model_copy(update={"proof": proof})
+
+
+def _asked_views(collection: str, asked: Asked) -> tuple[list[HitView], str | None]:
+    views = [_hit_view(collection, hit) for hit in asked.hits]
+    if asked.duplicates is not None:
+        found = zip(views, asked.duplicates, strict=True)
+        views = [view.model_copy(update={"duplicates": others}) for view, others in found]
+    return views, asked.next
 
 
 async def _cached(cache: Cache, key: str, form: TypeAdapter[_Made]) -> _Made | None:
@@ -260,7 +304,14 @@ def _key(kind: str, served: Served, question: Sequence[object], vector: np.ndarr
 
 
 def _hit_view(collection: str, hit: Hit) -> HitView:
-    return HitView(**_fields(collection, hit.record), score=round(hit.score, 6), caption=hit.caption)
+    score, moment = round(hit.score, 6), hit.moment and _moment(collection, hit.record, hit.moment)
+    return HitView(**_fields(collection, hit.record), score=score, caption=hit.caption, moment=moment)
+
+
+def _moment(collection: str, record: Record, moment: BestMoment) -> Moment:
+    seconds = round(moment.seconds, 3)
+    still = f"{_address(collection, record)}/thumbnail?at={seconds:g}"
+    return Moment(seconds=seconds, score=round(moment.score, 6), thumbnail_url=still)
 
 
 def _only(hit: HitView, include: Sequence[str]) -> HitView:

@@ -28,6 +28,12 @@ class Lookup:
     target: Target
     skip: int = 0
     patches: bool = False
+    among: np.ndarray | None = None
+
+    @property
+    def kind(self) -> tuple[Searcher, Target, bool, int]:
+        """Lookups of one kind are searched for together."""
+        return self.searcher, self.target, self.patches, id(self.among)
 
 
 class Lookups:
@@ -52,16 +58,14 @@ class Lookups:
         # here, because it holds for the thread that calls it: the batcher's worker
         use_threads(self._threads)
         found: list[list[Hit]] = [[] for _ in batch]
-        kinds: dict[tuple[Searcher, Target, bool], None] = {
-            (each.searcher, each.target, each.patches): None for each in batch
-        }
-        for kind in kinds:
-            places = [place for place, each in enumerate(batch) if (each.searcher, each.target, each.patches) == kind]
+        for kind in dict.fromkeys(each.kind for each in batch):
+            places = [place for place, each in enumerate(batch) if each.kind == kind]
             asked = [batch[place] for place in places]
-            queries = np.stack([each.vector for each in asked])
+            first, queries = asked[0], np.stack([each.vector for each in asked])
             ks, skips = [each.k for each in asked], [each.skip for each in asked]
-            searcher, target, patches = kind
-            hits = searcher.search(queries, ks, target, skips=skips, patches=patches)
+            hits = first.searcher.search(
+                queries, ks, first.target, skips=skips, patches=first.patches, among=first.among
+            )
             for place, each in zip(places, hits, strict=True):
                 found[place] = each
         return found
@@ -101,10 +105,20 @@ class Served:
         return replace(self, searcher=searcher, behind=None)
 
     async def find(
-        self, vector: np.ndarray, k: int, target: Target, *, skip: int = 0, patches: bool = False
+        self,
+        vector: np.ndarray,
+        k: int,
+        target: Target,
+        *,
+        skip: int = 0,
+        patches: bool = False,
+        among: np.ndarray | None = None,
     ) -> list[Hit]:
-        """The hits of one vector from the skipped ones to the k-th, best first; raises as `MicroBatcher.submit`."""
-        return await self.lookups.find(Lookup(self.searcher, vector, k, target, skip, patches))
+        """The hits of one vector from the skipped ones to the k-th, best first; raises as `MicroBatcher.submit`.
+
+        *among*, sorted row ids, bounds what may be found.
+        """
+        return await self.lookups.find(Lookup(self.searcher, vector, k, target, skip, patches, among))
 
     @property
     def cannot_proofread(self) -> str | None:

@@ -114,6 +114,15 @@ class Groups:
         places = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
         return np.where(self.rows[places] == rows, self.representatives[places], rows)
 
+    def others(self, rows: np.ndarray) -> np.ndarray:
+        """How many other rows are in the group of each of *rows* (n,) int64: 0 where it is in none."""
+        names, counts = np.unique(self.representatives, return_counts=True)
+        if not len(names):
+            return np.zeros(len(rows), np.int64)
+        wanted = self.of(rows)
+        places = np.minimum(np.searchsorted(names, wanted), len(names) - 1)
+        return np.where(names[places] == wanted, counts[places] - 1, 0)
+
     def without(self, rows: np.ndarray) -> "Groups":
         """The groups without those row ids (n,): of rows that were written anew, whose pictures are others now.
 

@@ -74,7 +74,11 @@ def apply(collection: Collection, changes: Sequence[Change]) -> list[Outcome]:
             f"the vectors of {wrong.id!r} were made by another model than that of collection {collection.info.name}: embed "
             "the item again"
         )
-    collection.refresh()
+    with collection.turn():
+        return _apply(collection, changes)
+
+
+def _apply(collection: Collection, changes: Sequence[Change]) -> list[Outcome]:
     stored = _stored(collection, changes)
     there = dict.fromkeys(stored.records, True)
     outcomes: list[Outcome] = []
@@ -85,7 +89,7 @@ def apply(collection: Collection, changes: Sequence[Change]) -> list[Outcome]:
         if outcome in ("created", "updated", "removed"):
             there[change.id] = isinstance(change, Put)
             last[change.id] = _whole(change, last.get(change.id), stored)
-    collection.add([_entry(each, stored) for each in last.values() if isinstance(each, Put)])
+    collection.add([_entry(each, stored) for each in last.values() if isinstance(each, Put)], stored.records.keys())
     removed = [each.id for each in last.values() if isinstance(each, Remove)]
     if removed:
         collection.delete(removed)

@@ -37,6 +37,7 @@ def _fields(served: Served) -> dict:
         "name": manifest.collection,
         "count": served.searcher.count,
         "captions": served.searcher.caption_count,
+        "moments": served.searcher.moment_count,
         "dim": manifest.dim,
         "version": served.searcher.version,
         "snapshot": manifest.id,

@@ -51,7 +51,9 @@ async def search_by_upload(
     request: Request,
     runtime: RuntimeDep,
     file: Annotated[UploadFile, File(description="An image file.")],
-    target: Annotated[Literal["images", "texts"], Form(description="Find items, or captions of items.")] = "images",
+    target: Annotated[
+        Literal["images", "texts", "moments"], Form(description="Find items, captions of items, or moments of videos.")
+    ] = "images",
     limit: Annotated[int, Form(ge=1, le=100)] = 10,
     offset: Annotated[int, Form(ge=0, le=1000)] = 0,
     include: Annotated[list[Include], Form(max_length=2)] = ["metadata", "captions"],  # noqa: B006 - FastAPI copies it

@@ -14,6 +14,7 @@ class CollectionView(BaseModel):
     name: str = Field(examples=["scenes"])
     count: int = Field(description="Items.", examples=[1000])
     captions: int = Field(description="Captions that can be found.", examples=[5000])
+    moments: int = Field(description="Moments of videos that can be found.", examples=[0])
     dim: int = Field(description="Dimension of its vectors.", examples=[128])
     version: int = Field(description="Of its items, that searches see.", examples=[3])
     snapshot: str = Field(examples=["v3-1f0c2d3e"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from fastapi.openapi.models import Example
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 Include = Literal["metadata", "captions"]
 Rerank = Literal["proofread"]
@@ -61,17 +61,65 @@ class Query(BaseModel):
         return self
 
 
+class Hybrid(BaseModel):
+    """A search by words (BM25 over captions) beside the one by vector; the two rankings are fused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str | None = Field(
+        default=None, min_length=1, pattern=r"\S", description="Whose words; needed where the query is no text."
+    )
+    operator: Literal["or", "and", "phrase"] = Field(
+        default="or", description="One of the words, all of them in one caption, or all in their order."
+    )
+    method: Literal["rrf", "weighted"] = Field(
+        default="rrf", description="Fuse by ranks (reciprocal rank fusion) or by scores, normalised."
+    )
+    weight: FiniteFloat = Field(default=0.5, ge=0, le=1, description="Of the words; the vector has the rest.")
+    depth: StrictInt = Field(
+        default=200,
+        ge=1,
+        le=2000,
+        description="Hits that each of the two rankings gives; the fused one ends with them.",
+    )
+
+
 class SearchOptions(BaseModel):
     """Which hits, and what of them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    target: Literal["images", "texts"] = Field(default="images", description="Find items, or captions of items.")
+    target: Literal["images", "texts", "moments"] = Field(
+        default="images", description="Find items (pictures and videos), captions of items, or moments of videos."
+    )
     limit: StrictInt = Field(default=10, ge=1, le=100, description="Hits in the answer.")
     offset: StrictInt = Field(default=0, ge=0, le=1000, description="Hits to skip.")
     include: tuple[Include, ...] = Field(
         default=("metadata", "captions"), max_length=2, description="Parts of an item to send along."
     )
+    filter: JsonValue = Field(
+        default=None,
+        description="Which items may be found (docs/filters.md): a condition on a field, or conditions in and, or, not.",
+        examples=[{"field": "price", "op": "lt", "value": 50}],
+    )
+    hybrid: Hybrid | None = Field(default=None, description="Search by words too.")
+    collapse: Literal["duplicates"] | None = Field(
+        default=None, description="Of near-duplicates, which `vilem index duplicates` found, show the best alone."
+    )
+    cursor: str | None = Field(
+        default=None,
+        max_length=600,
+        description="`*` begins pages that neither repeat nor skip a hit while others write; then the `next` of the last answer.",
+    )
+    facets: tuple[Annotated[str, Field(max_length=200)], ...] = Field(
+        default=(), max_length=32, description="Fields to count values of, over all items that match the filter."
+    )
+    facet_limit: StrictInt = Field(default=10, ge=1, le=1000, description="Values, or ranges, of each facet.")
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether a ranking must be made of more than the nearest vectors."""
+        return self.hybrid is not None or self.collapse is not None or self.cursor is not None
 
 
 @dataclass(frozen=True)
@@ -117,10 +165,24 @@ class SearchRequest(SearchOptions):
     explain: StrictBool = Field(default=False, description="Tell of each re-ranked hit which words are contradicted.")
 
     @model_validator(mode="after")
+    def _ranking_makes_sense(self) -> Self:
+        if self.is_ranked and self.rerank is not None:
+            raise ValueError("rerank orders the best by vector anew: leave hybrid, collapse and cursor out, or rerank")
+        if self.is_ranked and self.target == "moments":
+            raise ValueError("target: hybrid, collapse and cursor are for items and captions, not for moments")
+        if self.collapse is not None and self.target != "images":
+            raise ValueError("collapse: duplicates are items; captions have none")
+        if self.hybrid is not None and self.hybrid.text is None and self.query.text is None:
+            raise ValueError("hybrid.text: a query that is no text brings no words: say which to search for")
+        if self.cursor is not None and self.offset:
+            raise ValueError("offset: a cursor says where to go on from: leave one of the two out")
+        return self
+
+    @model_validator(mode="after")
     def _rerank_makes_sense(self) -> Self:
         idle = () if self.rerank else self.model_fields_set & {"candidates", "explain"}
         by_picture = self.query.image is not None or self.query.id is not None
-        able = self.query.text is not None if self.target == "images" else by_picture
+        able = {"images": self.query.text is not None, "texts": by_picture, "moments": False}[self.target]
         if fault := fault_of_rerank(idle, able=able or self.rerank is None):
             raise ValueError(fault)
         return self

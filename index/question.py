@@ -1,0 +1,163 @@
+"""What may be asked beside a vector: which rows, which words, and duplicates as one. The answer is one ranking.
+
+filter -> rows that may be found -> by vector, by words -> fused -> duplicates folded
+"""
+
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+from typing import Literal
+
+import lance
+import numpy as np
+import pyarrow.compute as pc
+from pydantic import JsonValue
+
+from index.collection import Collection
+from index.datasets import row_ids, rows_at, rows_of_ids
+from index.duplicates.collapse import collapse
+from index.duplicates.groups import Groups
+from index.fields.types import fields_of
+from index.filters.grammar import parse_filter
+from index.filters.rows import matching_rows
+from index.fusion import reciprocal_rank_fusion, weighted_fusion
+from index.lexical.search import Operator, search_captions, search_texts
+from index.live.view import View
+from index.ranking import Ranking, best_of
+
+Target = Literal["images", "texts", "moments"]
+
+# captions of so many items are looked up by their ids; of more, all are read through
+_LOOKED_UP = 20_000
+_KEPT_FILTERS = 16
+
+
+@dataclass(frozen=True)
+class Words:
+    """A search by words beside the vector.
+
+    Attributes:
+        text: whose words.
+        operator: "or" wants one of them, "and" all, "phrase" all in their order.
+        method: "rrf" fuses by ranks, "weighted" by scores.
+        weight: of the words, in [0, 1]; the vector has the rest.
+        depth: hits that each of the two rankings gives to the fused one, which ends with them.
+    """
+
+    text: str
+    operator: Operator = "or"
+    method: Literal["rrf", "weighted"] = "rrf"
+    weight: float = 0.5
+    depth: int = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One question.
+
+    Attributes:
+        vector: (d,) float32, unit norm.
+        target: "images" finds items, "texts" finds captions.
+        among: sorted int64 row ids of the target that may be found; None = all.
+        words: beside the vector.
+        groups: duplicates of which the best one stands for all; of items alone.
+    """
+
+    vector: np.ndarray
+    target: Literal["images", "texts"] = "images"
+    among: np.ndarray | None = None
+    words: Words | None = None
+    groups: Groups | None = None
+
+
+class Filtered:
+    """Rows that match filters, at one version of a collection; the last few are kept. Safe to share between threads."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._kept: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
+        self._lock = Lock()
+
+    def rows(self, where: JsonValue, target: Target) -> np.ndarray:
+        """Sorted int64 row ids, of items, captions or moments as *target* says, whose item matches.
+
+        Raises:
+            FilterInvalid, FieldUnknown: the filter cannot be understood; its `path` says where.
+        """
+        key = (json.dumps(where, sort_keys=True), target)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        found = self._find(where, target)
+        with self._lock:
+            self._kept[key] = found
+            while len(self._kept) > _KEPT_FILTERS:
+                self._kept.popitem(last=False)
+        return found
+
+    def _find(self, where: JsonValue, target: Target) -> np.ndarray:
+        collection = self._view.collection
+        if target != "images":
+            dataset = collection.captions if target == "texts" else collection.moments.dataset
+            return _rows_of_items(collection, dataset, self.rows(where, "images"))
+        items = collection.items
+        return matching_rows(items, parse_filter(where, fields_of(items.schema)))
+
+
+def ranked(view: View, question: Question, depth: int) -> Ranking:
+    """The best of a question, as many as *depth* and maybe more; with words no more than both rankings have.
+
+    Raises:
+        TextIndexMissing: the captions cannot be searched by words yet.
+        FusionInvalid: as `weighted_fusion`.
+    """
+    if question.groups is None:
+        return _ranked(view, question, depth)
+    wanted, part = depth, _part(view, question)
+    while True:
+        found = _ranked(view, question, depth)
+        kept = collapse(found.rows, found.scores, question.groups).kept
+        enough = len(kept) >= wanted or depth >= part.rows
+        if enough or (question.words is not None and depth >= question.words.depth):
+            return Ranking(found.rows[kept], found.scores[kept])
+        depth = 4 * depth
+
+
+def _ranked(view: View, question: Question, depth: int) -> Ranking:
+    if question.words is None:
+        return _by_vector(view, question, depth)
+    words = question.words
+    search = search_texts if question.target == "images" else search_captions
+    by_words = search(view.collection, words.text, words.depth, operator=words.operator, allowed=question.among)
+    rankings, weights = [_by_vector(view, question, words.depth), by_words], [1 - words.weight, words.weight]
+    if words.method == "rrf":
+        return reciprocal_rank_fusion(rankings, weights=weights)
+    # of a text without any of the words BM25 is 0
+    return weighted_fusion(rankings, weights, floors=[None, 0.0])
+
+
+def _by_vector(view: View, question: Question, depth: int) -> Ranking:
+    scores, rows = _part(view, question).search(question.vector[None], depth, among=question.among)
+    return best_of(rows[0], scores[0]).top(depth)
+
+
+def _part(view: View, question: Question):  # noqa: ANN202 - the type of `View.images`
+    return view.images if question.target == "images" else view.texts
+
+
+def _rows_of_items(collection: Collection, dataset: lance.LanceDataset | None, items: np.ndarray) -> np.ndarray:
+    """Sorted row ids of the captions or moments, in *dataset*, of those items."""
+    if dataset is None:
+        return np.zeros(0, np.int64)
+    if len(items) <= _LOOKED_UP:
+        ids = rows_at(collection.items, items.tolist(), ["id"])["id"].to_pylist()
+        return np.sort(row_ids(rows_of_ids(dataset, "item_id", ids, ["item_id"])))
+    scan = collection.items.scanner(columns=["id"], with_row_id=True).to_table()
+    ids = scan["id"].filter(np.isin(scan["_rowid"].to_numpy(), items)).combine_chunks()
+    found = [
+        row_ids(batch.filter(pc.is_in(batch["item_id"], value_set=ids)))  # pyright: ignore[reportAttributeAccessIssue] - made at import
+        for batch in dataset.scanner(columns=["item_id"], with_row_id=True).to_batches()
+    ]
+    return np.sort(np.concatenate([np.zeros(0, np.int64), *found]))

@@ -1,0 +1,284 @@
+"""Searches that ask for more than the nearest vectors: filters, words, duplicates as one, pages that hold still, facets."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from index.collection import Collection
+from index.duplicates.find import Options, find_duplicates
+from index.duplicates.groups import save_groups
+from index.fields.change import add_fields
+from index.fields.types import parse_declaration
+from index.lexical.upkeep import index_texts
+from index.searcher import Searcher
+from service.app import create_app
+from service.settings import Settings
+from tests.service.conftest import ADDRESS, wait_until_ready
+from tests.support.collections import colour_picture, make_colours
+
+NAME = "colours"
+SEARCH = f"/v1/collections/{NAME}/search"
+ITEMS = f"/v1/collections/{NAME}/items"
+RED = {"field": "colour", "op": "eq", "value": "red"}
+
+
+def make(home: Path, bundle: Path) -> None:
+    """24 pictures with fields, words and groups of duplicates: pictures of one colour."""
+    make_colours(home, bundle)
+    root = home / "collections"
+    collection = Collection.open(root, NAME)
+    add_fields(collection, [parse_declaration("colour:string"), parse_declaration("shade:int")])
+    index_texts(collection)
+    found = find_duplicates(Searcher.open(root, NAME), Options(threshold=0.98))
+    save_groups(collection.latest(), found.found, items=24, threshold=0.98, bits=None, chains=False)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Iterator[TestClient]:
+    """The app over it; tests leave it as it is."""
+    home = tmp_path_factory.mktemp("asked")
+    make(home, tiny_bundle)
+    with TestClient(create_app(Settings(home=home)), base_url=ADDRESS, raise_server_exceptions=False) as made:
+        wait_until_ready(made)
+        yield made
+
+
+@pytest.fixture
+def writable(tmp_path: Path, tiny_bundle: Path) -> Iterator[TestClient]:
+    """Another, which a test may write to."""
+    make(tmp_path, tiny_bundle)
+    with TestClient(create_app(Settings(home=tmp_path)), base_url=ADDRESS, raise_server_exceptions=False) as made:
+        wait_until_ready(made)
+        yield made
+
+
+def ask(client: TestClient, text: str = "red", **options: object) -> dict:
+    """A search's answer."""
+    answer = client.post(SEARCH, json={"query": {"text": text}, "limit": 100, **options})
+    assert 200 == answer.status_code, answer.text
+    return answer.json()
+
+
+def ids(answer: dict) -> list[str]:
+    """Of the hits."""
+    return [hit["id"] for hit in answer["hits"]]
+
+
+def pages(client: TestClient, between: object = None, **options: object) -> list[str]:
+    """Ids of all pages, by cursor; between the first two pages something may happen."""
+    found, cursor = list[str](), "*"
+    while cursor:
+        answer = ask(client, cursor=cursor, **{"limit": 5, **options})
+        found += ids(answer)
+        if cursor == "*" and callable(between):
+            between()
+        cursor = answer["next"]
+    return found
+
+
+def problem(client: TestClient, **body: object) -> tuple[int, str]:
+    """Status and type of a refused search."""
+    answer = client.post(SEARCH, json={"query": {"text": "red"}, **body})
+    return answer.status_code, answer.json()["type"].rpartition("/")[2]
+
+
+def test_only_matching_items_are_found(client: TestClient) -> None:
+    """A filter bounds what is found, to the last item; the order is that of the search without."""
+    wanted = {
+        "or": [{"field": "colour", "op": "in", "value": ["red", "blue"]}, {"field": "shade", "op": "gte", "value": 2}]
+    }
+
+    everything, some = ids(ask(client)), ids(ask(client, filter=wanted))
+
+    matches = [each for each in everything if each.startswith(("red", "blue")) or each.endswith("2")]
+    assert matches == some
+
+
+def test_the_short_form_and_nothing_that_matches(client: TestClient) -> None:
+    """Filters may be written short; one that nothing matches answers no hits."""
+    assert ["red-1"] == ids(ask(client, filter={"colour": "red", "shade": 1}))
+    assert [] == ids(ask(client, filter={"colour": "plaid"}))
+
+
+def test_captions_are_filtered_by_their_items(client: TestClient) -> None:
+    """Of captions those are found whose item matches."""
+    answer = ask(client, target="texts", filter=RED)
+
+    assert {"red-0", "red-1", "red-2"} == set(ids(answer))
+    assert 6 == len(answer["hits"])
+
+
+def test_pages_of_a_filtered_search_are_slices(client: TestClient) -> None:
+    """Offset and limit cut the filtered order; a filter is part of what the cache knows a page by."""
+    where = {"field": "shade", "op": "lt", "value": 2}
+    whole = ids(ask(client, filter=where))
+
+    parts = [each for start in range(0, 16, 4) for each in ids(ask(client, filter=where, offset=start, limit=4))]
+
+    assert whole == parts
+    assert ids(ask(client)) != whole
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ({"filter": {"field": "price", "op": "lt", "value": 5}}, 422, "field-unknown"),
+        ({"filter": {"field": "shade", "op": "like", "value": 5}}, 422, "filter-invalid"),
+        ({"filter": {"and": []}}, 422, "filter-invalid"),
+        ({"filter": "colour = 'red'"}, 422, "filter-invalid"),
+        ({"filter": {"field": "shade", "op": "lt", "value": "' OR 1=1 --"}}, 422, "filter-invalid"),
+        ({"facets": ["price"]}, 422, "field-unknown"),
+        ({"facets": ["colour"], "facet_limit": 0}, 422, "request-invalid"),
+        ({"cursor": "nonsense"}, 422, "query-invalid"),
+        ({"cursor": "*", "offset": 5}, 422, "request-invalid"),
+        ({"collapse": "everything"}, 422, "request-invalid"),
+        ({"collapse": "duplicates", "target": "texts"}, 422, "request-invalid"),
+        ({"hybrid": {"weight": 2}}, 422, "request-invalid"),
+        ({"hybrid": {"text": " "}}, 422, "request-invalid"),
+        ({"hybrid": {}, "rerank": "proofread"}, 422, "request-invalid"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(client: TestClient, body: dict, status: int, kind: str) -> None:
+    """A clear problem for each, and the next request is served."""
+    assert (status, kind) == problem(client, **body)
+    assert ids(ask(client))
+
+
+def test_words_find_what_vectors_do_not(client: TestClient) -> None:
+    """With all weight on the words the order is BM25's: only captions that have them."""
+    answer = ask(client, "photo of green", hybrid={"operator": "and", "weight": 1.0})
+
+    assert {"green-0", "green-1", "green-2"} == set(ids(answer))
+    assert 24 == len(ask(client, "photo of green", hybrid={"weight": 0.0})["hits"])
+
+
+@pytest.mark.parametrize("method", ["rrf", "weighted"])
+def test_two_rankings_are_fused(client: TestClient, method: str) -> None:
+    """What both find stands first; scores fall; pages are slices of one order."""
+    answer = ask(client, "a photo of blue", hybrid={"method": method})
+    parts = [
+        each
+        for start in (0, 5, 10)
+        for each in ids(ask(client, "a photo of blue", hybrid={"method": method}, offset=start, limit=5))
+    ]
+    scores = [hit["score"] for hit in answer["hits"]]
+
+    assert {"blue-0", "blue-1", "blue-2"} == set(ids(answer)[:3])
+    assert sorted(scores, reverse=True) == scores
+    assert ids(answer)[:15] == parts
+
+
+def test_a_picture_may_be_asked_with_words(client: TestClient) -> None:
+    """The words come from the option; without them such a search is refused."""
+    picture = base64.b64encode(colour_picture("red", 1)).decode()
+    body = {"query": {"image": picture}, "limit": 3, "hybrid": {"text": "green", "weight": 1.0}}
+
+    assert {"green-0", "green-1", "green-2"} == set(ids(client.post(SEARCH, json=body).json()))
+    refused = client.post(SEARCH, json={**body, "hybrid": {}})
+    assert "hybrid.text" in refused.json()["detail"]
+
+
+def test_words_and_filters_go_together(client: TestClient) -> None:
+    """Both rankings are of the items that match."""
+    found = ids(ask(client, "a photo of blue", hybrid={}, filter={"field": "shade", "op": "eq", "value": 1}))
+
+    assert "blue-1" == found[0]
+    assert all(each.endswith("-1") for each in found)
+
+
+def test_duplicates_are_shown_once(client: TestClient) -> None:
+    """Of each group the best alone, with the number of the others; the limit is filled from what follows."""
+    whole = ask(client, collapse="duplicates")
+    groups = {hit["id"]: hit["duplicates"] for hit in whole["hits"]}
+    first = ask(client, collapse="duplicates", limit=4)
+
+    assert 24 == sum(1 + others for others in groups.values())
+    assert len(groups) < 24
+    assert ids(whole)[:4] == ids(first)
+    assert "duplicates" in ask(client)["hits"][0]
+    assert ask(client)["hits"][0]["duplicates"] is None
+
+
+def test_pages_by_cursor_are_one_order(client: TestClient) -> None:
+    """All hits, each once, in the order of one search; the last page has no next."""
+    assert ids(ask(client)) == pages(client)
+    assert ids(ask(client, hybrid={})) == pages(client, hybrid={})
+    assert ids(ask(client, collapse="duplicates")) == pages(client, collapse="duplicates")
+    assert ids(ask(client, filter=RED)) == pages(client, filter=RED, limit=2)
+
+
+def test_a_cursor_belongs_to_its_question(client: TestClient) -> None:
+    """With another question it is refused, with what to do."""
+    cursor = ask(client, cursor="*", limit=5)["next"]
+
+    answer = client.post(SEARCH, json={"query": {"text": "blue"}, "limit": 5, "cursor": cursor})
+
+    assert 422 == answer.status_code
+    assert "another question" in answer.json()["detail"]
+    assert cursor is not None
+    assert 422 == problem(client, cursor=cursor[:-2])[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"hybrid": {}}], ids=["by vector", "with words"])
+def test_pages_hold_still_while_others_write(writable: TestClient, options: dict) -> None:
+    """Items come and go between two pages: none that was there all the time is skipped, none comes twice."""
+    before = ids(ask(writable, **options))
+
+    def write() -> None:
+        picture = base64.b64encode(colour_picture("red", 9)).decode()
+        items = [{"id": f"new-{number}", "image": picture, "captions": ["red"]} for number in range(6)]
+        writable.put(ITEMS, json={"items": items})
+        writable.request("DELETE", ITEMS, json={"ids": [before[1], before[-2]]})
+
+    found = pages(writable, between=write, **options)
+
+    assert len(set(found)) == len(found)
+    assert [each for each in before if each not in (before[1], before[-2])] == [
+        each for each in found if each not in (before[1], before[-2]) and not each.startswith("new")
+    ]
+    assert before[-2] not in found
+
+
+def test_facets_count_what_matches(client: TestClient) -> None:
+    """Of all items that match the filter, whatever the query and the page."""
+    answer = ask(
+        client, facets=["colour", "shade"], filter={"field": "shade", "op": "lt", "value": 2}, limit=1, facet_limit=3
+    )
+
+    facets = answer["facets"]
+    assert (8, 0, 3) == (facets["colour"]["distinct"], facets["colour"]["missing"], len(facets["colour"]["values"]))
+    assert [{"value": 0, "count": 8}, {"value": 1, "count": 8}] == facets["shade"]["values"]
+    assert ask(client)["facets"] is None
+
+
+def test_what_was_not_made_ready_is_told(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Duplicates that were never looked for, captions without an index of words: 409, with the command to run."""
+    make_colours(tmp_path, tiny_bundle)
+    collection = Collection.open(tmp_path / "collections", NAME)
+    for index in collection.captions.describe_indices():
+        collection.captions.drop_index(index.name)
+    with TestClient(create_app(Settings(home=tmp_path)), base_url=ADDRESS, raise_server_exceptions=False) as client:
+        wait_until_ready(client)
+
+        assert (409, "duplicates-unknown") == problem(client, collapse="duplicates")
+        assert (409, "text-index-missing") == problem(client, hybrid={})
+
+
+def test_what_is_written_can_be_filtered_and_found_by_words_at_once(writable: TestClient) -> None:
+    """Fields and words of a new item are those of its metadata and captions, in the next search."""
+    picture = base64.b64encode(colour_picture("red", 9)).decode()
+    item = {
+        "id": "new",
+        "image": picture,
+        "captions": ["zebra crossing"],
+        "metadata": {"colour": "striped", "shade": 40},
+    }
+    writable.put(ITEMS, json={"items": [item]})
+
+    assert ["new"] == ids(ask(writable, filter={"field": "shade", "op": "gt", "value": 30}))
+    assert ["new"] == ids(ask(writable, "zebra", hybrid={"weight": 1.0}))
+    writable.request("DELETE", ITEMS, json={"ids": ["new"]})
+    assert [] == ids(ask(writable, "zebra", hybrid={"weight": 1.0}))
