@@ -14,6 +14,7 @@ import re
 import tempfile
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -83,13 +84,13 @@ def read_uri(uri: str, *, max_bytes: int | None = None) -> bytes:
         UriMissing: there is no such file.
         UriUnreadable: it cannot be read, or a tar has become shorter.
     """
-    match = _RANGE.fullmatch(uri)
-    file, start, size = (match["file"], int(match["offset"]), int(match["size"])) if match else (uri, 0, None)
+    place = Place.of(uri)
+    start, size = place.start, place.size
     end = None if max_bytes is None else start + max_bytes + 1
     if size is not None:
         end = start + size if end is None else min(end, start + size)
-    with _faults_told(file):
-        data = _read(*open_filesystem(file), start, end)
+    with faults_told(place.file):
+        data = _read(*place.located(), start, end)
     if size is not None and end is not None and len(data) < end - start:
         raise UriUnreadable(_CUT.format(uri))
     return data
@@ -109,25 +110,64 @@ def open_uri(uri: str, *, max_bytes: int) -> Generator[BinaryIO]:
         UriMissing: there is no such file.
         UriUnreadable: it cannot be read, or a tar has become shorter.
     """
-    match = _RANGE.fullmatch(uri)
-    file, start, size = (match["file"], int(match["offset"]), int(match["size"])) if match else (uri, 0, None)
+    place = Place.of(uri)
     with ExitStack() as held:
-        with _faults_told(file):
-            filesystem, path = open_filesystem(file)
-            opened: BinaryIO
-            if is_local(filesystem):
-                opened = held.enter_context(Path(path).open("rb"))
-                if size is not None and size > os.fstat(opened.fileno()).st_size - start:
-                    raise UriUnreadable(_CUT.format(uri))
-                if match:
-                    opened = cast("BinaryIO", held.enter_context(io.BufferedReader(_Part(opened, start, size or 0))))
+        with faults_told(place.file):
+            filesystem, path = place.located()
+            if place.is_local:
+                opened = held.enter_context(place.part_of(Path(path).open("rb")))  # noqa: SIM115 - it is entered
             else:
                 opened = cast("BinaryIO", held.enter_context(tempfile.TemporaryFile()))
-                wanted = max_bytes + 1 if size is None else min(size, max_bytes + 1)
-                if _copy(filesystem, path, start, wanted, opened) < wanted and size is not None:
+                wanted = max_bytes + 1 if place.size is None else min(place.size, max_bytes + 1)
+                if _copy(filesystem, path, place.start, wanted, opened) < wanted and place.size is not None:
                     raise UriUnreadable(_CUT.format(uri))
                 opened.seek(0)
         yield opened
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stored URI leads to.
+
+    Attributes:
+        uri: as stored.
+        file: URI of the file.
+        start: first byte of the item in it.
+        size: bytes of the item; None = all of the file.
+    """
+
+    uri: str
+    file: str
+    start: int = 0
+    size: int | None = None
+
+    @classmethod
+    def of(cls, uri: str) -> "Place":
+        """Taken apart."""
+        match = _RANGE.fullmatch(uri)
+        return cls(uri, match["file"], int(match["offset"]), int(match["size"])) if match else cls(uri, uri)
+
+    def located(self) -> tuple[AbstractFileSystem, str]:
+        """The file's file system, and its path there; raises as `open_filesystem`."""
+        return open_filesystem(self.file)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies on this machine."""
+        return is_local(self.located()[0])
+
+    def part_of(self, file: BinaryIO) -> BinaryIO:
+        """The item's bytes of the opened *file*, as a file that closes the other when it is closed.
+
+        Raises:
+            UriUnreadable: there are not so many; *file* is closed.
+        """
+        if self.size is None:
+            return file
+        if self.size > file.seek(0, io.SEEK_END) - self.start:
+            file.close()
+            raise UriUnreadable(_CUT.format(self.uri))
+        return cast("BinaryIO", io.BufferedReader(_Part(file, self.start, self.size)))
 
 
 class _Part(io.RawIOBase):
@@ -160,6 +200,10 @@ class _Part(io.RawIOBase):
         self._place += len(data)
         return len(data)
 
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
 
 def _copy(filesystem: AbstractFileSystem, path: str, start: int, size: int, to: BinaryIO) -> int:
     """Copy at most *size* bytes from *start*; how many there were."""
@@ -172,7 +216,13 @@ def _copy(filesystem: AbstractFileSystem, path: str, start: int, size: int, to: 
 
 
 @contextmanager
-def _faults_told(file: str) -> Generator[None]:
+def faults_told(file: str) -> Generator[None]:
+    """Tell what goes wrong with the file of that URI.
+
+    Raises:
+        UriMissing: it is not there.
+        UriUnreadable: it cannot be read.
+    """
     try:
         yield
     except UriUnreadable:
