@@ -177,10 +177,10 @@ def in_our_words(error: Exception, target: Target, token: str, method: str) -> M
     """What went wrong, as one of our errors; never with the token in it."""
     code = getattr(error, "code", None)
     code = code() if callable(code) else code
-    said = str(getattr(error, "message", "") or getattr(error, "details", lambda: "")() or error)
+    status = getattr(code, "name", "")
+    said = str(getattr(error, "message", "") or getattr(error, "details", lambda: "")() or status or error)
     for secret in filter(None, (token, token.partition(":")[2])):
         said = said.replace(secret, "***")
-    status = getattr(code, "name", "")
     where = target.uri
     if target.file is not None and method == "connect":
         return MilvusUnreachable(
@@ -190,7 +190,7 @@ def in_our_words(error: Exception, target: Target, token: str, method: str) -> M
         return MilvusDenied(
             f"{where} does not let us in ({said}): set VILEM_MILVUS_TOKEN to user:password or an API key"
         )
-    if code == _CONNECT_FAILED or status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNIMPLEMENTED"):
+    if code == _CONNECT_FAILED or status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"):
         return MilvusUnreachable(
             f"no Milvus answers at {where} ({method}: {said}): is it running, is the address right?"
         )

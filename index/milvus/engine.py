@@ -130,9 +130,11 @@ def read_record(path: Path, file_name: str = ENGINE_FILE) -> EngineRecord | None
     return record
 
 
-def write_record(path: Path, record: EngineRecord, file_name: str = ENGINE_FILE) -> None:
-    """Replace the file in folder *path*, whole."""
-    write_atomically(path / file_name, (record.sealed().model_dump_json(indent=2) + "\n").encode())
+def write_record(path: Path, record: EngineRecord, file_name: str = ENGINE_FILE) -> EngineRecord:
+    """Replace the file in folder *path*, whole; the record as it is in there."""
+    sealed = record.sealed()
+    write_atomically(path / file_name, (sealed.model_dump_json(indent=2) + "\n").encode())
+    return sealed
 
 
 def own_stores(home: Path) -> set[str]:

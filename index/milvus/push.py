@@ -132,9 +132,9 @@ def go_back(collection: Collection, *, token: str = "") -> EngineRecord:
         with Connection.open(target_of(record.uri), token=token, patience_s=JOB_PATIENCE_S) as connection:
             for kind in KINDS:
                 open_store(connection, swapped.pushed.store(kind))
-            write_record(collection.path, swapped)
-            point_aliases(connection, swapped)
-        return swapped
+            written = write_record(collection.path, swapped)
+            point_aliases(connection, written)
+        return written
 
 
 def discard(collection: Collection, *, token: str = "") -> None:
@@ -188,31 +188,31 @@ class _Push:
         if record is None or self._options.anew or not self._goes_on_from(record):
             return None
         pushed = self._caught_up(record.pushed)
-        record = record.model_copy(update={"pushed": pushed, "serving": True})
-        write_record(self._pinned.path, record)
-        return record
+        return write_record(self._pinned.path, record.model_copy(update={"pushed": pushed, "serving": True}))
 
     def filled(self) -> EngineRecord:
         """Fill new stores, or go on filling those that an earlier push began."""
         journal = self._journal()
+        pushed, dim = journal.pushed, self._pinned.info.dim
+        # both before a row is sent: a push whose stores are there is gone on with
+        made = {kind: create_store(self._connection, pushed.store(kind), dim, pushed.index) for kind in KINDS}
         for kind in KINDS:
-            journal = self._fill(journal, kind)
+            journal = self._fill(journal, kind, MilvusPart(self._connection, made[kind]))
         for kind in KINDS:
             settle(self._connection, journal.pushed.store(kind))
         # a first push takes hours, and nobody stopped writing
         pushed = self._caught_up(journal.pushed)
         before = self._record if self._record is not None and self._record.uri == journal.uri else None
         record = journal.model_copy(update={"pushed": pushed, "previous": before.pushed if before else None})
-        write_record(self._pinned.path, record)
+        record = write_record(self._pinned.path, record)
         (self._pinned.path / JOURNAL_FILE).unlink(missing_ok=True)
         if before is not None and before.previous is not None:
             for store in before.previous.stores() - record.stores():
                 drop_store(self._connection, store)
         return record
 
-    def _fill(self, journal: EngineRecord, kind: Kind) -> EngineRecord:
-        pushed, dim = journal.pushed, self._pinned.info.dim
-        part = MilvusPart(self._connection, create_store(self._connection, pushed.store(kind), dim, pushed.index))
+    def _fill(self, journal: EngineRecord, kind: Kind, part: MilvusPart) -> EngineRecord:
+        pushed = journal.pushed
         old = self._pinned.at(pushed.items_version, pushed.captions_version)
         stored = _stored(old, kind)
         total, written = stored.count(), pushed.rows(kind)
@@ -222,8 +222,8 @@ class _Push:
             self._report(PushProgress(kind, place, total))
             if place - written >= _JOURNAL_ROWS or place == total:
                 written = place
-                journal = journal.model_copy(update={"pushed": journal.pushed.counting(kind, place)})
-                write_record(self._pinned.path, journal, JOURNAL_FILE)
+                counted = journal.model_copy(update={"pushed": journal.pushed.counting(kind, place)})
+                journal = write_record(self._pinned.path, counted, JOURNAL_FILE)
 
         fill(part, stored, written, sent)
         return journal
@@ -258,8 +258,7 @@ class _Push:
                 drop_store(self._connection, store)
         journal = _new_record(self._pinned, uri, self._options.index or default_index(self._connection))
         # before there is a store: none is ever forgotten
-        write_record(self._pinned.path, journal, JOURNAL_FILE)
-        return journal
+        return write_record(self._pinned.path, journal, JOURNAL_FILE)
 
     def _goes_on_from(self, record: EngineRecord) -> bool:
         """Whether what *record* names is there, in Milvus and in Lance, and wanted."""

@@ -63,15 +63,11 @@ def create_store(connection: Connection, name: str, dim: int, index: Index) -> S
     indexes = client.prepare_index_params()
     indexes.add_index(VECTOR, index_type=index, index_name=VECTOR, metric_type="IP", params=built.get(index, {}))
     if not connection.call("has_collection", name):
-        connection.call(
-            "create_collection",
-            name,
-            schema=schema,
-            index_params=indexes,
-            # what this process wrote is seen by its next search, and one that wrote nothing waits for nobody
-            consistency_level="Session",
-            timeout_s=LOAD_S,
-        )
+        # what this process wrote is seen by its next search, and one that wrote nothing waits for nobody
+        connection.call("create_collection", name, schema=schema, consistency_level="Session", timeout_s=LOAD_S)
+    # a push that was killed may have come no further
+    if connection.call("describe_index", name, VECTOR) is None:
+        connection.call("create_index", name, indexes, sync=False, timeout_s=LOAD_S)
     return open_store(connection, name)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vilem.cli.home import Home, home_of
+from vilem.cli.index_push import push
 from vilem.cli.index_duplicates import duplicates
 from vilem.cli.index_fields import InferFields, fields, settle
 from vilem.cli.table import print_rows
@@ -220,6 +221,9 @@ def verify(name: Name, home: Home = None) -> None:
 
 app.command()(duplicates)
 app.command()(fields)
+
+
+app.command()(push)
 
 
 def _listed(root: Path, name: str) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from index.milvus.connection import Connection
+from index.milvus.names import KINDS, alias_of
+from index.milvus.store import drop_alias, drop_store
 from index.milvus.target import Target
 from tests.index.milvus.support import Server, opened, serving
 
@@ -18,7 +20,11 @@ def lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
 
 @pytest.fixture
 def target(lite: Connection) -> Target:
-    """Where that file is."""
+    """Where that file is; nothing was pushed to it yet."""
+    for alias in (alias_of("test", kind) for kind in KINDS):
+        drop_alias(lite, alias)
+    for name in lite.call("list_collections"):
+        drop_store(lite, name)
     return lite.target
 
 

@@ -10,8 +10,9 @@ from index.faiss_cpu import FaissIndex
 from index.live.changes import Changes
 from index.live.part import LivePart
 from index.milvus.connection import Connection
+from index.milvus.names import store_of
 from index.milvus.part import MilvusPart
-from index.milvus.store import Index, create_store
+from index.milvus.store import Index, create_store, settle
 from index.milvus.target import target_of
 from index.parts import Found, VectorPart
 from index.snapshot import LoadedPart
@@ -106,30 +107,35 @@ class TestLive(WriteLaws):
         return live
 
 
-class MilvusLaws(WriteLaws):
-    """On milvus-lite."""
+def store(lite: Connection, index: Index, rows: np.ndarray, vectors: np.ndarray) -> MilvusPart:
+    """Those rows in a store of their own."""
+    part = MilvusPart(lite, create_store(lite, store_of("contract", "images", "0" * 64, len(rows)), DIM, index))
+    part.upsert(rows, vectors)
+    return part
 
-    index: Index = "FLAT"
+
+class TestMilvus(WriteLaws):
+    """On milvus-lite, where it holds in memory what was written last."""
 
     @pytest.fixture
-    def make(self, lite: Connection, request: pytest.FixtureRequest) -> MakeWritable:
+    def make(self, lite: Connection) -> MakeWritable:
         """A store of its own for each."""
-        made: list[str] = []
+        return lambda rows, vectors: store(lite, "FLAT", rows, vectors)
 
-        def pushed(rows: np.ndarray, vectors: np.ndarray) -> MilvusPart:
-            made.append(f"contract_{self.index}_{abs(hash(request.node.name)) % 10**8}_{len(made)}")
-            part = MilvusPart(lite, create_store(lite, made[-1], DIM, self.index))
+
+class TestMilvusGraph(ReadLaws):
+    """On milvus-lite, in segments with an HNSW graph each."""
+
+    @pytest.fixture
+    def make(self, lite: Connection) -> Make:
+        """Half the rows in one segment, half in another, some replaced in between."""
+
+        def settled(rows: np.ndarray, vectors: np.ndarray) -> MilvusPart:
+            half = len(rows) // 2
+            part = store(lite, "HNSW", rows[:half], -vectors[:half])
+            settle(lite, part.store.name)
             part.upsert(rows, vectors)
+            settle(lite, part.store.name)
             return part
 
-        return pushed
-
-
-class TestMilvusFlat(MilvusLaws):
-    """Exact."""
-
-
-class TestMilvusGraph(MilvusLaws):
-    """An HNSW graph."""
-
-    index: Index = "HNSW"
+        return settled
