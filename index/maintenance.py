@@ -15,6 +15,7 @@ from lance.optimize import Compaction
 
 from index.collection import Collection
 from index.errors import CollectionError, LeaseHeld
+from index.lexical.upkeep import index_texts
 from index.versions import remove_old_versions
 
 _log = logging.getLogger("vilem.index")
@@ -38,6 +39,7 @@ def tidy(collection: Collection, max_loose: int = MAX_LOOSE) -> bool:
         _merge(dataset)
     if untidy:
         latest.index_ids()
+        index_texts(latest)
     return bool(untidy)
 
 

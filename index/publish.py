@@ -19,6 +19,7 @@ from index.collection import Collection
 from index.disk import full_disk_named
 from index.errors import SelfCheckFailed, SnapshotMissing
 from index.lease import lease
+from index.lexical.upkeep import index_texts
 from index.snapshot import MANIFEST_NAME, LoadedPart, Snapshot, SnapshotManifest
 from index.vectors import unit
 from index.versions import keep_versions, release_versions
@@ -57,9 +58,10 @@ def publish_held(collection: Collection, *, target_recall: float) -> SnapshotMan
     Raises:
         SelfCheckFailed: as `publish`.
     """
-    pinned = collection.latest()
     # first: what killed publications left may be what fills the disk
-    _remove_unfinished(pinned.path)
+    _remove_unfinished(collection.path)
+    index_texts(collection)
+    pinned = collection.latest()
     snapshot_id = f"v{pinned.version}-{uuid.uuid4().hex[:8]}"
     # what is written while the index is built is found by comparing with them
     keep_versions(pinned, snapshot_id)
