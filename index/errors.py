@@ -20,6 +20,7 @@ CollectionError
 ├── DuplicatesInvalid        groups of duplicates that were kept are damaged, or of a newer ViLEM
 ├── NothingToMeasure         a threshold to measure, and no picture that could be read
 ├── PlanImpossible           no index of a collection fits the memory that it is given
+├── NothingToMeasure         a threshold to measure, and no picture that could be read
 ├── PatchesMissing           hits to re-rank, of which nothing is stored that a proofreader could read
 ├── LeaseHeld                another job writes this collection
 ├── GenerationChanged        another model has taken the place of the one that was written for
@@ -140,6 +141,10 @@ class NothingToMeasure(CollectionError):
 
 class PlanImpossible(CollectionError):
     """No index fits what may be spent on it."""
+
+
+class NothingToMeasure(CollectionError):
+    """None of a collection's pictures can be read."""
 
 
 class PatchesMissing(CollectionError):

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from index.duplicates.overlap import is_plain, same_picture
-from index.errors import CollectionError, SourceError
+from index.errors import NothingToMeasure, SourceError
 from index.neighbours import Tell, nearest_others, silent
 from index.rows import vectors_of
 from index.schema import Record
@@ -80,10 +80,6 @@ class Measured:
     def false(self, threshold: float) -> float:
         """Share of the pictures with a stranger at or over a threshold."""
         return float((self.strangers >= threshold).mean()) if len(self.strangers) else 0.0
-
-
-class NothingToMeasure(CollectionError):
-    """None of a collection's pictures can be read."""
 
 
 def altered(image: Image.Image) -> Iterator[tuple[str, bytes]]:

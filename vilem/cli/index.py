@@ -8,6 +8,7 @@ import typer
 
 from vilem.cli.home import Home, home_of
 from vilem.cli.index_push import push
+from vilem.cli.index_audit import audit
 from vilem.cli.index_duplicates import duplicates
 from vilem.cli.index_fields import InferFields, fields, settle
 from vilem.cli.table import print_rows
@@ -220,6 +221,7 @@ def verify(name: Name, home: Home = None) -> None:
 
 
 app.command()(duplicates)
+app.command()(audit)
 app.command()(fields)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from index.duplicates.threshold import ALTERATIONS, NothingToMeasure, altered, measure_threshold
+from index.duplicates.threshold import ALTERATIONS, altered, measure_threshold
+from index.errors import NothingToMeasure
 from index.searcher import Searcher
 from models.bundle import BUILT_IN, Bundle
 from tests.index.duplicates.made import photograph, pictured, scenes, searcher, turned

@@ -1,0 +1,1 @@
+"""What is likely wrong with a published collection: captions of other pictures, strange pictures, hubs, broken files."""
