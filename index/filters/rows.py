@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from index.filters.nodes import And, Bound, Leaf, Node, Not, OneOf, Or
 from index.filters.predicate import expression, join
-from index.filters.steering import MOST_FOR_TREE, part_between, tree_columns
+from index.filters.steering import part_between, tree_columns
 
 
 def matching_rows(items: lance.LanceDataset, node: Node) -> np.ndarray:
@@ -34,7 +34,7 @@ class _Search:
     def rows(self, node: Node, *, negated: bool) -> np.ndarray:
         """Ascending row ids of what matches *node*, or of all else."""
         if not _asks_lists(node):
-            return self._scan(expression(node, self._holds_many, negated=negated))
+            return self._scan(expression(node, self._part_of, negated=negated))
         match node:
             case Not(part):
                 return self.rows(part, negated=not negated)
@@ -46,7 +46,7 @@ class _Search:
                 return self._scan(_has_any(leaf, negated=negated))
 
     def _joined(self, parts: tuple[Node, ...], *, every: bool, negated: bool) -> np.ndarray:
-        plain = [expression(part, self._holds_many, negated=negated) for part in parts if not _asks_lists(part)]
+        plain = [expression(part, self._part_of, negated=negated) for part in parts if not _asks_lists(part)]
         found = [self.rows(part, negated=negated) for part in parts if _asks_lists(part)]
         if plain:
             found.append(self._scan(join(plain, every=every)))
@@ -62,8 +62,10 @@ class _Search:
         # rows come as they are stored, which is ascending until some were rewritten
         return rows if bool((rows[1:] > rows[:-1]).all()) else np.sort(rows)
 
-    def _holds_many(self, column: str, low: Bound | None, high: Bound | None) -> bool:
-        return column in self._trees and part_between(self._items, column, low, high) > MOST_FOR_TREE
+    def _part_of(self, column: str, low: Bound | None, high: Bound | None) -> float | None:
+        # ids are all different: few are found
+        asked = column in self._trees and column != "id"
+        return part_between(self._items, column, low, high) if asked else None
 
 
 def _asks_lists(node: Node) -> bool:

@@ -18,7 +18,7 @@ MOST_FOR_TREE = 0.03
 _SAMPLE = 8_192
 
 # Sorted samples by dataset, column and magnitude of the rows: taken again when these have doubled.
-_kept: dict[tuple[str, str, int], list[Ordered]] = {}
+_kept: dict[tuple[str, str, int], tuple[list[Ordered], int]] = {}
 _MAX_KEPT = 256
 _lock = threading.Lock()
 
@@ -29,14 +29,14 @@ def tree_columns(items: lance.LanceDataset) -> set[str]:
 
 
 def part_between(items: lance.LanceDataset, column: str, low: Bound | None, high: Bound | None) -> float:
-    """About which part of the rows that have a value in *column* have it between two ends."""
-    sample = _sample_of(items, column)
+    """About which part of all rows has a value in *column* that lies between two ends."""
+    sample, rows = _sample_of(items, column)
     first = 0 if low is None else bisect_left(sample, low.value)  # pyright: ignore[reportArgumentType] - all of one type
     last = len(sample) if high is None else bisect_right(sample, high.value)  # pyright: ignore[reportArgumentType]
-    return max(0, last - first) / max(1, len(sample))
+    return max(0, last - first) / max(1, rows)
 
 
-def _sample_of(items: lance.LanceDataset, column: str) -> list[Ordered]:
+def _sample_of(items: lance.LanceDataset, column: str) -> tuple[list[Ordered], int]:
     rows = items.count_rows()
     # the type too: a field that was dropped may come again as another
     key = (str(items.uri), f"{column} {items.schema.field(column).type}", rows.bit_length())
@@ -51,10 +51,13 @@ def _sample_of(items: lance.LanceDataset, column: str) -> list[Ordered]:
     return known
 
 
-def _sample(items: lance.LanceDataset, column: str, rows: int) -> list[Ordered]:
-    """Every so many-th value that is not null, sorted."""
+def _sample(items: lance.LanceDataset, column: str, rows: int) -> tuple[list[Ordered], int]:
+    """The values of every so many-th row, sorted; and how many rows these were, with those that have none."""
     step = rows // _SAMPLE + 1
     found: list[Ordered] = []
+    looked = 0
     for batch in items.scanner(columns=[column]).to_batches():
-        found.extend(batch[column].drop_null()[::step].to_pylist())
-    return sorted(found)  # pyright: ignore[reportArgumentType]
+        some = batch[column][::step]
+        looked += len(some)
+        found.extend(some.drop_null().to_pylist())
+    return sorted(found), looked  # pyright: ignore[reportArgumentType]
