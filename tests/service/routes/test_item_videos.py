@@ -26,14 +26,14 @@ RED_BLUE = colour_video("red", "blue")
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
-    """A home with "films": red then blue for two seconds each, green then yellow, and a purple picture."""
+    """A home with "films": red then blue for two seconds each, green then yellow, and a white picture."""
     home = tmp_path_factory.mktemp("films")
     link_bundle(home, tiny_bundle)
     folder = home / "source"
     folder.mkdir()
     (folder / "red-blue.mp4").write_bytes(RED_BLUE)
     (folder / "green-yellow.webm").write_bytes(colour_video("green", "yellow", form="webm"))
-    (folder / "purple.png").write_bytes(colour_picture("purple"))
+    (folder / "white.png").write_bytes(colour_picture("white"))
     bundle = Bundle.open(tiny_bundle)
     collection = collection_for(bundle, home / "collections", "films")
     run_job(collection, open_source(str(folder)), bundle)
@@ -74,10 +74,10 @@ def test_a_text_finds_the_video_and_its_moment(films: TestClient, colour: str, i
 
 def test_a_picture_beside_videos(films: TestClient) -> None:
     """It is found among them, and has neither moments nor a video."""
-    first = _search(films, "purple")[0]
+    first = _search(films, "white")[0]
 
-    assert ("purple.png", None, None) == (first["id"], first["moment"], first["video"])
-    assert f"{FILMS}/items/purple.png/image" == first["image_url"]
+    assert ("white.png", None, None) == (first["id"], first["moment"], first["video"])
+    assert f"{FILMS}/items/white.png/image" == first["image_url"]
 
 
 def test_a_text_finds_moments(films: TestClient) -> None:
@@ -140,7 +140,7 @@ def test_stills_are_as_small_as_asked_for(films: TestClient) -> None:
 
 def test_a_picture_has_no_times(films: TestClient) -> None:
     """Asked for one, it shows itself."""
-    assert "purple" == _colour(films.get(f"{FILMS}/items/purple.png/thumbnail?at=3").content)
+    assert "white" == _colour(films.get(f"{FILMS}/items/white.png/thumbnail?at=3").content)
 
 
 def test_a_video_is_sent_whole(films: TestClient) -> None:
