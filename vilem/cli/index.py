@@ -11,6 +11,7 @@ from vilem.cli.index_push import push
 from vilem.cli.index_audit import audit
 from vilem.cli.index_duplicates import duplicates
 from vilem.cli.index_fields import InferFields, fields, settle
+from vilem.cli.index_reindex import gc, generations, reindex, rollback
 from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
@@ -226,6 +227,10 @@ app.command()(fields)
 
 
 app.command()(push)
+app.command()(reindex)
+app.command()(rollback)
+app.command()(generations)
+app.command()(gc)
 
 
 def _listed(root: Path, name: str) -> tuple[str, ...]:

@@ -1,0 +1,124 @@
+"""`vilem index reindex | rollback | generations | gc`, on the command line."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from index.errors import GenerationMissing, ReindexRefused
+from index.searcher import Searcher
+from models.errors import BundleMissing
+from tests.index.reindex.support import NAME, expect_embedded_by, make_home, make_models, opened
+from tests.index.support import REPOSITORY
+from tests.support.tiny_bundle import make_tiny_bundle
+from vilem.cli.index_reindex import EXIT_INTERRUPTED
+from vilem.cli.main import app
+
+WIDE = {"COLUMNS": "200", "TERM": "dumb"}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Sixteen pictures, embedded by the bundle "old"; the bundle "new" lies beside."""
+    return make_home(tmp_path, make_models(tmp_path / "models"))
+
+
+def run(home: Path, *arguments: str) -> Result:
+    """One command on the collection."""
+    command, *options = arguments
+    return CliRunner().invoke(app, ["index", command, NAME, *options, "--home", str(home)], env=WIDE)
+
+
+def lines(result: Result) -> list[str]:
+    """What was printed, without the frames of tables."""
+    return [" ".join(line.replace("│", " ").split()) for line in result.output.splitlines()]
+
+
+def test_there_and_back(home: Path) -> None:
+    """A change prints what was measured of both models; generations are listed; the way back is one command."""
+    changed = run(home, "reindex", "--model", "new")
+    assert 0 == changed.exit_code, changed.output
+    assert "model old new" in lines(changed)
+    assert "text to image R@1, of 16 captions 100.0 100.0 (+0.0 ± 0.0)" in lines(changed)
+    assert "pictures that find themselves 16 of 16" in lines(changed)
+    assert "colours is served by new" in lines(changed)
+    listed = [line.split()[1:5] for line in lines(run(home, "generations")) if line.startswith("g")]
+    assert [["served", "new", "24", "16"], ["kept", "old", "16", "16"]] == listed
+
+    returned = run(home, "rollback")
+
+    assert 0 == returned.exit_code, returned.output
+    assert "colours is served by old" in lines(returned)
+    expect_embedded_by(home, "old")
+
+
+def test_what_is_served_already_is_no_error(home: Path) -> None:
+    """A script may ask for the model that is served: nothing is done, and that is success."""
+    result = run(home, "reindex", "--model", "old")
+
+    assert (0, ["colours is served by old already"]) == (result.exit_code, lines(result))
+
+
+def test_a_refusal_tells_the_figures(home: Path) -> None:
+    """What speaks against the new model is printed with all that was measured, and is an error."""
+    result = run(home, "reindex", "--model", "new", "--min-overlap", "1")
+
+    assert isinstance(result.exception, ReindexRefused)
+    assert any(line.startswith("overlap@10, of 16 items 0.") for line in lines(result))
+    expect_embedded_by(home, "old")
+
+
+def test_a_bundle_must_be_where_the_service_finds_it(home: Path, tmp_path: Path) -> None:
+    """A bundle that lies elsewhere is refused before anything is embedded."""
+    elsewhere = make_tiny_bundle(tmp_path / "elsewhere" / "third", dim=8, seed=5)
+
+    result = run(home, "reindex", "--model", str(elsewhere))
+
+    assert isinstance(result.exception, BundleMissing)
+    assert not (opened(home).home / "generations").exists()
+
+
+def test_garbage_goes_when_asked(home: Path) -> None:
+    """Older generations are removed by a command, and then there is nothing to go back to."""
+    run(home, "reindex", "--model", "new")
+
+    assert ["removed: g0"] == lines(run(home, "gc", "--keep", "1"))
+    assert ["removed: nothing"] == lines(run(home, "gc", "--unfinished"))
+    assert isinstance(run(home, "rollback").exception, GenerationMissing)
+    assert 16 == Searcher.open(home / "collections", NAME).count
+
+
+def test_a_supervisor_may_stop_it(home: Path) -> None:
+    """SIGTERM ends it with one sentence while it embeds; the old model is served, and the same command goes on."""
+    script = (
+        "import time; from models.bundle import Bundle; plain = Bundle.embed_images\n"
+        "def slow(self, pixels):\n    print('batch', flush=True); time.sleep(0.2); return plain(self, pixels)\n"
+        "Bundle.embed_images = slow\n"
+        "from vilem.cli.main import main; main()"
+    )
+    arguments = ["index", "reindex", NAME, "--model", "new", "--batch", "1", "--home", str(home)]
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    assert child.stdout
+    for _ in range(3):
+        child.stdout.readline()
+    time.sleep(0.1)
+    child.send_signal(signal.SIGTERM)
+
+    _, said = child.communicate(timeout=60)
+
+    assert EXIT_INTERRUPTED == child.returncode, said
+    assert "the same command goes on from there" in said
+    expect_embedded_by(home, "old")
+    resumed = run(home, "reindex", "--model", "new")
+    assert 0 == resumed.exit_code, resumed.output
+    expect_embedded_by(home, "new")
