@@ -112,11 +112,27 @@ class VideoSupportMissing(CollectionError):
 
 
 class FieldInvalid(CollectionError):
-    """A typed field cannot be declared or used so."""
+    """A typed field cannot be declared or used so.
+
+    Attributes:
+        path: the place in a request that asks for it; empty where there is no request.
+    """
+
+    def __init__(self, detail: str, path: str = "") -> None:
+        super().__init__(f"{path}: {detail}" if path else detail)
+        self.path = path
 
 
 class FieldUnknown(CollectionError):
-    """There is no typed field of that name."""
+    """There is no typed field of that name.
+
+    Attributes:
+        path: the place in a request that names it; empty where there is no request.
+    """
+
+    def __init__(self, detail: str, path: str = "") -> None:
+        super().__init__(f"{path}: {detail}" if path else detail)
+        self.path = path
 
 
 class FilterInvalid(CollectionError):

@@ -6,7 +6,6 @@ that it changed none. Between the two they bear a name that no reader and no wri
 a kill at any moment the fields are there, filled, or they are not there.
 """
 
-import json
 from collections import Counter
 from collections.abc import Collection as Several
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,7 @@ from collections.abc import Iterable, Sequence
 import lance
 import pyarrow as pa
 from lance.fragment import DataFile
+from pydantic_core import from_json
 
 from index.collection import Collection
 from index.commits import full_disk_told
@@ -140,7 +140,7 @@ class _Backfill:
 
         @lance.batch_udf(output_schema=self._schema)
         def derive(batch: pa.RecordBatch) -> pa.RecordBatch:
-            metadata = [json.loads(text) for text in batch["metadata"].to_pylist()]
+            metadata = [from_json(text) for text in batch["metadata"].to_pylist()]
             columns, unfit = typed_columns(metadata, self._fields)
             misfits.update(unfit)
             return pa.record_batch(list(columns.values()), schema=self._schema)

@@ -1,12 +1,12 @@
 """A look at all metadata: which of their keys have one type throughout, and which values do not fit a field."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import lance
 from pydantic import JsonValue
+from pydantic_core import from_json
 
 from index.fields.types import Field, FieldType, derived_fields, is_field_name
 from index.fields.values import INT64_MAX, INT64_MIN, MISFIT, fit, parse_time
@@ -98,7 +98,7 @@ def survey_rows(metadata: Iterable[Mapping[str, JsonValue]], fields: Mapping[str
 
 def _metadata(items: lance.LanceDataset) -> Iterable[Mapping[str, JsonValue]]:
     for batch in items.scanner(columns=["metadata"], batch_size=_BATCH_ROWS, scan_in_order=False).to_batches():
-        yield from map(json.loads, batch["metadata"].to_pylist())
+        yield from map(from_json, batch["metadata"].to_pylist())
 
 
 def _note(key: _Key, value: JsonValue) -> None:

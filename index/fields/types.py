@@ -92,7 +92,7 @@ def find_field(fields: Mapping[str, Field], name: str, where: str = "") -> Field
     Args:
         fields: those there are.
         name: the one that is meant.
-        where: the place in a request that names it, to begin the message with.
+        where: the place in a request that names it; the error tells it.
 
     Raises:
         FieldUnknown: there is none; the message lists those there are.
@@ -100,8 +100,9 @@ def find_field(fields: Mapping[str, Field], name: str, where: str = "") -> Field
     if name not in fields:
         known = ", ".join(str(field) for field in list(fields.values())[:50])
         raise FieldUnknown(
-            f"{where}{': ' if where else ''}there is no field {_shown(name)}: the fields are {known}; "
-            "`vilem index fields NAME add FIELD:TYPE` makes one of a key of the metadata"
+            f"there is no field {_shown(name)}: the fields are {known}; "
+            "`vilem index fields NAME add FIELD:TYPE` makes one of a key of the metadata",
+            where,
         )
     return fields[name]
 

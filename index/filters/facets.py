@@ -81,14 +81,12 @@ def facet_counts(
 
 def _fields(items: lance.LanceDataset, names: Sequence[str]) -> dict[str, Field]:
     if len(names) > MAX_FACETS:
-        raise FieldInvalid(f"{len(names)} facets, {MAX_FACETS} are allowed: ask for fewer")
+        raise FieldInvalid(f"{len(names)} facets, {MAX_FACETS} are allowed: ask for fewer", "facets")
     known = fields_of(items.schema)
     found = {name: find_field(known, name, f"facets[{at}]") for at, name in enumerate(names)}
     for at, field in enumerate(found.values()):
         if field.type == "geo":
-            raise FieldInvalid(
-                f"facets[{at}]: {field} is a point, and points have no facets: filter by distance instead"
-            )
+            raise FieldInvalid(f"{field} is a point, and points have no facets: filter by distance", f"facets[{at}]")
     return found
 
 

@@ -130,8 +130,9 @@ def test_what_has_no_facet_is_told(tmp_path: Path) -> None:
     items = collection_of(tmp_path, [{}]).latest().items
     with pytest.raises(FieldUnknown, match=r"facets\[1\]: there is no field 'x'"):
         facet_counts(items, ["stock", "x"])
-    with pytest.raises(FieldInvalid, match="place:geo is a point"):
-        facet_counts(items, ["place"])
+    with pytest.raises(FieldInvalid, match="place:geo is a point") as error:
+        facet_counts(items, ["stock", "place"])
+    assert "facets[1]" == error.value.path
     with pytest.raises(FieldInvalid, match=f"{MAX_FACETS} are allowed"):
         facet_counts(items, ["stock"] * (MAX_FACETS + 1))
     for limit in (0, MAX_LIMIT + 1):

@@ -86,8 +86,9 @@ def test_a_fault_is_told_with_its_place(value: object, path: str, says: str) -> 
 )
 def test_an_unknown_field_is_told_with_its_place(value: object, path: str) -> None:
     """And with the fields there are."""
-    with pytest.raises(FieldUnknown, match=rf"{path}: there is no field 'prize': .*price:float"):
+    with pytest.raises(FieldUnknown, match=rf"{path}: there is no field 'prize': .*price:float") as error:
         parse_filter(value, FIELDS)
+    assert path == error.value.path
 
 
 def test_the_place_begins_where_the_caller_says() -> None:
