@@ -8,6 +8,7 @@ import typer
 
 from vilem.cli.home import Home, home_of
 from vilem.cli.index_push import push
+from vilem.cli.index_videos import Every, Moments, video_options
 from vilem.cli.index_audit import audit
 from vilem.cli.index_duplicates import duplicates
 from vilem.cli.index_fields import InferFields, fields, settle
@@ -27,6 +28,15 @@ app = typer.Typer(help="Build and inspect collections.", no_args_is_help=True)
 EXIT_WITH_REJECTS = 3
 EXIT_INTERRUPTED = 130
 
+Patches = Annotated[
+    bool | None,
+    typer.Option(
+        "--patches/--no-patches",
+        help="Store what the bundle's proofreader reads of each picture (at most 10 KB): words can then be checked, "
+        "and hits re-ranked, without decoding it again. Made for rows that lack it too.",
+        show_default="on if the bundle has a proofreader",
+    ),
+]
 Recall = Annotated[float, typer.Option(min=0, max=1, help="Recall@10 the index must reach.")]
 Name = Annotated[str, typer.Argument(help="Name of a collection.")]
 
@@ -40,19 +50,13 @@ def build(
     root: Annotated[str | None, typer.Option(help="Folder that a table's relative paths start from.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images in one inference.")] = 16,
     max_pixels: Annotated[int, typer.Option(min=1, help="Larger pictures are rejected.")] = 100_000_000,
-    patches: Annotated[
-        bool | None,
-        typer.Option(
-            "--patches/--no-patches",
-            help="Store what the bundle's proofreader reads of each picture (at most 10 KB): words can then be checked, "
-            "and hits re-ranked, without decoding it again. Made for rows that lack it too.",
-            show_default="on if the bundle has a proofreader",
-        ),
-    ] = None,
+    patches: Patches = None,
+    every: Every = 1.0,
+    moments: Moments = 128,
     recall: Recall = 0.95,
     infer_fields: InferFields = True,
 ) -> None:
-    """Embed a source into a collection and publish it. Run it again to resume or to add what is new.
+    """Embed pictures and videos into a collection and publish it. Run it again to resume or to add what is new.
 
     Exit status: 0 all indexed, 3 published but some pictures were rejected (`vilem index rejects NAME`), 1 failed.
 
@@ -74,7 +78,8 @@ def build(
     items = open_source(source, root=root)
     bundle = Bundle.open(find_bundle(model, folder))
     collections = folder / "collections"
-    options = EmbedOptions(image_batch=batch, limits=DecodeLimits(max_pixels=max_pixels), patches=patches)
+    limits, videos = DecodeLimits(max_pixels=max_pixels), video_options(every, moments)
+    options = EmbedOptions(image_batch=batch, limits=limits, patches=patches, videos=videos)
     # what a supervisor sends means what Ctrl-C means: commit, then stop
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -287,6 +292,7 @@ def _print_summary(name: str, summary: "Summary", manifest: "SnapshotManifest") 
         ("unchanged", f"{summary.unchanged:,}"),
         ("rejected", ", ".join(f"{reason}: {count}" for reason, count in summary.rejected.items()) or "0"),
         ("captions", f"{summary.captions:,} embedded, {summary.captions_truncated:,} of them cut"),
+        ("videos", f"{summary.moments:,} moments embedded"),
         ("patches", f"{summary.patch_bytes:,} bytes stored for proofreading"),
         ("seconds", f"{summary.seconds:.1f}"),
         ("published", f"{manifest.id}: {manifest.images.rows:,} items, {manifest.images.factory}"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vilem.cli.home import Home, home_of
+from vilem.cli.index_videos import clock
 from vilem.cli.proofread import marked
 from vilem.cli.refuse import refuse
 
@@ -33,6 +34,7 @@ def search(
     query: Annotated[str, typer.Argument(help="A sentence; with --image the path of a picture.")],
     image: Annotated[bool, typer.Option("--image", help="The query is a picture's path.")] = False,
     texts: Annotated[bool, typer.Option("--texts", help="Find captions instead of pictures.")] = False,
+    moments: Annotated[bool, typer.Option("--moments", help="Find moments of videos.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Hits to show.")] = 10,
     rerank: Annotated[
         Rerank | None,
@@ -50,6 +52,7 @@ def search(
     Examples:
       vilem search photos "two dogs on a beach"
       vilem search photos holiday.jpg --image --limit 5
+      vilem search films "two dogs on a beach" --moments
       vilem search photos "two dogs on a beach" --rerank proofread
       vilem search photos holiday.jpg --image --texts --rerank proofread
     """
@@ -59,6 +62,8 @@ def search(
 
     if not query.strip():
         raise typer.BadParameter("the query is empty: give a sentence, or a picture's path with --image")
+    if moments and (texts or rerank):
+        raise typer.BadParameter("moments are neither captions nor re-ranked: leave --texts and --rerank out")
     if rerank and image != texts:
         raise typer.BadParameter(
             "only pictures found by a sentence, and captions found by a picture, can be re-ranked: give both of --image and "
@@ -72,7 +77,8 @@ def search(
     pixels = _pixels(bundle, query) if image else None
     vector, truncated = _embed(bundle, query, pixels)
     if rerank is None:
-        hits = searcher.search(vector[None], [limit], "texts" if texts else "images")[0]
+        target = "moments" if moments else "texts" if texts else "images"
+        hits = searcher.search(vector[None], [limit], target)[0]
         found = [Reread(hit) for hit in hits]
     else:
         found = _proofread(
@@ -130,6 +136,8 @@ def _fields(found: "Reread") -> dict[str, object]:
 
     hit = found.hit
     fields: dict[str, object] = {"id": hit.id, "score": hit.score, "uri": hit.record.uri, "caption": _caption(hit)}
+    if hit.moment is not None:
+        fields["moment"] = asdict(hit.moment)
     return fields if found.proof is None else {**fields, "mixed": found.mixed, "proof": asdict(found.proof)}
 
 
@@ -161,13 +169,16 @@ def _print(found: "list[Reread]", title: str, *, truncated: bool) -> None:
     # whole, if need be on several lines: an id that is cut names nothing
     table.add_column("id", overflow="fold")
     table.add_column("caption", overflow="fold")
-    reread = any(each.proof for each in found)
+    reread, timed = any(each.proof for each in found), any(each.hit.moment for each in found)
+    if timed:
+        table.add_column("moment", justify="right")
     if reread:
         table.add_column("proofread", overflow="fold")
     for each in found:
         hit = each.hit
         # Text: what stands in brackets in a caption is no markup
         row = [f"{hit.score:.3f}", Text(hit.id), Text(_caption(hit))]
+        row += [clock(hit.moment.seconds) if hit.moment else ""] if timed else []
         table.add_row(*row, *([marked(each.proof) if each.proof else ""] if reread else []))
     console = Console()
     console.print(table)

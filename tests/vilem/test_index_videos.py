@@ -1,0 +1,78 @@
+"""Videos on the command line: build, search, moments."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from index.collection import Collection
+from tests.support.collections import link_bundle
+from tests.support.videos import colour_video
+from vilem.cli.index_videos import clock, video_options
+from vilem.cli.main import app
+
+WIDE = {"COLUMNS": "300", "TERM": "dumb"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
+    """A home with "films", built by the command: red then blue, and green."""
+    home = tmp_path_factory.mktemp("films")
+    link_bundle(home, tiny_bundle)
+    (home / "source").mkdir()
+    (home / "source" / "red-blue.mp4").write_bytes(colour_video("red", "blue"))
+    (home / "source" / "green.mp4").write_bytes(colour_video("green"))
+    run(home, "index", "build", "films", str(home / "source"), "--model", tiny_bundle.name)
+    return home
+
+
+def run(home: Path, *arguments: str) -> str:
+    """Output of a command that succeeds."""
+    result = CliRunner().invoke(app, [*arguments, "--home", str(home)], env=WIDE)
+    assert 0 == result.exit_code, result.output
+    return result.output
+
+
+def test_moments_are_searched(home: Path) -> None:
+    """The first hit is the second from which the colour is shown, on paper and for programs."""
+    table = run(home, "search", "films", "blue", "--moments", "--limit", "1")
+    (line,) = run(home, "search", "films", "blue", "--moments", "--limit", "1", "--json").splitlines()
+
+    assert "red-blue.mp4" in table and "0:02.0" in table
+    found = json.loads(line)
+    assert ("red-blue.mp4", 2.0) == (found["id"], found["moment"]["seconds"])
+
+
+def test_videos_tell_their_best_moment(home: Path) -> None:
+    """A search of items shows it beside each video."""
+    hits = [json.loads(line) for line in run(home, "search", "films", "blue", "--json").splitlines()]
+
+    assert {"red-blue.mp4": 2.0} == {hit["id"]: hit["moment"]["seconds"] for hit in hits if hit["id"] != "green.mp4"}
+
+
+def test_moments_are_not_re_ranked(home: Path) -> None:
+    """What does not go together is refused with what to leave out."""
+    for options in (("--moments", "--texts"), ("--moments", "--rerank", "proofread")):
+        result = CliRunner().invoke(app, ["search", "films", "red", *options, "--home", str(home)], env=WIDE)
+        assert 2 == result.exit_code and "moments" in result.output
+
+
+def test_moments_lie_as_far_apart_as_is_said(home: Path, tiny_bundle: Path) -> None:
+    """The same command with another step makes them anew."""
+    source, model = str(home / "source"), tiny_bundle.name
+
+    told = run(home, "index", "build", "sparse", source, "--model", model, "--every", "2")
+    again = run(home, "index", "build", "sparse", source, "--model", model, "--every", "2", "--moments", "1")
+
+    assert "3 moments" in told and "2 moments" in again
+    assert 2 == Collection.open(home / "collections", "sparse").moments.count()
+    assert (2.0, 1) == (video_options(2.0, 1).sampling.every, video_options(2.0, 1).sampling.most)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00.0"), (7.46, "0:07.5"), (59.96, "1:00.0"), (3727.5, "1:02:07.5"), (600, "10:00.0")]
+)
+def test_times_are_told_as_players_do(seconds: float, text: str) -> None:
+    """To the tenth of a second."""
+    assert text == clock(seconds)

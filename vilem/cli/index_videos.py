@@ -1,0 +1,34 @@
+"""How `vilem index build` takes videos, and how a moment of one is written."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from index.videos import VideoOptions
+
+Every = Annotated[
+    float, typer.Option("--every", min=0.01, help="Videos: seconds from one moment that is embedded to the next.")
+]
+Moments = Annotated[
+    int,
+    typer.Option(
+        "--moments", min=1, max=4096, help="Videos: most moments of one; of long ones they lie further apart."
+    ),
+]
+
+
+def video_options(every: float, moments: int) -> "VideoOptions":
+    """What those options mean to the job."""
+    from index.videos import VideoOptions
+    from models.video.sampling import Sampling
+
+    return VideoOptions(Sampling(every=every, most=moments))
+
+
+def clock(seconds: float) -> str:
+    """Minutes, seconds and tenths, as players show where they are: "1:07.5", "1:02:07.5"."""
+    tenths = round(10 * seconds)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours}:{minutes:02d}" if hours else str(minutes)) + f":{rest // 10:02d}.{rest % 10}"
