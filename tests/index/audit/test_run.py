@@ -112,10 +112,3 @@ def test_without_captions_the_rest_is_said(tmp_path: Path) -> None:
     assert found.captions is None
     assert found.texts is None
     assert 4 == found.items == len(found.outliers.farthest)
-
-
-def test_the_json_is_read_back(found: Audit, tmp_path: Path) -> None:
-    """What is written is what was found."""
-    found.write(tmp_path / "audit.json")
-
-    assert found == Audit.model_validate_json((tmp_path / "audit.json").read_bytes())
