@@ -17,17 +17,18 @@ import numpy as np
 from index.build import build_moments, build_parts
 from index.collection import Collection
 from index.disk import full_disk_named
-from index.errors import SelfCheckFailed, SnapshotMissing
+from index.errors import SelfCheckFailed, SnapshotError, SnapshotMissing
 from index.lease import lease
 from index.lexical.upkeep import index_texts
-from index.snapshot import MANIFEST_NAME, LoadedPart, Snapshot, SnapshotManifest
+from index.plan import RECALL, Budget
+from index.snapshot import MANIFEST_NAME, LoadedPart, Snapshot, SnapshotManifest, read_manifest
 from index.vectors import unit
 from index.versions import keep_versions, release_versions
 from models.sealed import STAGING_PREFIX, seal_files, staged, write_atomically
 
 SNAPSHOTS = "snapshots"
 ALIAS = "current"
-TARGET_RECALL = 0.95
+TARGET_RECALL = RECALL
 # The served one and two to go back to. A reader that still has an older one open keeps its mapped files.
 KEEP = 3
 
@@ -37,10 +38,18 @@ _SCORE_SLACK = 1e-3
 _STILL_SERVED = "free some and publish again; the old snapshot is still served"
 
 
-def publish(collection: Collection, *, target_recall: float = TARGET_RECALL) -> SnapshotManifest:
+def publish(
+    collection: Collection, *, target_recall: float | None = None, budget: Budget | None = None
+) -> SnapshotManifest:
     """Index the collection as it is now and make that the snapshot that is served.
 
+    Args:
+        collection: at any version.
+        target_recall: recall@10 that the index must reach; as the served snapshot was asked for if it is left out.
+        budget: what may be spent on it; as the served snapshot was given if it is left out.
+
     Raises:
+        PlanImpossible: no index fits the budget; the old snapshot goes on serving.
         SelfCheckFailed: the new index does not find its own vectors, or too few of the true neighbours; the old
             snapshot goes on serving.
         LeaseHeld: another job writes the collection.
@@ -49,15 +58,22 @@ def publish(collection: Collection, *, target_recall: float = TARGET_RECALL) -> 
     """
     with full_disk_named(collection.path, lambda: _STILL_SERVED), lease(collection.home, "publishing"):
         collection.expect_served()
-        return publish_held(collection, target_recall=target_recall)
+        return publish_held(collection, target_recall=target_recall, budget=budget)
 
 
-def publish_held(collection: Collection, *, target_recall: float) -> SnapshotManifest:
+def publish_held(
+    collection: Collection, *, target_recall: float | None = None, budget: Budget | None = None
+) -> SnapshotManifest:
     """As `publish`, by a job that holds the lease on the collection, or on its generations and this is one that it builds.
 
     Raises:
-        SelfCheckFailed: as `publish`.
+        SelfCheckFailed, PlanImpossible: as `publish`.
     """
+    served_recall, served_budget = wishes(collection.path)
+    wanted = (
+        served_recall if target_recall is None else target_recall,
+        served_budget if budget is None else budget,
+    )
     # first: what killed publications left may be what fills the disk
     _remove_unfinished(collection.path)
     index_texts(collection)
@@ -66,12 +82,22 @@ def publish_held(collection: Collection, *, target_recall: float) -> SnapshotMan
     # what is written while the index is built is found by comparing with them
     keep_versions(pinned, snapshot_id)
     with staged(pinned.path / SNAPSHOTS / snapshot_id) as folder:
-        manifest = _write(pinned, snapshot_id, folder, target_recall)
-        _self_check(Snapshot.open(folder), pinned, target_recall)
+        manifest = _write(pinned, snapshot_id, folder, *wanted)
+        _self_check(Snapshot.open(folder), pinned, wanted[0])
     write_atomically(pinned.path / ALIAS, f"{snapshot_id}\n".encode())
     collect_garbage(pinned.path)
     release_versions(pinned, {folder.name for folder in (pinned.path / SNAPSHOTS).iterdir()})
     return manifest
+
+
+def wishes(path: Path) -> tuple[float, Budget]:
+    """Recall and budget that the served snapshot of the generation in folder *path* was made for, or what is usual."""
+    try:
+        manifest = read_manifest(current(path))
+    except SnapshotError:
+        # damaged or gone: what comes in its place is made anew
+        return TARGET_RECALL, Budget()
+    return manifest.target_recall or TARGET_RECALL, manifest.budget
 
 
 def current(path: Path) -> Path:
@@ -112,9 +138,11 @@ def _remove_unfinished(path: Path) -> None:
         alias.unlink(missing_ok=True)
 
 
-def _write(collection: Collection, snapshot_id: str, folder: Path, target_recall: float) -> SnapshotManifest:
-    images, texts = build_parts(collection, folder, target_recall=target_recall)
-    moments = build_moments(collection, folder, target_recall=target_recall)
+def _write(
+    collection: Collection, snapshot_id: str, folder: Path, target_recall: float, budget: Budget
+) -> SnapshotManifest:
+    images, texts = build_parts(collection, folder, target_recall=target_recall, budget=budget)
+    moments = build_moments(collection, folder, target_recall=target_recall, budget=budget)
     manifest = SnapshotManifest(
         id=snapshot_id,
         collection=collection.info.name,
@@ -127,6 +155,8 @@ def _write(collection: Collection, snapshot_id: str, folder: Path, target_recall
         texts=texts,
         moments_version=collection.moments.version,
         moments=moments,
+        target_recall=target_recall,
+        budget=budget,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         files=seal_files(folder),
     )

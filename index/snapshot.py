@@ -4,6 +4,7 @@
     images.faiss       index over the items' image vectors; images.rowids.npy: row id of each position
     texts.faiss        index over the captions' vectors, when there are captions; texts.rowids.npy
     moments.faiss      index over the vectors of videos' moments, when there are videos; moments.rowids.npy
+    *.vectors.f16      the vectors of an index that compares its candidates again: (N, d) float16, row-major, nothing else
 
 The manifest names the bundle that made the vectors and the dataset versions they were read at.
 """
@@ -17,10 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from index.errors import SnapshotAltered, SnapshotInvalid, SnapshotMissing, SnapshotTooNew
 from index.faiss_cpu import FaissIndex
+from index.plan import Budget
+from index.tune import Point
 from index.vectors import VectorIndex
 from models.sealed import FileSeal, SealBroken, verify
 
-SCHEMA_VERSION = 1
+# 1 has no budgets, curves and vectors beside an index
+SCHEMA_VERSION = 2
 MANIFEST_NAME = "snapshot.json"
 
 
@@ -39,6 +43,17 @@ class IndexPart(_Part):
     recall_at_10: float = Field(description="against exact search, on image and text queries; the worse of the two")
     query_ms: float = Field(description="median milliseconds of one query, on the machine that built it")
     build_seconds: float
+    vectors_file: str | None = None
+    kind: str | None = Field(default=None, description="see index.kinds.spec; None in schema 1")
+    why: list[str] = Field(default=[], description="why this kind, in sentences")
+    planned_bytes: int = Field(default=0, description="predicted resident bytes, of index and row ids")
+    mapped_bytes: int = Field(default=0, description="bytes of the vectors' file")
+    curve: list[Point] = Field(default=[], description="every setting that was measured, the quickest first")
+
+    @property
+    def file_names(self) -> list[str]:
+        """All that it reads."""
+        return [name for name in (self.index_file, self.rowids_file, self.vectors_file) if name is not None]
 
 
 class SnapshotManifest(_Part):
@@ -58,6 +73,8 @@ class SnapshotManifest(_Part):
     files: dict[str, FileSeal]
     moments_version: int = 0
     moments: IndexPart | None = None
+    target_recall: float | None = Field(default=None, description="recall@10 that was wanted")
+    budget: Budget = Field(default=Budget(), description="what could be spent; publishing anew keeps to it")
 
     def to_bytes(self) -> bytes:
         """The exact bytes of `snapshot.json`."""
@@ -117,7 +134,7 @@ class Snapshot:
         """
         manifest = read_manifest(folder)
         parts = [part for part in (manifest.images, manifest.texts, manifest.moments) if part]
-        unsealed = {name for part in parts for name in (part.index_file, part.rowids_file)} - manifest.files.keys()
+        unsealed = {name for part in parts for name in part.file_names} - manifest.files.keys()
         if unsealed:
             raise SnapshotInvalid(
                 f"{folder / MANIFEST_NAME} does not seal {', '.join(sorted(unsealed))}: publish the collection again"
@@ -152,7 +169,8 @@ def read_manifest(folder: Path) -> SnapshotManifest:
 
 
 def _load(folder: Path, part: IndexPart, dim: int) -> LoadedPart:
-    index = FaissIndex.load(folder / part.index_file)
+    vectors = None if part.vectors_file is None else folder / part.vectors_file
+    index = FaissIndex.load(folder / part.index_file, vectors)
     rowids = np.load(folder / part.rowids_file, mmap_mode="r", allow_pickle=False)
     if (index.rows, index.dim) != (part.rows, dim) or rowids.shape != (part.rows,):
         raise SnapshotInvalid(

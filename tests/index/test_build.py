@@ -8,23 +8,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.build import build_parts, sample
+from index.errors import PlanImpossible
+from index.kinds.spec import Kind
+from index.plan import Budget
 from tests.index.published import filled, unit_vectors
 from tests.index.support import empty_collection
 
 
 @given(st.lists(st.integers(1, 50), max_size=8), st.integers(1, 30))
 def test_a_sample_is_spread_evenly(sizes: list[int], size: int) -> None:
-    """A sample has at most the wanted size, at least half of it where there is enough, first vector first."""
-    rows = np.arange(sum(sizes), dtype=np.float32)[:, None]
+    """A sample has at most the wanted size, at least a third of it where there is enough, first vector first."""
+    rows = np.ones((sum(sizes), 1), np.float32)
     batches = np.split(rows, np.cumsum(sizes)[:-1]) if sizes else []
 
     found = sample([(np.arange(len(batch)), batch) for batch in batches], size)
 
-    assert len(found) <= size
-    assert len(found) >= min(len(rows), size // 3)
+    assert found.seen == len(rows)
+    assert len(found.positions) == len(found.vectors) <= size
+    assert len(found.positions) >= min(len(rows), size // 3)
     if len(rows):
-        assert 0 == found[0, 0]
-        steps = np.diff(found[:, 0])
+        assert 0 == found.positions[0]
+        steps = np.diff(found.positions)
         assert (steps == steps[0]).all() if len(steps) else True
 
 
@@ -55,3 +59,43 @@ def test_an_empty_collection_is_built(captions: int, tmp_path: Path) -> None:
 
     assert 0 == images.rows
     assert texts is None
+
+
+@given(st.integers(1, 300), st.integers(1, 40), st.integers(1, 9))
+def test_a_sample_knows_its_places(rows: int, size: int, parts: int) -> None:
+    """Each sampled vector is the one at its position, scaled to norm 1."""
+    vectors = unit_vectors(rows)
+
+    found = sample([(np.arange(len(each)), 3 * each) for each in np.array_split(vectors, parts)], size)
+
+    assert np.allclose(vectors[found.positions], found.vectors, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["hnsw-sq8", "ivf-rabitq", "ivf-pq"])
+def test_the_kind_that_is_asked_for_is_built_and_tuned(kind: Kind, tmp_path: Path) -> None:
+    """Images and captions get it, with their vectors beside, a curve over both kinds of query, and what was planned."""
+    collection = filled(tmp_path, unit_vectors(800, 16), captions=1)
+
+    images, texts = build_parts(collection, tmp_path, target_recall=0.9, budget=Budget(kind=kind))
+
+    assert texts is not None
+    for part, own in ((images, "images"), (texts, "texts")):
+        assert kind == part.kind
+        assert [f"{kind} was asked for"] == part.why
+        assert part.recall_at_10 >= 0.9
+        assert {"images", "texts"} == set(part.curve[0].recall)
+        assert part.parameters in [point.parameters for point in part.curve]
+        assert (tmp_path / f"{own}.vectors.f16").stat().st_size == 800 * 16 * 2 == part.mapped_bytes
+
+
+def test_memory_is_shared_by_the_rows(tmp_path: Path) -> None:
+    """Images and captions together keep within what is given for both."""
+    collection = filled(tmp_path, unit_vectors(500, 16), captions=2)
+    given_bytes = 1_500 * (8 + 4 * 16)
+
+    images, texts = build_parts(collection, tmp_path, target_recall=0.9, budget=Budget(memory=given_bytes))
+
+    assert texts is not None
+    assert given_bytes == images.planned_bytes + texts.planned_bytes
+    with pytest.raises(PlanImpossible, match="500 x 16"):
+        build_parts(collection, tmp_path, target_recall=0.9, budget=Budget(memory=100))

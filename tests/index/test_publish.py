@@ -9,9 +9,10 @@ import pytest
 from index import publish as module
 from index.build import build_parts
 from index.collection import Collection
-from index.errors import SelfCheckFailed, SnapshotMissing, StorageFull
+from index.errors import PlanImpossible, SelfCheckFailed, SnapshotMissing, StorageFull
+from index.plan import Budget
 from index.publish import ALIAS, KEEP, SNAPSHOTS, current, publish
-from index.snapshot import MANIFEST_NAME, IndexPart, Snapshot
+from index.snapshot import MANIFEST_NAME, IndexPart, Snapshot, SnapshotManifest
 from index.vectors import unit
 from models.sealed import STAGING_PREFIX
 from tests.index.published import entries, filled, unit_vectors
@@ -86,8 +87,8 @@ def test_an_index_of_other_vectors_is_not_published(
     other = filled(tmp_path, unit_vectors(20, seed=77), name="other")
     before = current(collection.path)
 
-    def swapped(_: Collection, folder: Path, *, target_recall: float) -> tuple[IndexPart, IndexPart | None]:
-        return build_parts(other, folder, target_recall=target_recall)
+    def swapped(_: Collection, folder: Path, **wanted: object) -> tuple[IndexPart, IndexPart | None]:
+        return build_parts(other, folder, **wanted)
 
     monkeypatch.setattr(module, "build_parts", swapped)
     with pytest.raises(SelfCheckFailed, match="find itself"):
@@ -143,11 +144,11 @@ def test_captions_that_are_not_found_stop_a_publication(
     other = filled(tmp_path, unit_vectors(20, seed=77), name="other")
     before = current(collection.path)
 
-    def swapped(pinned: Collection, folder: Path, *, target_recall: float) -> tuple[IndexPart, IndexPart | None]:
-        _, texts = build_parts(other, folder, target_recall=target_recall)
+    def swapped(pinned: Collection, folder: Path, **wanted: object) -> tuple[IndexPart, IndexPart | None]:
+        _, texts = build_parts(other, folder, **wanted)
         rowids = (folder / "texts.rowids.npy").read_bytes()
         index = (folder / "texts.faiss").read_bytes()
-        images, _ = build_parts(pinned, folder, target_recall=target_recall)
+        images, _ = build_parts(pinned, folder, **wanted)
         (folder / "texts.rowids.npy").write_bytes(rowids)
         (folder / "texts.faiss").write_bytes(index)
         return images, texts
@@ -178,3 +179,30 @@ def test_scores_are_cosines(collection: Collection) -> None:
     scores, _ = snapshot.images.search(unit(vectors), 1)
 
     assert np.allclose(1, scores, atol=1e-6)
+
+
+def test_publishing_anew_keeps_to_what_was_wanted(collection: Collection) -> None:
+    """Recall and budget of the served snapshot go on, until others are given."""
+    wanted = Budget(memory=10**6, kind="hnsw-fp16")
+    publish(collection, target_recall=0.9, budget=wanted)
+
+    again = publish(collection)
+
+    assert (0.9, wanted, "hnsw-fp16") == (again.target_recall, again.budget, again.images.kind)
+    assert (0.9, Budget()) == wishes_of(publish(collection, budget=Budget()))
+    assert (0.95, "flat") == (publish(collection, target_recall=0.95).target_recall, publish(collection).images.kind)
+
+
+def wishes_of(manifest: SnapshotManifest) -> tuple[float | None, Budget]:
+    """What a snapshot was made for."""
+    return manifest.target_recall, manifest.budget
+
+
+def test_what_does_not_fit_leaves_the_old_one(collection: Collection) -> None:
+    """A budget that nothing fits is refused with what would do; the old snapshot goes on."""
+    before = current(collection.path)
+
+    with pytest.raises(PlanImpossible, match="--memory"):
+        publish(collection, budget=Budget(memory=10))
+
+    assert before == current(collection.path)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import faiss_cpu
 from index import searcher as module
 from index.errors import CollectionMissing, SnapshotInvalid, SnapshotMissing, UriMissing
+from index.plan import Budget
 from index.publish import publish
 from index.schema import COLLECTION_FILE, Record
 from index.searcher import Searcher
@@ -77,11 +77,10 @@ def test_pages_of_equals_hold_each_once(tmp_path: Path, rows: int) -> None:
     assert all(20 == len(page) for page in pages)
 
 
-def test_a_graph_answers_a_query_the_same_in_any_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_answers_a_query_the_same_in_any_company(tmp_path: Path) -> None:
     """The best ten of a query are the same alone, as a slice of the best hundred, and beside a query that looks deep."""
-    monkeypatch.setattr(faiss_cpu, "EXACT_BELOW_ROWS", 100)
     vectors = unit_vectors(3_000, dim=32)
-    publish(filled(tmp_path, vectors))
+    publish(filled(tmp_path, vectors), budget=Budget(kind="hnsw-fp16"))
     searcher, queries = Searcher.open(tmp_path, "test"), unit_vectors(40, dim=32, seed=7)
     assert searcher.manifest.images.factory.startswith("HNSW")
 

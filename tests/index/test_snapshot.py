@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from index.errors import SnapshotAltered, SnapshotError, SnapshotInvalid, SnapshotMissing, SnapshotTooNew
+from index.plan import Budget
 from index.publish import current, publish
-from index.snapshot import MANIFEST_NAME, SCHEMA_VERSION, Snapshot, read_manifest
+from index.snapshot import MANIFEST_NAME, SCHEMA_VERSION, Snapshot, SnapshotManifest, read_manifest
 from tests.index.published import filled, unit_vectors
 
 
@@ -72,6 +73,59 @@ def test_a_file_without_a_seal_is_not_opened(folder: Path, name: str) -> None:
 
     with pytest.raises(SnapshotInvalid, match=f"does not seal {name}"):
         Snapshot.open(folder)
+
+
+def test_vectors_beside_are_sealed_and_mapped(tmp_path: Path) -> None:
+    """An index that compares candidates again opens with its vectors, and not without their seal."""
+    collection = filled(tmp_path, unit_vectors(300))
+    publish(collection, budget=Budget(kind="ivf-rabitq"))
+    folder = current(collection.path)
+
+    _, rowids = Snapshot.open(folder).images.search(unit_vectors(300)[:5], 1)
+
+    assert Snapshot.open(folder).images.rowids[:5].tolist() == rowids[:, 0].tolist()
+    files = json.loads((folder / MANIFEST_NAME).read_text())["files"]
+    edit(folder, files={key: seal for key, seal in files.items() if key != "images.vectors.f16"})
+    with pytest.raises(SnapshotInvalid, match=r"does not seal images\.vectors\.f16"):
+        Snapshot.open(folder)
+
+
+def test_a_manifest_comes_back_as_it_was_written(folder: Path) -> None:
+    """Plan, curve and budget are read as they were written, to the byte."""
+    manifest = read_manifest(folder)
+
+    assert SnapshotManifest.model_validate_json(manifest.to_bytes()) == manifest
+    assert (folder / MANIFEST_NAME).read_bytes() == manifest.to_bytes()
+    assert manifest.images.curve[0].recall == {"images": 1.0, "texts": 1.0}
+
+
+def test_the_first_schema_still_opens(folder: Path) -> None:
+    """A snapshot without kind, curve and budget is searched as before."""
+    fields = json.loads((folder / MANIFEST_NAME).read_text())
+    for name in ("images", "texts"):
+        known = (
+            "index_file",
+            "rowids_file",
+            "factory",
+            "rows",
+            "parameters",
+            "recall_at_10",
+            "query_ms",
+            "build_seconds",
+        )
+        fields[name] = {key: fields[name][key] for key in known}
+    for name in ("target_recall", "budget"):
+        del fields[name]
+    (folder / MANIFEST_NAME).write_text(json.dumps({**fields, "schema_version": 1}))
+
+    snapshot = Snapshot.open(folder)
+
+    assert (None, [], 1) == (
+        snapshot.manifest.images.kind,
+        snapshot.manifest.images.curve,
+        snapshot.manifest.schema_version,
+    )
+    assert np.array_equal(snapshot.images.rowids, snapshot.images.search(unit_vectors(20), 1)[1][:, 0])
 
 
 DAMAGE: list[tuple[str, Callable[[Path], None], type[SnapshotError]]] = [

@@ -119,8 +119,8 @@ def test_publish_takes_the_recall_that_its_error_names(home: Path, monkeypatch: 
     """An index that finds too little is refused with a command to run, and that command publishes it."""
     build(home)
 
-    def poor(pinned: Collection, folder: Path, *, target_recall: float) -> tuple[IndexPart, IndexPart | None]:
-        images, texts = build_parts(pinned, folder, target_recall=target_recall)
+    def poor(pinned: Collection, folder: Path, **wanted: object) -> tuple[IndexPart, IndexPart | None]:
+        images, texts = build_parts(pinned, folder, **wanted)
         return images.model_copy(update={"recall_at_10": 0.8765}), texts
 
     monkeypatch.setattr(publishing, "build_parts", poor)

@@ -1,0 +1,136 @@
+"""Which index a collection needs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.errors import PlanImpossible
+from index.faiss_cpu import FaissIndex
+from index.kinds.spec import EXACT_BELOW_ROWS, KINDS, Kind
+from index.plan import (
+    LISTS_FROM_ROWS,
+    Budget,
+    estimated_ms,
+    human,
+    mapped_bytes,
+    plan,
+    resident_bytes,
+    spec_of,
+)
+from tests.index.published import unit_vectors
+
+ROWS = st.integers(0, 10**9)
+DIMS = st.integers(2, 2048)
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind"),
+    [
+        (0, "flat"),
+        (EXACT_BELOW_ROWS - 1, "flat"),
+        (EXACT_BELOW_ROWS, "hnsw-fp16"),
+        (LISTS_FROM_ROWS - 1, "hnsw-fp16"),
+        (LISTS_FROM_ROWS, "ivf-rabitq"),
+        (10_000_000, "ivf-rabitq"),
+    ],
+)
+def test_without_a_budget_the_rows_decide(rows: int, kind: Kind) -> None:
+    """Exact while that is quick, then a graph, then lists."""
+    proposed = plan(rows, 512)
+
+    assert kind == proposed.spec.kind
+    assert f"{rows:,}" in proposed.why[0] or not rows
+
+
+@given(ROWS, DIMS, st.integers(0, 10**13))
+def test_a_plan_keeps_its_budget(rows: int, dim: int, memory: int) -> None:
+    """What is proposed fits the memory; if nothing does, it is said how much would do, and that does."""
+    try:
+        assert plan(rows, dim, Budget(memory=memory)).resident <= memory
+    except PlanImpossible as error:
+        needed = min(resident_bytes(spec_of(kind, rows), rows, dim) for kind in KINDS)
+        thin = resident_bytes(spec_of("ivf-pq", rows), rows, dim)
+        assert memory < max(needed, thin)
+        assert "--memory" in str(error)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dim", [16, 96])
+def test_the_bytes_are_those_of_the_files(kind: Kind, dim: int, tmp_path: Path) -> None:
+    """What is predicted for memory is within a tenth of what lies in the files, and what is mapped is exact."""
+    rows = 4_000
+    proposed = plan(rows, dim, Budget(kind=kind))
+    index = FaissIndex.build([unit_vectors(rows, dim)], rows, dim, proposed.spec, vectors=tmp_path / "v")
+    index.save(tmp_path / "i")
+
+    # row ids, and for lists the number of each row's list, are kept beside
+    found = (tmp_path / "i").stat().st_size + 8 * rows + 4 * rows * proposed.spec.is_inverted
+
+    assert 0.9 <= found / proposed.resident <= 1.1
+    assert proposed.mapped == ((tmp_path / "v").stat().st_size if proposed.spec.refines else 0)
+
+
+def test_less_memory_is_another_kind() -> None:
+    """A graph of bytes where halves do not fit, lists where no graph fits, and the reason names what did not."""
+    rows, dim = 100_000, 512
+    halves = resident_bytes(spec_of("hnsw-fp16", rows), rows, dim)
+
+    tight = plan(rows, dim, Budget(memory=halves - 1))
+
+    assert "hnsw-fp16" == plan(rows, dim, Budget(memory=halves)).spec.kind
+    assert tight.spec.kind == "ivf-rabitq"
+    assert any("hnsw-fp16 would keep" in reason for reason in tight.why)
+    with pytest.raises(PlanImpossible, match=r"do not fit 1 MB.*--memory"):
+        plan(rows, dim, Budget(memory=1_000_000))
+
+
+def test_a_budget_of_time_chooses_the_quickest_that_fits() -> None:
+    """A kind that is too slow makes way; where none is quick enough the quickest is taken, and that is said."""
+    slow = plan(15_000, 512)
+    pressed = plan(15_000, 512, Budget(latency_ms=slow.milliseconds * 0.9))
+
+    assert "flat" == slow.spec.kind
+    assert pressed.milliseconds <= slow.milliseconds * 0.9
+    assert "none is as quick" in plan(15_000, 512, Budget(latency_ms=1e-6)).why[0]
+    assert "flat" == plan(15_000, 512, Budget(latency_ms=1e6)).spec.kind
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_can_be_asked_for(kind: Kind) -> None:
+    """An override is built, if it fits."""
+    assert kind == plan(1_000_000, 512, Budget(kind=kind)).spec.kind
+    with pytest.raises(PlanImpossible, match=kind):
+        plan(1_000_000, 512, Budget(kind=kind, memory=1_000))
+
+
+def test_everything_is_only_found_exactly() -> None:
+    """A recall of one is an exact search, whatever the rows."""
+    assert "flat" == plan(10_000_000, 64, recall=1.0).spec.kind
+
+
+@given(st.integers(1, 10**8), st.sampled_from(KINDS), DIMS)
+def test_the_model_is_monotone(rows: int, kind: Kind, dim: int) -> None:
+    """Twice the rows never take less memory, and a list is never learnt from fewer than forty rows."""
+    small, large = spec_of(kind, rows), spec_of(kind, 2 * rows)
+
+    assert resident_bytes(small, rows, dim) <= resident_bytes(large, 2 * rows, dim)
+    assert mapped_bytes(small, rows, dim) <= mapped_bytes(large, 2 * rows, dim)
+    assert estimated_ms(small, rows, dim) > 0
+    assert small.lists <= max(1, rows // 40)
+
+
+def test_nothing_fits_anything() -> None:
+    """An empty collection has a plan, whatever was asked for."""
+    assert "flat" == plan(0, 512, Budget(memory=0, kind="ivf-pq")).spec.kind
+
+
+@pytest.mark.parametrize(("count", "text"), [(12, "12 B"), (2_500, "2.5 kB"), (717e6, "717 MB"), (1.234e10, "12.3 GB")])
+def test_bytes_are_for_people(count: float, text: str) -> None:
+    """Three digits and a unit."""
+    assert text == human(count)
+    assert np.isclose(
+        count, float(text.split()[0]) * {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[text.split()[1]], rtol=0.01
+    )
