@@ -50,5 +50,5 @@ $(VENV)/.serve: $(BIN)/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e '.[cpu,train,video,milvus,test]'
+	$(PIP) install -c constraints.txt -e '.[cpu,train,video,milvus,ray,s3,test]'
 	touch $(VENV)/.serve $@

@@ -11,6 +11,7 @@ from vilem.cli.index_push import push
 from vilem.cli.index_videos import Every, Moments, video_options
 from vilem.cli.index_audit import audit
 from vilem.cli.index_duplicates import duplicates
+from vilem.cli.index_engine import Address, Engine, EngineName, Workers, job_on
 from vilem.cli.index_fields import InferFields, fields, settle
 from vilem.cli.index_reindex import gc, generations, reindex, rollback
 from vilem.cli.table import print_rows
@@ -55,6 +56,9 @@ def build(
     moments: Moments = 128,
     recall: Recall = 0.95,
     infer_fields: InferFields = True,
+    engine: Engine = EngineName.PLAIN,
+    address: Address = None,
+    workers: Workers = None,
 ) -> None:
     """Embed pictures and videos into a collection and publish it. Run it again to resume or to add what is new.
 
@@ -64,9 +68,9 @@ def build(
     Examples:
       vilem index build photos ~/Pictures --model scenes-s
       vilem index build shop products.csv --model vit-b-32 --root /srv/pictures
+      vilem index build web s3://corpus/train-{000..127}.tar --model vit-b-32 --engine ray --address auto
     """
     from index.collection import Collection, list_collections
-    from index.embed import embed
     from index.errors import SourceError
     from index.options import EmbedOptions
     from index.publish import publish
@@ -75,6 +79,7 @@ def build(
     from models.decode import DecodeLimits
 
     folder = home_of(home)
+    embed = job_on(engine, address, workers)
     items = open_source(source, root=root)
     bundle = Bundle.open(find_bundle(model, folder))
     collections = folder / "collections"
