@@ -1,18 +1,24 @@
 """Writes of many requests become few commits: while one is under way, those that come wait for the next together."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from index.collection import Collection
+from index.errors import GenerationChanged
+from index.generations import served
 from index.live.writes import Change, Outcome, apply
+from index.searcher import Searcher
 from service.batching import MicroBatcher
-from service.errors import CollectionUnknown
+from service.errors import CollectionUnknown, NotReady
 from service.metrics import Metrics
 from service.served import Served
 from service.settings import Settings
 
 # A commit costs about the same for one item and for many; what it holds waits in memory.
 _MAX_COMMIT = 256
+_PAUSE_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -57,10 +63,29 @@ class Writer:
         self._changes.close()
 
     def _commit(self, changes: list[Change]) -> list[Written]:
-        # opened each time: it costs a millisecond, and follows a collection that was replaced
-        outcomes = apply(Collection.open(self._root, self._name), changes)
-        version = self._advance(self._name).searcher.version
-        return [Written(outcome, version) for outcome in outcomes]
+        while True:
+            # opened each time: it costs a millisecond, and follows a collection that was replaced
+            collection = Collection.open(self._root, self._name)
+            try:
+                outcomes = apply(collection, changes)
+            except GenerationChanged:
+                # between the two another model took over: what is not for the old one can be written to the new one
+                continue
+            version = self._shown(collection.home).version
+            return [Written(outcome, version) for outcome in outcomes]
+
+    def _shown(self, home: Path) -> Searcher:
+        """What searches see by now, of the generation that is served.
+
+        Raises:
+            NotReady: a new model took over, and is not loaded yet.
+        """
+        until = time.monotonic() + self._deadline_s
+        while (searcher := self._advance(self._name).searcher).view.collection.generation != served(home):
+            if time.monotonic() >= until:
+                raise NotReady("it was written, and is found once the service has loaded the collection's new model")
+            time.sleep(_PAUSE_S)
+        return searcher
 
 
 class Writers:
