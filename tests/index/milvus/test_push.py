@@ -105,7 +105,7 @@ def test_a_second_push_sends_what_changed(collection: Collection, target: Target
 
 
 @pytest.mark.usefixtures("small_batches")
-@pytest.mark.parametrize("moment", range(8))
+@pytest.mark.parametrize("moment", [0, 3, 4, 7])
 def test_a_push_that_was_killed_goes_on(collection: Collection, target: Target, lite: Connection, moment: int) -> None:
     """Killed after any batch it serves nothing; the next push sends the rest, and what was written meanwhile."""
     count = 0
