@@ -31,7 +31,11 @@ class Thumbnails:
 
     def _make(self, record: Record) -> str | None:
         try:
-            uri = data_uri(self._searcher.image_bytes(record))
+            # of a video its middle moment; one whose moments were replaced just now has none
+            data = self._searcher.image_bytes(record) if record.video is None else self._searcher.still(record, None)
+            if data is None:
+                return None
+            uri = data_uri(data)
         except (SourceError, InputError):
             return None
         if len(uri) > self._left:
