@@ -30,7 +30,6 @@ class SourceItem:
         metadata: everything else the source says of it.
         sha256: of its bytes, hex, where the source is sure of it: a row that has it is right without reading them.
         file: where `read_uri` finds them, if *uri* names no place: see `index.uploads`.
-        file: where `read_uri` finds them, if *uri* names no place: see `index.uploads`.
         video: whether it is one, where the source knows; None = what the end of its URI says.
     """
 
@@ -39,7 +38,6 @@ class SourceItem:
     captions: tuple[str, ...] = ()
     metadata: Metadata = field(default_factory=dict[str, JsonValue])
     sha256: str | None = None
-    file: str | None = None
     file: str | None = None
     video: bool | None = None
 
