@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vilem.cli.home import Home, home_of
-from vilem.cli.index_push import push
-from vilem.cli.index_videos import Every, Moments, video_options
 from vilem.cli.index_audit import audit
 from vilem.cli.index_duplicates import duplicates
 from vilem.cli.index_engine import Address, Engine, EngineName, Workers, job_on
 from vilem.cli.index_fields import InferFields, fields, settle
+from vilem.cli.index_plan import KindName, LatencyMs, Memory, Recall, explain, plan, publish_within
+from vilem.cli.index_push import push
 from vilem.cli.index_reindex import gc, generations, reindex, rollback
+from vilem.cli.index_videos import Every, Moments, video_options
 from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ Patches = Annotated[
         show_default="on if the bundle has a proofreader",
     ),
 ]
-Recall = Annotated[float, typer.Option(min=0, max=1, help="Recall@10 the index must reach.")]
 Name = Annotated[str, typer.Argument(help="Name of a collection.")]
 
 
@@ -54,7 +54,10 @@ def build(
     patches: Patches = None,
     every: Every = 1.0,
     moments: Moments = 128,
-    recall: Recall = 0.95,
+    recall: Recall = None,
+    memory: Memory = None,
+    latency_ms: LatencyMs = None,
+    kind: KindName = None,
     infer_fields: InferFields = True,
     engine: Engine = EngineName.PLAIN,
     address: Address = None,
@@ -73,7 +76,6 @@ def build(
     from index.collection import Collection, list_collections
     from index.errors import SourceError
     from index.options import EmbedOptions
-    from index.publish import publish
     from index.sources import open_source
     from models.bundle import Bundle, find_bundle
     from models.decode import DecodeLimits
@@ -104,7 +106,7 @@ def build(
         raise SourceError(f"none of {job.summary.seen:,} items could be indexed: `vilem index rejects {name}` says why")
     if infer_fields:
         settle(collection, name)
-    manifest = publish(collection.latest(), target_recall=recall)
+    manifest = publish_within(collection.latest(), recall, memory, latency_ms, kind)
     _print_summary(name, job.summary, manifest)
     if job.summary.rejected:
         typer.echo(f"`vilem index rejects {name}` lists what was rejected, and why")
@@ -112,18 +114,26 @@ def build(
 
 
 @app.command()
-def publish(name: Name, home: Home = None, recall: Recall = 0.95) -> None:
+def publish(
+    name: Name,
+    home: Home = None,
+    recall: Recall = None,
+    memory: Memory = None,
+    latency_ms: LatencyMs = None,
+    kind: KindName = None,
+) -> None:
     """Index a collection's rows anew and make that what is served.
 
     \b
     Examples:
       vilem index publish photos
       vilem index publish photos --recall 0.9
+      vilem index publish photos --memory 700MB
     """
     from index.collection import Collection
-    from index.publish import publish as publish_collection
 
-    manifest = publish_collection(Collection.open(home_of(home) / "collections", name), target_recall=recall)
+    collection = Collection.open(home_of(home) / "collections", name)
+    manifest = publish_within(collection, recall, memory, latency_ms, kind)
     typer.echo(f"published {manifest.id}: {manifest.images.rows} items, {manifest.images.factory}")
 
 
@@ -234,9 +244,9 @@ def verify(name: Name, home: Home = None) -> None:
 app.command()(duplicates)
 app.command()(audit)
 app.command()(fields)
-
-
 app.command()(push)
+app.command()(plan)
+app.command()(explain)
 app.command()(reindex)
 app.command()(rollback)
 app.command()(generations)
