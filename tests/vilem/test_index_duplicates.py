@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 from index.duplicates import find
 from index.duplicates.groups import load_groups
 from index.duplicates.threshold import altered
+from index.searcher import Searcher
 from models.bundle import Bundle
+from models.errors import BundleMissing
 from tests.index.duplicates.made import photograph, pictured
 from tests.support.collections import link_bundle
 from tests.support.images import encoded
@@ -96,3 +98,54 @@ def test_stopped_it_leaves_what_was_there(home: Path, monkeypatch: pytest.Monkey
 
     assert 130 == result.exit_code
     assert before == file.read_bytes()
+
+
+def test_without_its_bundle_the_threshold_must_be_named(home: Path) -> None:
+    """No bundle, no measurement: the error says so, and a named threshold needs none."""
+    (home / "bundles" / "tiny").unlink()
+
+    without = run(home)
+
+    assert isinstance(without.exception, BundleMissing)
+    assert 0 == run(home, "--threshold", "0.99").exit_code
+
+
+@pytest.mark.parametrize("arguments", [["--threshold", "1.5"], ["--hash", "--bits", "8"], ["--threshold", "-0.1"]])
+def test_what_cannot_be_is_refused(home: Path, arguments: list[str]) -> None:
+    """A cosine over 1, and more bits than are searched completely, are refused before anything is read."""
+    result = run(home, *arguments)
+
+    assert 2 == result.exit_code
+    assert load_groups(home / "collections" / "photos") is None
+
+
+def test_nothing_found_is_said(home: Path) -> None:
+    """Where there are no duplicates the answer says 0 groups, and the kept groups are none."""
+    Searcher.open(home / "collections", "photos").view.collection.latest().delete(["copy.png", "one.jpg", "two.jpg"])
+
+    result = run(home, "--threshold", "1")
+
+    assert 0 == result.exit_code, result.output
+    assert "0 groups of 0 items" in result.output
+    groups = load_groups(home / "collections" / "photos")
+    assert groups is not None
+    assert 0 == len(groups.rows)
+
+
+def test_a_later_run_takes_the_place_of_an_earlier_one(home: Path) -> None:
+    """The kept groups are those of the last run, with its options."""
+    run(home, "--threshold", "1")
+    run(home, "--threshold", "0.5", "--chains")
+
+    groups = load_groups(home / "collections" / "photos")
+
+    assert groups is not None
+    assert (0.5, True) == (groups.info.threshold, groups.info.chains)
+
+
+def test_a_weak_model_is_told_of(home: Path) -> None:
+    """Where less than half of the altered copies can be told from strangers, the advice is to compare looks."""
+    result = run(home)
+
+    weak = float(result.output.split(": ")[1].split("%")[0]) < 50
+    assert weak == ("--hash finds copies by their look" in result.output + result.stderr)

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from index.kinds.spec import Kind
+from index.plan import Budget
 from index.publish import publish
 from index.rows import Entry
 from index.schema import Record
@@ -17,7 +19,14 @@ from models.scenes.corpus import generate
 from tests.index.support import collection_for, empty_collection
 
 
-def searcher(root: Path, vectors: np.ndarray, contents: Sequence[str] | None = None, name: str = "test") -> Searcher:
+def searcher(
+    root: Path,
+    vectors: np.ndarray,
+    contents: Sequence[str] | None = None,
+    name: str = "test",
+    *,
+    kind: Kind | None = None,
+) -> Searcher:
     """A published collection of items `item-000` … with those vectors; *contents* says which have the same bytes."""
     names = [str(number) for number in range(len(vectors))] if contents is None else contents
     rows = [
@@ -30,7 +39,7 @@ def searcher(root: Path, vectors: np.ndarray, contents: Sequence[str] | None = N
     ]
     collection = empty_collection(root, name, dim=vectors.shape[1])
     collection.add(rows)
-    publish(collection.latest())
+    publish(collection.latest(), budget=Budget(kind=kind), target_recall=0.8 if kind else None)
     return Searcher.open(root, name)
 
 

@@ -4,14 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse.csgraph import connected_components
 
 from index.duplicates import find as module
 from index.duplicates.find import Duplicates, Options, find_duplicates
 from index.duplicates.threshold import altered
+from index.kinds.spec import Kind
+from index.live.part import LivePart
 from index.searcher import Searcher
 from models.bundle import Bundle
 from tests.index.duplicates.made import photograph, pictured, searcher, turned
-from tests.index.published import unit_vectors
+from tests.index.published import entries, unit_vectors
 from tests.support.images import encoded
 
 
@@ -106,8 +109,6 @@ def test_groups_do_not_depend_on_how_much_is_in_memory(tmp_path: Path, monkeypat
 def test_rows_that_were_written_since_publishing_are_found_too(tmp_path: Path) -> None:
     """A duplicate in the tail is a duplicate."""
     first = searcher(tmp_path, turned([0, 60]))
-    from tests.index.published import entries
-
     first.view.collection.latest().add(entries(turned([1]), captions=0, first=7))
     made = Searcher.open(tmp_path, "test")
 
@@ -132,3 +133,102 @@ def test_altered_copies_are_found_by_their_look(tmp_path: Path, tiny_bundle: Pat
     assert not _named(made, by_vector) & expected
     assert expected == _named(made, by_look)
     assert 0 == by_look.unreadable
+
+
+def _by_comparing_all(vectors: np.ndarray, threshold: float) -> set[frozenset[str]]:
+    """Sets that hang together, from the whole matrix of cosines."""
+    near = vectors @ vectors.T >= threshold
+    _, labels = connected_components(near, directed=False)
+    sets = (np.flatnonzero(labels == label).tolist() for label in np.unique(labels))
+    return {_items(*each) for each in sets if len(each) > 1}
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("kind", ["flat", "hnsw-fp16", "ivf-rabitq"])
+def test_sets_are_those_of_comparing_each_with_each(tmp_path: Path, seed: int, kind: Kind) -> None:
+    """Whether the index is exact, a graph or lists of coarse codes, chains are the connected components of the whole matrix."""
+    rng = np.random.default_rng(seed)
+    spread = rng.normal(scale=0.06, size=(120, 12))
+    vectors = np.repeat(unit_vectors(40, 12, seed), 3, axis=0) + spread
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    made = searcher(tmp_path, vectors, kind=kind)
+    assert (made.manifest.images.factory == "Flat") == (kind == "flat")
+
+    found = find_duplicates(made, Options(0.97, chains=True))
+
+    assert _by_comparing_all(vectors, 0.97) == _named(made, found)
+
+
+def test_a_lower_threshold_leaves_no_found_pair_out(tmp_path: Path) -> None:
+    """Chains only grow as the threshold falls: what was together stays together."""
+    rng = np.random.default_rng(5)
+    vectors = unit_vectors(80, 6, 5) + rng.normal(scale=0.01, size=(80, 6)).astype(np.float32)
+    made = searcher(tmp_path, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    strict = _named(made, find_duplicates(made, Options(0.97, chains=True)))
+
+    loose = _named(made, find_duplicates(made, Options(0.9, chains=True)))
+
+    assert strict
+    assert all(any(group <= larger for larger in loose) for group in strict)
+
+
+def test_the_index_only_proposes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index whose scores are a little too high makes no duplicates: the stored vectors decide."""
+    made = searcher(tmp_path, turned([0, 20, 60, 62]))
+    exact = LivePart.search
+
+    def coarse(part: LivePart, queries: np.ndarray, k: int, **rest: object) -> tuple[np.ndarray, np.ndarray]:
+        scores, rows = exact(part, queries, k, **rest)  # pyright: ignore[reportArgumentType]
+        return np.minimum(1, scores + 0.05), rows
+
+    monkeypatch.setattr(LivePart, "search", coarse)
+
+    assert {_items(2, 3)} == _named(made, find_duplicates(made, Options(0.98)))
+
+
+def test_vectors_of_nothing_are_like_nothing(tmp_path: Path) -> None:
+    """A vector of zeros, which has no direction, is no duplicate of another one."""
+    made = searcher(tmp_path, np.concatenate([np.zeros((2, 4), np.float32), turned([0, 1])]))
+
+    assert {_items(2, 3)} == _named(made, find_duplicates(made, Options(0.9)))
+
+
+def test_progress_ends_where_it_should(tmp_path: Path) -> None:
+    """Each kind of work is told to its end, never beyond, and never backwards."""
+    told: dict[str, list[tuple[int, int]]] = {}
+
+    find_duplicates(
+        searcher(tmp_path, turned([0, 1, 50])), Options(0.9), lambda what, *at: told.setdefault(what, []).append(at)
+    )
+
+    assert {"comparing vectors", "grouping"} < told.keys()
+    for what in ("comparing vectors", "grouping"):
+        done, totals = [at[0] for at in told[what]], {at[1] for at in told[what]}
+        assert done == sorted(done)
+        assert {done[-1]} == totals
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_hardly_any_items(tmp_path: Path, rows: int) -> None:
+    """A collection of one item has no duplicates; of none there is no snapshot to look in, or nothing in it."""
+    if rows == 0:
+        made = searcher(tmp_path, turned([0, 90]))
+        made.view.collection.latest().delete(["item-000", "item-001"])
+        made = Searcher.open(tmp_path, "test")
+    else:
+        made = searcher(tmp_path, turned([0]))
+
+    found = find_duplicates(made, Options(0.5))
+
+    assert rows == found.items
+    assert [] == found.found.groups()
+
+
+def test_what_was_deleted_is_no_duplicate(tmp_path: Path) -> None:
+    """An item that is gone since the snapshot was made is in no group, though the index still has it."""
+    first = searcher(tmp_path, turned([0, 1, 2]))
+    first.view.collection.latest().delete(["item-001"])
+    made = Searcher.open(tmp_path, "test")
+
+    assert {_items(0, 2)} == _named(made, find_duplicates(made, Options(0.99)))
