@@ -50,6 +50,7 @@ class StagedCommitter:
         """
         # one turn: nobody sees items without their rejects, and what is compared here stays as it is
         with full_disk_told(self._collection), self._collection.turn():
+            before = self._collection.version
             others = self._written_by_others(reports)
             same = self._columns == str(self._collection.items.lance_schema)
             quick = [report for report in reports if same and not others[report.block] and report.entries is None]
@@ -60,7 +61,8 @@ class StagedCommitter:
             for report in reports:
                 if report not in quick:
                     self._collection.add(self._entries(report, others[report.block]))
-                    self._own.append(self._collection.version)
+            # a video may have brought columns: that is a version too
+            self._own.extend(range(before + 1, self._collection.version + 1))
             rejects = [reject for report in reports for reject in report.rejects]
             self._collection.note_rejects(rejects, [item_id for report in reports for item_id in report.cleared])
         self.committed += sum(report.summary.embedded + report.summary.updated for report in reports)
@@ -115,7 +117,6 @@ class StagedCommitter:
                     raise
                 self._collection.refresh()
         self._collection.refresh()
-        self._own.append(self._collection.version)
 
     def _remove_stale(self, reports: Sequence[Staged]) -> None:
         rows = [row for report in reports for row, _ in report.stale]

@@ -1,6 +1,8 @@
 """A Ray cluster of several nodes on this machine, whose nodes can be killed."""
 
+import logging
 import os
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -61,7 +63,10 @@ def ray_nodes(*cpus: int, environment: dict[str, str]) -> Generator[Nodes]:
             nodes = Nodes(cluster)
             for each in cpus:
                 nodes.add(each)
-            ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+            with warnings.catch_warnings():
+                # Ray forks to start programs, which do not use what was forked
+                warnings.filterwarnings("ignore", message="lance is not fork-safe")
+                ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
             yield nodes
         finally:
             ray.shutdown()

@@ -32,7 +32,7 @@ def nodes() -> Generator[Nodes]:
         yield found
 
 
-def _run(collection: Collection, source: Source, bundle: Bundle, workers: int = 2) -> Summary:
+def _run(collection: Collection, source: Source, bundle: Bundle, workers: int) -> Summary:
     with embed_on_ray(collection, source, bundle, OPTIONS, RayOptions("auto", workers)) as job:
         for _ in job:
             pass
@@ -71,8 +71,8 @@ def test_shards_and_urls_on_s3_are_embedded_by_a_cluster(tmp_path: Path, tiny_bu
     here, there = collection_for(bundle, tmp_path, "here"), collection_for(bundle, tmp_path, "there")
     run_job(here, open_source(f"{corpus}/part-*.tar"), bundle)
 
-    shards = _run(there, open_source("s3://corpus/part-{0..2}.tar"), bundle)
-    table = _run(there, open_source("s3://corpus/urls.parquet"), bundle)
+    shards = _run(there, open_source("s3://corpus/part-{0..2}.tar"), bundle, workers=1)
+    table = _run(there, open_source("s3://corpus/urls.parquet"), bundle, workers=1)
 
     found = contents(there)
     assert 24 == shards.embedded and 1 == table.embedded and {"missing-file": 1} == table.rejected
