@@ -338,8 +338,9 @@ class Collection:
             raise ValueError("two of the items to write have one id: write the later one in another call")
         with self.turn():
             known = self.known(ids).keys() if known is None else known
-            # also of new items: a kill may have left some
-            stored = stored_captions(self._captions, ids) if self._captions.count_rows() else {}
+            stored, orphans = self._stored_captions(ids, known)
+            if orphans:
+                self._captions.delete(row_filter(orphans))
             captions = captions_table(entries, stored, self.info.dim)
             if captions.num_rows:
                 self._captions = lance.write_dataset(captions, self._captions, mode="append")
@@ -427,6 +428,17 @@ class Collection:
         return Collection(
             self.path, self.info, items, captions, home=self.home, alone=self._alone, moments_version=moments_version
         )
+
+    def _stored_captions(self, ids: list[str], known: AbstractSet[str]) -> tuple[dict[CaptionRow, int], list[int]]:
+        """Row ids of the captions of those items that count, and of those that a killed writer left.
+
+        What it left is older than the commit that would make it count, and may be older than a snapshot without it: who looks
+        for what was written since would not see it. So it is not used, but written anew.
+        """
+        stored = stored_captions(self._captions, ids) if self._captions.count_rows() else {}
+        listed = {row for record in (self.get_many(known) if stored else {}).values() for row in caption_rows(record)}
+        orphans = [at for row, at in stored.items() if row not in listed]
+        return {row: at for row, at in stored.items() if row in listed}, orphans
 
     def _forget_rejects(self, column: str, values: Sequence[str]) -> None:
         dataset = lance.dataset(self.path / REJECTS)

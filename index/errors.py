@@ -151,10 +151,6 @@ class DuplicatesInvalid(CollectionError):
     """The file with a collection's groups of duplicates does not say what it must say."""
 
 
-class NothingToMeasure(CollectionError):
-    """None of a collection's pictures can be read."""
-
-
 class PlanImpossible(CollectionError):
     """No index fits what may be spent on it."""
 

@@ -1,6 +1,7 @@
 """Laws of keeping a collection searchable by words."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from index.lexical.search import search_texts
 from index.lexical.text_index import text_index
 from index.lexical.upkeep import index_texts, texts_behind
 from index.lexical.words import TextAnalysis
+from index.maintenance import tidy
+from index.publish import publish
+from tests.index.published import entries, filled, unit_vectors
 from tests.index.support import empty_collection, entry
 
 
@@ -30,6 +34,17 @@ def test_a_collection_becomes_searchable_and_stays_so(tmp_path: Path) -> None:
     assert [0] == search_texts(latest, "circle", 5).rows.tolist()
     index_texts(latest)
     assert latest.captions_version == collection.latest().captions_version
+
+
+def test_a_published_collection_is_searched_by_words(tmp_path: Path) -> None:
+    """Publishing makes the index, so each collection that is served has one, and items written later are found too."""
+    collection = filled(tmp_path, unit_vectors(9))
+    publish(collection)
+    written = entries(unit_vectors(1), first=99)[0]
+    collection.add([replace(written, record=replace(written.record, captions=("something else",)))])
+
+    assert 9 == len(search_texts(collection.latest(), "caption", 20))
+    assert [9] == search_texts(collection.latest(), "else", 20).rows.tolist()
 
 
 def test_columns_are_asked_for_once(tmp_path: Path) -> None:
@@ -78,8 +93,7 @@ def test_writers_and_compaction_go_on_meanwhile(tmp_path: Path) -> None:
             [entry(number, ("red",)), entry(number // 2, ("blue", f"number {number}"), sha256="b")][: number % 2 + 1]
         )
         if number % 4 == 3:
-            with writer.turn():
-                writer.captions.optimize.compact_files()
+            tidy(writer, max_loose=2)
     done.set()
     thread.join()
     index_texts(collection)

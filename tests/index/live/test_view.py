@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
+import lance
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from index.collection import Collection
+from index.datasets import CAPTIONS
 from index.errors import TailFull
 from index.live.view import View
 from index.publish import current, publish
+from index.rows import captions_table
 from index.snapshot import Snapshot
 from index.vectors import unit
-from tests.index.published import entries, filled, unit_vectors
+from tests.index.published import DIM, entries, filled, unit_vectors
 
 VECTORS = unit_vectors(300)
 
@@ -78,3 +81,23 @@ def test_a_tail_has_a_limit(tmp_path: Path) -> None:
 
     assert 40 == view.images.rows
     assert (1, 1) == view.images.search(VECTORS[:1], 1)[1].shape
+
+
+def test_captions_that_a_killed_writer_left_are_found_when_their_item_comes(tmp_path: Path) -> None:
+    """Captions that were stored before the snapshot and counted only after it: they are written anew, and found, once."""
+    collection, view = published(tmp_path)
+    late = entries(VECTORS[60:61], first=60)
+    orphans = captions_table(late, {}, DIM)
+    lance.write_dataset(orphans, collection.path / CAPTIONS, mode="append")
+    publish(collection)
+    view = View.of(Snapshot.open(current(collection.path)), collection.latest())
+    assert 40 == view.texts.rows
+
+    collection.add(late)
+    view = view.advanced(collection.latest())
+
+    _, rows = view.texts.search(VECTORS[60:61], 2)
+    found = [row.item_id for row in view.collection.captions_at(rows[0].tolist()) if row]
+    assert "item-00060" == found[0]
+    assert "item-00060" not in found[1:]
+    assert 41 == view.texts.rows == view.collection.captions.count_rows()
