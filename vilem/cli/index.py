@@ -11,6 +11,7 @@ from vilem.cli.index_audit import audit
 from vilem.cli.index_duplicates import duplicates
 from vilem.cli.index_engine import Address, Engine, EngineName, Workers, job_on
 from vilem.cli.index_fields import InferFields, fields, settle
+from vilem.cli.index_items import EXIT_WITH_REJECTS, delete, upsert
 from vilem.cli.index_plan import KindName, LatencyMs, Memory, Recall, explain, plan, publish_within
 from vilem.cli.index_push import push
 from vilem.cli.index_reindex import gc, generations, reindex, rollback
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Build and inspect collections.", no_args_is_help=True)
 
-# Everything that could be read is indexed, and something could not: scripts may tell this from failure (1).
-EXIT_WITH_REJECTS = 3
 EXIT_INTERRUPTED = 130
 
 Patches = Annotated[
@@ -244,6 +243,8 @@ def verify(name: Name, home: Home = None) -> None:
 app.command()(duplicates)
 app.command()(audit)
 app.command()(fields)
+app.command()(upsert)
+app.command()(delete)
 app.command()(push)
 app.command()(plan)
 app.command()(explain)
