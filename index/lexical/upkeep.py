@@ -7,17 +7,20 @@ from lance.commit import CommitConflictError
 
 from index.collection import Collection
 from index.disk import full_disk_named
+from index.errors import LeaseHeld
 from index.lexical.text_index import ensure_text_index, has_text_index, text_index, update_text_index
 from index.lexical.words import TextAnalysis
 
 _TEXT = "text"
+# Of two that index the same column at once one comes through, so others have to try again as often as there are of them.
+_TRIES = 10
 _NOTHING_LOST = "what was committed is safe, and searches by words read what is not yet in their index"
 
 
 def index_texts(collection: Collection, *, columns: Sequence[str] = (), analysis: TextAnalysis | None = None) -> None:
     """Make the full-text index over the captions, and those over columns of the items, and take in what was written since.
 
-    Writers need not wait, except while a step is repeated because a compaction came between. *collection* stays at its version.
+    Writers need not wait; several may do this at once. *collection* stays at its version.
 
     Args:
         collection: whose texts.
@@ -26,7 +29,7 @@ def index_texts(collection: Collection, *, columns: Sequence[str] = (), analysis
 
     Raises:
         TextColumnInvalid: one of *columns* is no column of strings.
-        LeaseHeld: a compaction came between, and another writer has not finished since.
+        LeaseHeld: others moved rows, or were at the same index, again and again.
         StorageFull: no space; the indexes are as they were.
     """
     items = collection.latest().items
@@ -49,11 +52,14 @@ def _bring_up(dataset: lance.LanceDataset, column: str, analysis: TextAnalysis |
 
 
 def _patiently(collection: Collection, work: Callable[[Collection], None]) -> None:
-    try:
-        work(collection.latest())
-    except (CommitConflictError, OSError) as error:
-        if "commit conflict" not in str(error):
-            raise
-        # rows were moved to other fragments meanwhile; whoever does that waits for us now
-        with collection.turn():
-            work(collection.latest())
+    for _ in range(_TRIES):
+        try:
+            return work(collection.latest())
+        except (CommitConflictError, OSError) as error:
+            if "commit conflict" not in str(error):
+                raise
+            # rows were moved to other fragments meanwhile, or another process was at the same index: what it left is looked at
+    raise LeaseHeld(
+        f"the texts of collection {collection.info.name!r} are being indexed or moved by others, each time before this could "
+        f"finish: run `vilem index publish {collection.info.name}` later; searches read what is not yet in the index"
+    )

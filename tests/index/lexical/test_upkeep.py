@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from index.errors import StorageFull, TextColumnInvalid
+from index.errors import LeaseHeld, StorageFull, TextColumnInvalid
 from index.lexical import upkeep
 from index.lexical.search import search_texts
 from index.lexical.text_index import text_index
@@ -104,6 +104,20 @@ def test_writers_and_compaction_go_on_meanwhile(tmp_path: Path) -> None:
     for word, ids in listed.items():
         found = search_texts(latest, word, 99).rows.tolist()
         assert ids == {record.id for record in latest.records_at(found) if record is not None}
+
+
+def test_whoever_never_comes_through_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When others were quicker each time, the error says what to do, and that nothing is lost."""
+    collection, tries = empty_collection(tmp_path), list[int]()
+
+    def fails(*_: object, **__: object) -> None:
+        tries.append(1)
+        raise OSError("Retryable commit conflict for version 8: This CreateIndex transaction was preempted")
+
+    monkeypatch.setattr(upkeep, "_bring_up", fails)
+    with pytest.raises(LeaseHeld, match="later; searches read what is not yet in the index"):
+        index_texts(collection)
+    assert 10 == len(tries)
 
 
 def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
