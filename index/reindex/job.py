@@ -27,7 +27,7 @@ from index.publish import TARGET_RECALL, current, publish_held
 from index.reindex.carried import has_fields_of, settle_like
 from index.reindex.compare import Generation, lost_pictures, neighbours, open_published, text_to_image
 from index.reindex.follow import Follower
-from index.reindex.garbage import KEEP, collect, remove_leftovers
+from index.reindex.garbage import KEEP, collect, remove_leftovers, unfinished
 from index.reindex.report import Report, Side, failures
 from index.snapshot import Snapshot, SnapshotManifest
 from models.bundle import Bundle
@@ -198,13 +198,17 @@ class ModelChange:
         if lost:
             raise ReindexRefused(
                 f"{len(lost)} of {pictures} stored pictures do not find themselves in the new index (the first is {lost[0]!r}): "
-                f"the old model is still served; `vilem index gc {self._served.info.name} --unfinished` drops the new vectors"
+                f"the old model is still served; see whether the bundle is whole{self._dropped_by(target)}"
             )
         if self.report is not None and self.report.failures and not self.report.forced:
             raise ReindexRefused(
                 f"{'; '.join(self.report.failures)}: the old model is still served; what was embedded is kept: the same "
-                f"command with --force takes it, `vilem index gc {self._served.info.name} --unfinished` drops it"
+                f"command with --force takes it{self._dropped_by(target)}"
             )
+
+    def _dropped_by(self, target: Collection) -> str:
+        begun = target.generation in unfinished(self._home)
+        return f", `vilem index gc {self._served.info.name} --unfinished` drops it" if begun else ""
 
     def _measured(self, new: Generation, follower: Follower, pictures: tuple[int, int]) -> Report:
         served = self._served.latest()

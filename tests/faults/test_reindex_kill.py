@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from index.generations import FIRST, history, made
+from index.reindex.garbage import collect
 from index.searcher import Searcher
 from models.bundle import Bundle
 from models.sealed import STAGING_PREFIX
@@ -18,7 +19,7 @@ from tests.index.support import REPOSITORY
 
 ITEMS = 8
 
-# Changes the model, or goes back, and dies by SIGKILL at the n-th thing it does to the collection's files: what Python
+# Changes the model, goes back, or removes what is older, and dies by SIGKILL at the n-th thing it does to the collection's files: what Python
 # does is told by an audit hook, what Lance writes by its calls. For each line of its input it forks, so that libraries
 # are loaded once; it answers with the status of the child and the number of touches.
 CHILD = """
@@ -26,6 +27,7 @@ import os, signal, sys
 from pathlib import Path
 import lance
 from index import publish, searcher
+from index.reindex.garbage import collect
 from tests.index.reindex.support import NAME, back, change, run
 
 def work(home, what, number):
@@ -60,7 +62,10 @@ def work(home, what, number):
 
     lance.write_dataset = counted
     sys.addaudithook(watch)
-    run(change(home) if what == "change" else back(home))
+    if what == "gc":
+        collect(home / "collections" / NAME, keep=1)
+    else:
+        run(change(home) if what == "change" else back(home))
 
 for line in sys.stdin:
     home, what, number = line.split()
@@ -197,6 +202,22 @@ def test_a_killed_way_back(killer: Killer, changed: Path, tmp_path: Path) -> Non
         assert "old" == expect_whole(home)
         assert FIRST == opened(home).generation
         expect_tidy(home)
+
+
+def test_a_killed_removal(killer: Killer, changed: Path, tmp_path: Path) -> None:
+    """Removing the older generation, killed anywhere, leaves the served one whole; the next removal takes the rest."""
+    done = killer.run(copied(changed, tmp_path / "whole"), "gc", 0)
+    assert len(done) > 20
+
+    for number in (1, 2, 3, 4, len(done) // 2, len(done)):
+        home = copied(changed, tmp_path / str(number))
+        killer.run(home, "gc", number)
+        assert "new" == expect_whole(home)
+        run_again = collect(home / "collections" / NAME, keep=1)
+        assert run_again in ([FIRST], [])
+        assert "new" == expect_whole(home)
+        left = {path.name for path in (home / "collections" / NAME).iterdir()}
+        assert left <= {"collection.json", "generation", "generations", "generations.lease", "lease", "turn"}
 
 
 def test_killed_over_and_over(killer: Killer, origin: Path, touches: list[str], tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ def show(name: Name, home: Home = None) -> None:
     manifest = read_manifest(current(collection.path))
     rows = [
         ("items", f"{collection.count():,} at version {collection.version}"),
+        ("generation", collection.generation),
         ("model", f"{collection.info.bundle_name} ({collection.info.bundle_digest[:12]}…)"),
         ("answered by", f"{answering.bundle_name} ({answering.bundle_digest[:12]}…)"),
         ("published", f"{manifest.id}: {manifest.images.rows:,} items, {manifest.created_at}"),
