@@ -15,7 +15,7 @@ class Metrics:
         )
         self.stage = Histogram(
             "vilem_stage_seconds",
-            "Time of one request in a stage: tokenize, decode, encode (queue included), search, proofread, total.",
+            "Time of one request in a stage: tokenize, decode, encode (queue included), filter, search, proofread, facets, write, total.",
             ["stage"],
             buckets=_MILLISECONDS,
             registry=self.registry,

@@ -59,8 +59,9 @@ def index_fields(collection: Collection, *, from_rows: int = INDEX_FROM_ROWS) ->
 
 
 def index_names(items: lance.LanceDataset, column: str) -> list[str]:
-    """Names of the indexes over one column."""
-    return [index.name for index in items.describe_indices() if index.field_names == [column]]
+    """Names of the indexes over one column's values; one over its words is none."""
+    found = [index for index in items.describe_indices() if index.field_names == [column]]
+    return [index.name for index in found if index.index_type != "Inverted"]
 
 
 def _bring_up(collection: Collection, column: str, kind: Kind) -> None:

@@ -73,9 +73,9 @@ class Hybrid(BaseModel):
         default="or", description="One of the words, all of them in one caption, or all in their order."
     )
     method: Literal["rrf", "weighted"] = Field(
-        default="rrf", description="Fuse by ranks (reciprocal rank fusion) or by scores, normalised."
+        default="weighted", description="Fuse by scores, normalised, or by ranks (reciprocal rank fusion)."
     )
-    weight: FiniteFloat = Field(default=0.5, ge=0, le=1, description="Of the words; the vector has the rest.")
+    weight: FiniteFloat = Field(default=0.2, ge=0, le=1, description="Of the words; the vector has the rest.")
     depth: StrictInt = Field(
         default=200,
         ge=1,
