@@ -13,7 +13,6 @@ different models (`index.generations`): an object stays with the one that it was
 one is served.
 """
 
-import shutil
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, nullcontext
@@ -26,10 +25,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from index.datasets import (
-    CAPTIONS,
-    ITEMS,
     REJECTS,
     live_captions,
+    make_datasets,
     open_pair,
     read_info,
     row_filter,
@@ -59,13 +57,9 @@ from index.schema import (
     CollectionInfo,
     Record,
     Reject,
-    captions_schema,
     check_name,
-    items_schema,
-    rejects_schema,
 )
 from index.uploads import SCHEME
-from models.sealed import write_atomically
 
 # From here on a look-up by id is faster through a B-tree than by reading the column: 1.4 ms against 48 ms at 500,000.
 _INDEX_FROM_ROWS = 4_096
@@ -124,7 +118,7 @@ class Collection:
         with lease(path, "creation"):
             if (path / COLLECTION_FILE).exists():
                 raise CollectionExists(f"{path} is a collection already: open it, or choose another name")
-            _make(path, info)
+            make_datasets(path, info)
         return cls.open(root, name)
 
     def create_generation(self, generation: str, *, dim: int, bundle_digest: str, bundle_name: str) -> "Collection":
@@ -138,7 +132,7 @@ class Collection:
         )
         path = folder_of(self.home, generation)
         path.mkdir(parents=True, exist_ok=True)
-        _make(path, info)
+        make_datasets(path, info)
         return Collection.open(self.home.parent, self.info.name, generation=generation)
 
     @classmethod
@@ -455,16 +449,6 @@ class Collection:
         else:
             # an append reads nothing: the usual case costs the same at any size
             self._items = lance.write_dataset(table, self._items, mode="append")
-
-
-def _make(path: Path, info: CollectionInfo) -> None:
-    """Write empty datasets, and then the file that makes the folder a collection."""
-    schemas = {ITEMS: items_schema(info.dim), CAPTIONS: captions_schema(info.dim), REJECTS: rejects_schema()}
-    for folder, schema in schemas.items():
-        # an attempt that was killed before collection.json was written left datasets without rows
-        shutil.rmtree(path / folder, ignore_errors=True)
-        lance.write_dataset(schema.empty_table(), path / folder, schema=schema, enable_stable_row_ids=True)
-    write_atomically(path / COLLECTION_FILE, (info.model_dump_json(indent=2) + "\n").encode())
 
 
 def list_collections(root: Path) -> list[str]:

@@ -1,5 +1,6 @@
-"""The three Lance datasets under a collection: opening them together, and looking rows up."""
+"""The three Lance datasets under a collection: making and opening them together, and looking rows up."""
 
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,7 +12,15 @@ from pydantic import BaseModel, ValidationError
 
 from index.errors import CollectionInvalid, CollectionMissing, CollectionTooNew
 from index.rows import CaptionRow
-from index.schema import COLLECTION_FILE, SCHEMA_VERSION, CollectionInfo
+from index.schema import (
+    COLLECTION_FILE,
+    SCHEMA_VERSION,
+    CollectionInfo,
+    captions_schema,
+    items_schema,
+    rejects_schema,
+)
+from models.sealed import write_atomically
 
 ITEMS, CAPTIONS, REJECTS = "items.lance", "captions.lance", "rejects.lance"
 
@@ -53,6 +62,16 @@ def _of_that_name(path: Path, name: str | None, info: CollectionInfo) -> Collect
             f"{path} holds the collection {info.name!r}: give the folder that name back, or remove it"
         )
     return info
+
+
+def make_datasets(path: Path, info: CollectionInfo) -> None:
+    """Write empty datasets, and then the file that makes the folder a collection."""
+    schemas = {ITEMS: items_schema(info.dim), CAPTIONS: captions_schema(info.dim), REJECTS: rejects_schema()}
+    for folder, schema in schemas.items():
+        # an attempt that was killed before collection.json was written left datasets without rows
+        shutil.rmtree(path / folder, ignore_errors=True)
+        lance.write_dataset(schema.empty_table(), path / folder, schema=schema, enable_stable_row_ids=True)
+    write_atomically(path / COLLECTION_FILE, (info.model_dump_json(indent=2) + "\n").encode())
 
 
 def open_pair(
