@@ -9,22 +9,24 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import ValidationError
 
-from index.errors import CollectionError
+from index.errors import BundleMismatch, CollectionError
 from index.live.writes import Put, Remove
 from index.schema import Record, check_captions, check_id, metadata_to_json
 from index.sources.item import split_fields
 from index.uploads import keep
 from models.errors import InputError
 from service.embedding import Timings
-from service.errors import ItemUnknown, QueryInvalid, ServiceError, WritesOff
+from service.errors import ItemUnknown, NotReady, QueryInvalid, ServiceError, WritesOff
 from service.hosts import is_loopback
 from service.problems import problem_of, problem_of_invalid
 from service.runtime import Runtime
 from service.schemas.items import PutItem, WriteAnswer, WriteResult
 from service.search import checked_vector, decode_base64
 from service.served import Served
+from service.writing import Written
 
 _WHERE = "items"
+_PAUSE_S = 0.02
 
 
 async def put_items(runtime: Runtime, name: str, items: Sequence[object]) -> WriteAnswer:
@@ -42,9 +44,12 @@ async def put_items(runtime: Runtime, name: str, items: Sequence[object]) -> Wri
         item_id = ids[place]
         if item_id in repeated:
             raise QueryInvalid(f"{_WHERE}.{place}.id", f"{item_id[:100]!r} comes more than once: send each item once")
-        made = await _Making(runtime, served, place, timings).put(PutItem.model_validate(items[place]))
-        with timings.stage("write"):
-            done = await runtime.writers.of(name).write(made.put)
+        item = PutItem.model_validate(items[place])
+        try:
+            made, done = await _Making(runtime, served, place, timings).write(item)
+        except BundleMismatch:
+            # meanwhile another model took over: what was embedded for the old one is embedded again
+            made, done = await _Making(runtime, await _successor(runtime, served), place, timings).write(item)
         if done.outcome == "unknown":
             raise ItemUnknown(f"there is no item {item_id!r} to keep the picture of: send image or vector")
         return WriteResult(id=item_id, status=done.outcome, truncated=made.truncated)
@@ -80,6 +85,17 @@ class _Making:
     served: Served
     place: int
     timings: Timings
+
+    async def write(self, item: PutItem) -> tuple[_Made, Written]:
+        """Make the change, and write it.
+
+        Raises:
+            BundleMismatch: the collection has another model by now.
+            CollectionError, ServiceError, InputError: as `put`, and as `Writer.write`.
+        """
+        made = await self.put(item)
+        with self.timings.stage("write"):
+            return made, await self.runtime.writers.of(self.served.searcher.name).write(made.put)
 
     async def put(self, item: PutItem) -> _Made:
         """The change.
@@ -147,6 +163,22 @@ def _writable(runtime: Runtime, name: str, ids: Sequence[object]) -> Served:
     if len(ids) > most:
         raise QueryInvalid(_WHERE, f"{len(ids)} items, {most} are allowed in a request: send them in several")
     return runtime.served(name)
+
+
+async def _successor(runtime: Runtime, served: Served) -> Served:
+    """The collection once another model than *served* has is served.
+
+    Raises:
+        NotReady: that takes longer than a request may.
+    """
+    name, old = served.searcher.name, served.searcher.manifest.bundle_digest
+    loop = asyncio.get_running_loop()
+    until = loop.time() + served.deadline_s
+    while (now := runtime.served(name)).searcher.manifest.bundle_digest == old:
+        if loop.time() >= until:
+            raise NotReady(f"collection {name!r} is changing its model: send the item again in a moment")
+        await asyncio.sleep(_PAUSE_S)
+    return now
 
 
 async def _answer(

@@ -1,13 +1,16 @@
 """From the items of a request to changes of a collection."""
 
+import asyncio
 import base64
 from pathlib import Path
 
 import pytest
 
 from service.errors import CollectionUnknown, QueryInvalid, WritesOff
-from service.ingest import put_items, remove_items
+from service.ingest import _Making, put_items, remove_items
 from service.runtime import Runtime
+from service.schemas.items import PutItem
+from tests.index.reindex.support import NAME, change, make_home, make_models, run
 from tests.service.test_runtime import is_served, until, with_runtime
 from tests.support.collections import colour_picture, make_colours, make_painted
 
@@ -59,6 +62,42 @@ def test_captions_are_cleaned_as_the_job_does(tmp_path: Path, tiny_bundle: Path)
         assert answer.results[0].truncated
 
     with_runtime(use, tmp_path)
+
+
+@pytest.mark.parametrize("field", ["image", "captions"])
+def test_an_item_that_met_a_change_of_models_is_embedded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    """Another model takes over while an item is being embedded for the old one: its vectors are the new one's in the end."""
+    home = make_home(tmp_path / "home", make_models(tmp_path / "models"))
+    plain, changed = _Making.put, list[str]()
+
+    async def put(self: _Making, item: PutItem) -> object:
+        made = await plain(self, item)
+        if not changed:
+            changed.append(item.id)
+            await asyncio.to_thread(lambda: run(change(home)))
+        return made
+
+    monkeypatch.setattr(_Making, "put", put)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, NAME))
+        old = runtime.served(NAME).searcher.manifest.bundle_digest
+        known = runtime.served(NAME).searcher.first(1)[0].id
+        item = {"id": "new", "image": picture("red")} if field == "image" else {"id": known, "captions": ["changed"]}
+        answer = await put_items(runtime, NAME, [item])
+        assert ["created" if field == "image" else "updated"] == [each.status for each in answer.results], answer
+        searcher = runtime.served(NAME).searcher
+        assert old != searcher.manifest.bundle_digest
+        record = searcher.record(str(item["id"]))
+        assert record is not None
+        assert tuple(item.get("captions", ())) == record.captions
+        vector = searcher.vector(record.id)
+        assert vector is not None
+        assert (searcher.dim,) == vector.shape
+
+    with_runtime(use, home)
 
 
 def test_what_is_refused_whole(tmp_path: Path, tiny_bundle: Path) -> None:
