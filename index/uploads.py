@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from pathlib import Path
 
+from index.disk import full_disk_named
 from models.sealed import write_atomically
 
 UPLOADS = "uploads"
@@ -16,13 +17,18 @@ _ADDRESS = re.compile(rf"{SCHEME}([0-9a-f]{{64}})")
 
 
 def keep(folder: Path, data: bytes, sha256: str) -> str:
-    """Store a picture of that SHA-256 (hex) under the collection's *folder*, unless it is there; its address."""
+    """Store a picture of that SHA-256 (hex) under the collection's *folder*, unless it is there; its address.
+
+    Raises:
+        StorageFull: there is no space.
+    """
     path = _path(folder, sha256)
     if path.is_file() and path.stat().st_size == len(data):
         # young again: it is about to be named
         path.touch()
     else:
-        write_atomically(path, data)
+        with full_disk_named(folder, lambda: "free some and send it again"):
+            write_atomically(path, data)
     return f"{SCHEME}{sha256}"
 
 

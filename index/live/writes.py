@@ -7,10 +7,13 @@ from typing import Literal
 import numpy as np
 
 from index.collection import Collection
+from index.disk import full_disk_named
 from index.errors import BundleMismatch
 from index.patches import patches_of
 from index.rows import Entry
 from index.schema import Record
+
+_NOTHING_LOST = "free some and send it again; what was written before is safe"
 
 Outcome = Literal["created", "updated", "removed", "absent", "unknown"]
 
@@ -74,7 +77,7 @@ def apply(collection: Collection, changes: Sequence[Change]) -> list[Outcome]:
             f"the vectors of {wrong.id!r} were made by another model than that of collection {collection.info.name}: embed "
             "the item again"
         )
-    with collection.turn():
+    with full_disk_named(collection.path, lambda: _NOTHING_LOST), collection.turn():
         return _apply(collection, changes)
 
 

@@ -1,10 +1,12 @@
 """A disk that fills up, a real one of a few megabytes: what was committed stays, what was served goes on being served."""
 
+import base64
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 from index.collection import Collection
 from index.errors import StorageFull
@@ -13,8 +15,12 @@ from index.snapshot import Snapshot
 from index.sources import open_source
 from models.bundle import Bundle
 from models.sealed import STAGING_PREFIX
+from service.app import create_app
+from service.settings import Settings
 from tests.index.published import entries, filled, unit_vectors
 from tests.index.support import collection_for, run_job, stored_ids, write_pictures, write_table
+from tests.service.conftest import ADDRESS, wait_until_ready
+from tests.support.collections import colour_picture, make_colours
 
 ROWS, MORE, DIM = 200, 1_500, 64
 DISK_KB = 4_096
@@ -101,3 +107,29 @@ def test_the_job_resumes_once_there_is_space(disk: Path, tmp_path: Path, tiny_bu
 
     assert len(names) == summary.embedded + summary.unchanged
     assert [f"images/{name}" for name in names] == stored_ids(Collection.open(disk, "test"))
+
+
+def test_live_writes_onto_a_full_disk(disk: Path, tiny_bundle: Path) -> None:
+    """A service tells of the full disk for each item, goes on answering, and writes again once there is space."""
+    make_colours(disk, tiny_bundle, shades=1)
+    settings = Settings(home=disk, publish_rows=0)
+    with TestClient(create_app(settings), base_url=ADDRESS, raise_server_exceptions=False) as client:
+        wait_until_ready(client)
+        ballast = fill(disk, 0)
+        items = [{"id": f"new-{number}", "image": upload(number)} for number in range(4)]
+
+        full = client.put("/v1/collections/colours/items", json={"items": items})
+        found = client.post("/v1/collections/colours/search", json={"query": {"text": "red"}, "limit": 100})
+
+        assert 200 == full.status_code
+        assert {"/problems/storage-full"} == {each["problem"]["type"] for each in full.json()["results"]}
+        assert 8 == len(found.json()["hits"])
+        ballast.unlink()
+        again = client.put("/v1/collections/colours/items", json={"items": items})
+        assert ["created"] * 4 == [each["status"] for each in again.json()["results"]]
+    assert 12 == Collection.open(disk / "collections", "colours").count()
+
+
+def upload(number: int) -> str:
+    """A picture as a request has it."""
+    return base64.b64encode(colour_picture("green", number)).decode()
