@@ -10,6 +10,7 @@ The manifest names the bundle that made the vectors and the dataset versions the
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class IndexPart(_Part):
     rows: int = Field(ge=0)
     parameters: dict[str, int] = Field(description="of each search, e.g. efSearch")
     recall_at_10: float = Field(description="against exact search, on image and text queries; the worse of the two")
-    query_ms: float = Field(description="median milliseconds of one query, on the machine that built it")
+    query_ms: float = Field(description="median CPU milliseconds of one query, on the machine that built it")
     build_seconds: float
     vectors_file: str | None = None
     kind: str | None = Field(default=None, description="see index.kinds.spec; None in schema 1")
@@ -133,19 +134,18 @@ class Snapshot:
             SnapshotAltered: a file is missing, truncated or changed.
         """
         manifest = read_manifest(folder)
-        parts = [part for part in (manifest.images, manifest.texts, manifest.moments) if part]
-        unsealed = {name for part in parts for name in part.file_names} - manifest.files.keys()
-        if unsealed:
-            raise SnapshotInvalid(
-                f"{folder / MANIFEST_NAME} does not seal {', '.join(sorted(unsealed))}: publish the collection again"
-            )
-        try:
-            verify(folder, manifest.files, contents=contents)
-        except SealBroken as error:
-            raise SnapshotAltered(f"{error}; publish the collection again with `vilem index publish`") from error
+        _expect_whole(folder, manifest, manifest.files, contents=contents)
         texts = _load(folder, manifest.texts, manifest.dim) if manifest.texts else None
         moments = _load(folder, manifest.moments, manifest.dim) if manifest.moments else None
         return cls(manifest, _load(folder, manifest.images, manifest.dim), texts, moments)
+
+
+def open_moments(folder: Path, *, contents: bool = True) -> tuple[SnapshotManifest, LoadedPart | None]:
+    """Open no more than the moments of the snapshot in *folder*: another engine finds the rest. As `Snapshot.open`."""
+    manifest = read_manifest(folder)
+    moments = manifest.moments
+    _expect_whole(folder, manifest, moments.file_names if moments else [], contents=contents)
+    return manifest, _load(folder, moments, manifest.dim) if moments else None
 
 
 def read_manifest(folder: Path) -> SnapshotManifest:
@@ -166,6 +166,20 @@ def read_manifest(folder: Path) -> SnapshotManifest:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SnapshotInvalid(f"{path}: {where}: {first['msg']}: publish the collection again") from error
+
+
+def _expect_whole(folder: Path, manifest: SnapshotManifest, names: Iterable[str], *, contents: bool) -> None:
+    """Those of its files are what was sealed, and all that are read are sealed."""
+    parts = [part for part in (manifest.images, manifest.texts, manifest.moments) if part]
+    unsealed = {name for part in parts for name in part.file_names} - manifest.files.keys()
+    if unsealed:
+        raise SnapshotInvalid(
+            f"{folder / MANIFEST_NAME} does not seal {', '.join(sorted(unsealed))}: publish the collection again"
+        )
+    try:
+        verify(folder, {name: manifest.files[name] for name in names}, contents=contents)
+    except SealBroken as error:
+        raise SnapshotAltered(f"{error}; publish the collection again with `vilem index publish`") from error
 
 
 def _load(folder: Path, part: IndexPart, dim: int) -> LoadedPart:

@@ -76,9 +76,9 @@ class Walk:
         It meets forbidden rows too, and among so many more it finds as few as it would find of all.
         """
         width = max(_value(parameters, "efSearch"), k)
-        if allowed is None:
+        count = _count(allowed)
+        if allowed is None or count == len(allowed):
             return swig.SearchParametersHNSW(efSearch=width)
-        count = int(np.count_nonzero(allowed))
         width = -(-width * len(allowed) // max(count, 1))
         if count <= width * _ROWS_A_STEP:
             return None
@@ -95,13 +95,17 @@ class Scan:
     def chosen(self, k: int, parameters: Parameters, allowed: np.ndarray | None) -> Chosen:
         """The nearest nprobe lists; more where only some of the rows may be answers, among the lists that have some."""
         nprobe = min(_value(parameters, "nprobe"), self._lists.count)
-        if allowed is None:
+        count = _count(allowed)
+        if allowed is None or count == len(allowed):
             return self._lists.parameters(nprobe)
-        count = int(np.count_nonzero(allowed))
         scanned = nprobe * len(allowed) / self._lists.count
         if count <= scanned / _CODES_A_ROW + max(_value(parameters, "candidates"), 2 * k):
             return None
         return self._lists.parameters_among(nprobe, allowed, count)
+
+
+def _count(allowed: np.ndarray | None) -> int:
+    return 0 if allowed is None else int(np.count_nonzero(allowed))
 
 
 def _value(parameters: Parameters, name: str) -> int:
