@@ -61,19 +61,41 @@ def _merge(dataset: lance.LanceDataset) -> None:
 
 
 def main() -> None:
-    """Publish the collection in the folder that is given, and remove its old versions: the service's child process."""
-    from index.publish import publish
+    """Publish the collection in the folder that is given, and remove its old versions: the service's child process.
+
+    One that was pushed to a Milvus is pushed again in place of that, with the token that is read from stdin, and published
+    only for its moments. A file of milvus-lite is pushed to by the service itself: it is open there.
+    """
+    from index.milvus.engine import read_record
+    from index.publish import current, publish
+    from index.snapshot import read_manifest
 
     os.nice(_NICE)
     folder = Path(sys.argv[1])
     try:
-        publish(Collection.open(folder.parent, folder.name))
+        collection = Collection.open(folder.parent, folder.name)
+        record = read_record(collection.path)
+        if record is None or not record.serving:
+            publish(collection)
+        else:
+            _push(collection, record.uri)
+            if collection.moments.version != read_manifest(current(collection.path)).moments_version:
+                publish(collection)
         remove_old_versions(Collection.open(folder.parent, folder.name))
     except LeaseHeld as error:
         # whoever holds it publishes at its end
         sys.exit(str(error))
     except CollectionError as error:
         sys.exit(str(error))
+
+
+def _push(collection: Collection, uri: str) -> None:
+    from index.milvus.push import push
+    from index.milvus.target import target_of
+
+    target = target_of(uri)
+    if target.file is None:
+        push(collection, target, token=sys.stdin.readline().strip())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import lance
 import numpy as np
 
 from index.datasets import row_ids, rows_at
-from index.live.part import LivePart
+from index.live.part import LiveVectors
 from index.live.tail import within
 from index.live.view import View
 from index.rows import vectors_of
@@ -55,7 +55,7 @@ def neighbourhoods(view: View, k: int, *, chosen: np.ndarray | None = None) -> I
             yield Neighbourhood(rows, queries, *nearest_others(view.images, rows, queries, k))
 
 
-def nearest_others(part: LivePart, rows: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def nearest_others(part: LiveVectors, rows: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k best of each query but the query's own row.
 
     Args:

@@ -23,7 +23,7 @@ from index.filters.grammar import parse_filter
 from index.filters.rows import matching_rows
 from index.fusion import reciprocal_rank_fusion, weighted_fusion
 from index.lexical.search import Operator, search_captions, search_texts
-from index.live.part import LivePart
+from index.live.part import LiveVectors
 from index.live.view import View
 from index.ranking import Ranking, best_of
 
@@ -145,7 +145,7 @@ def _by_vector(view: View, question: Question, depth: int) -> Ranking:
     return best_of(rows[0], scores[0]).top(depth)
 
 
-def _part(view: View, question: Question) -> LivePart:
+def _part(view: View, question: Question) -> LiveVectors:
     return view.images if question.target == "images" else view.texts
 
 

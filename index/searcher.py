@@ -15,9 +15,10 @@ from index.datasets import row_ids, rows_at, rows_of_ids
 from index.duplicates.groups import Groups, load_groups
 from index.errors import SnapshotInvalid, TailFull, UriMissing
 from index.filters.facets import Facet, facet_counts
-from index.live.part import LivePart
+from index.live.part import LivePart, LiveVectors
 from index.live.view import MAX_TAIL, View
 from index.maintenance import tidy
+from index.milvus.engine import Engine, open_engine
 from index.moment_search import moments_found
 from index.moments import BestMoment
 from index.patches import has_patches, patches_at
@@ -26,7 +27,7 @@ from index.question import Filtered, Question, Target, ranked
 from index.ranking import Ranking
 from index.rows import CaptionRow
 from index.schema import Record
-from index.snapshot import Snapshot, SnapshotManifest
+from index.snapshot import Snapshot, SnapshotManifest, open_moments
 from index.sources import read_uri
 from index.stored import StoredFiles
 from index.text_model import TextModel, text_model
@@ -63,21 +64,31 @@ class Hit:
 
 
 class Searcher:
-    """A collection at one version, by its snapshot and what was written since; immutable, safe to share between threads.
+    """A collection at one version, by its index and what was written since; immutable, safe to share between threads.
 
     Attributes:
         manifest: of the snapshot.
         text_model: the bundle that embeds queries; see `index.text_model`.
+        engine: the Milvus that answers in the snapshot's place; None where the snapshot does. All later searchers share it.
     """
 
-    def __init__(self, manifest: SnapshotManifest, model: TextModel, view: View) -> None:
+    def __init__(self, manifest: SnapshotManifest, model: TextModel, view: View, engine: Engine | None = None) -> None:
         self.manifest = manifest
         self.text_model = model
+        self.engine = engine
         self._view = view
 
     @classmethod
-    def open(cls, root: Path, name: str, *, contents: bool = True, max_tail: int = MAX_TAIL) -> "Searcher":
-        """Open the served snapshot of collection *name* in folder *root*, and the collection as it is now.
+    def open(
+        cls,
+        root: Path,
+        name: str,
+        *,
+        contents: bool = True,
+        max_tail: int = MAX_TAIL,
+        milvus_token: str | None = None,
+    ) -> "Searcher":
+        """Open what answers for collection *name* in folder *root*, and the collection as it is now.
 
         Args:
             root: folder of collections.
@@ -85,24 +96,33 @@ class Searcher:
             contents: compare the snapshot's files with their SHA-256; False compares sizes only.
             max_tail: most vectors of a kind, written since, that are searched without an index. If there are more, the
                 collection is shown as it was when the snapshot was made.
+            milvus_token: where the collection was pushed to a Milvus, that is asked: `user:password`, an API key, or "" where
+                it wants none. Of the snapshot only moments are loaded then. None = the snapshot answers in any case.
 
         Raises:
+            MilvusError: the Milvus does not answer, or does not hold what was pushed.
             CollectionError: the collection or its snapshot is missing, too new, altered, or they do not match.
         """
         collection = Collection.open(root, name)
-        snapshot = Snapshot.open(current(collection.path), contents=contents)
-        manifest, info = snapshot.manifest, collection.info
-        said = (manifest.collection, manifest.bundle_digest, manifest.dim)
-        if said != (info.name, info.bundle_digest, info.dim):
-            raise SnapshotInvalid(
-                f"snapshot {manifest.id} belongs to collection {manifest.collection!r} of bundle "
-                f"{manifest.bundle_name!r}, not to {info.name!r} of {info.bundle_name!r}: publish the collection again"
-            )
-        at_snapshot = collection.at(manifest.items_version, manifest.captions_version, manifest.moments_version)
-        view = View.of(snapshot, at_snapshot, max_tail)
-        with suppress(TailFull):
-            view = view.advanced(collection)
-        return cls(manifest, text_model(collection.path, info), view)
+        engine = None if milvus_token is None else open_engine(collection, token=milvus_token)
+        try:
+            if engine is None:
+                manifest, view = _published(collection, max_tail, contents=contents)
+            else:
+                manifest, view = _pushed(collection, engine, max_tail, contents=contents)
+            with suppress(TailFull):
+                # no older than what was published or pushed since it was opened
+                view = view.advanced(collection.latest())
+            return cls(manifest, text_model(collection.path, collection.info), view, engine)
+        except BaseException:
+            if engine is not None:
+                engine.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the Milvus, of all searchers that share it, once nobody searches any more."""
+        if self.engine is not None:
+            self.engine.close()
 
     def advanced(self) -> "Searcher":
         """The collection as it is now; itself when nothing was written. Only the newest searcher may be advanced.
@@ -112,7 +132,7 @@ class Searcher:
             TailFull: too much was written; this searcher stays good.
         """
         view = self._view.advanced(self._view.collection.latest())
-        return self if view is self._view else Searcher(self.manifest, self.text_model, view)
+        return self if view is self._view else Searcher(self.manifest, self.text_model, view, self.engine)
 
     def tidy(self) -> bool:
         """Merge small files of the collection, if there are many; see `index.maintenance.tidy`."""
@@ -170,15 +190,21 @@ class Searcher:
 
     @property
     def state(self) -> str:
-        """Names what an answer depends on: snapshot, items, captions, moments. Equal states give equal answers."""
+        """Names what an answer depends on: index, items, captions, moments. Equal states give equal answers."""
         versions = ":".join(str(dataset.version) for dataset in self._view.collection.datasets)
-        return f"{self.manifest.id}:{versions}"
+        pushed = "" if self.engine is None else f":{self.engine.record.seal[:16]}"
+        return f"{self.manifest.id}{pushed}:{versions}"
 
     @property
     def unpublished(self) -> int:
-        """What a search costs beyond the snapshot: vectors that are compared one by one, and dead ones passed over."""
+        """What a search costs beyond the index: vectors that are compared one by one, and dead ones passed over."""
         parts = (self._view.images, self._view.texts, self._view.moments)
         return sum(part.tail.entries + part.dead for part in parts)
+
+    @property
+    def unpublished_moments(self) -> int:
+        """Of those the moments: a snapshot has them whatever the engine."""
+        return self._view.moments.tail.entries + self._view.moments.dead
 
     def search(
         self,
@@ -332,6 +358,33 @@ class Searcher:
         }
 
 
+def _published(collection: Collection, max_tail: int, *, contents: bool) -> tuple[SnapshotManifest, View]:
+    snapshot = Snapshot.open(current(collection.path), contents=contents)
+    manifest = snapshot.manifest
+    _expect_of(manifest, collection)
+    pinned = collection.at(manifest.items_version, manifest.captions_version, manifest.moments_version)
+    return manifest, View.of(snapshot, pinned, max_tail)
+
+
+def _pushed(collection: Collection, engine: Engine, max_tail: int, *, contents: bool) -> tuple[SnapshotManifest, View]:
+    """Moments are not pushed: the snapshot has them."""
+    manifest, moments = open_moments(current(collection.path), contents=contents)
+    _expect_of(manifest, collection)
+    pushed = engine.record.pushed
+    pinned = collection.at(pushed.items_version, pushed.captions_version, manifest.moments_version)
+    return manifest, View(pinned, engine.images, engine.texts, LivePart.of(moments, manifest.dim), max_tail)
+
+
+def _expect_of(manifest: SnapshotManifest, collection: Collection) -> None:
+    info = collection.info
+    said = (manifest.collection, manifest.bundle_digest, manifest.dim)
+    if said != (info.name, info.bundle_digest, info.dim):
+        raise SnapshotInvalid(
+            f"snapshot {manifest.id} belongs to collection {manifest.collection!r} of bundle "
+            f"{manifest.bundle_name!r}, not to {info.name!r} of {info.bundle_name!r}: publish the collection again"
+        )
+
+
 def _lists(record: Record, caption: CaptionRow) -> bool:
     return record.captions[caption.position : caption.position + 1] == (caption.text,)
 
@@ -341,7 +394,7 @@ def _depth_of(k: int) -> int:
 
 
 def _rows(
-    part: LivePart, queries: np.ndarray, ks: Sequence[int], skips: Sequence[int], among: np.ndarray | None
+    part: LiveVectors, queries: np.ndarray, ks: Sequence[int], skips: Sequence[int], among: np.ndarray | None
 ) -> list[list[tuple[int, float]]]:
     """(row id, score) of the hits from skip to k of each query.
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from index.collection import list_collections
-from index.errors import CollectionError
+from index.errors import CollectionError, MilvusUnreachable
 from index.generations import served_folder
+from index.milvus.engine import Engine, engine_state
 from index.publish import current
 from index.searcher import Searcher
 from index.text_model import TextModel, chosen
@@ -31,6 +32,8 @@ _log = logging.getLogger("vilem.service")
 
 # What failed to open is tried again after so many times what the try took: hashing a damaged index must not go on for ever.
 _PATIENCE = 20
+# A Milvus that restarts is waited for, and costs nothing but time.
+_PATIENCE_UNREACHABLE = 4
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,11 @@ class Catalogue:
     models: Mapping[str, Model] = field(default_factory=dict[str, Model])
     unavailable: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def parts(self) -> "set[Lookups | Model]":
-        """Everything that has threads."""
-        return {*(each.lookups for each in self.served.values()), *self.models.values()}
+    def parts(self) -> "set[Lookups | Model | Engine]":
+        """Everything that has threads or connections."""
+        served = self.served.values()
+        engines = [each.searcher.engine for each in served if each.searcher.engine is not None]
+        return {*(each.lookups for each in served), *self.models.values(), *engines}
 
     def changed(self, name: str, change: Callable[[Served], Served]) -> "Catalogue":
         """With what *change* makes of one served collection."""
@@ -66,7 +71,7 @@ class Loader:
         self._settings = settings
         self._metrics = metrics
         self._refusals: dict[str, _Refusal] = {}
-        self._states: dict[str, tuple[Path, TextModel | None]] = {}
+        self._states: dict[str, tuple[Path, TextModel | None, bytes | None]] = {}
 
     def refresh(self, old: Catalogue) -> Catalogue:
         """The catalogue of now: what is unchanged is taken over, what is new is opened beside it."""
@@ -105,7 +110,7 @@ class Loader:
     def _open(self, root: Path, name: str, old: Served | None, models: dict[str, Model]) -> Served:
         # of the generation that is served: its model changes with it
         folder = served_folder(root / name)
-        state = current(folder), chosen(folder)
+        state = current(folder), chosen(folder), engine_state(folder)
         if old is not None and self._states.get(name) == state:
             return old
         searcher, model = self._patiently(name, state, lambda: self._open_new(root, name, models))
@@ -114,8 +119,18 @@ class Loader:
         return Served(searcher, model, Lookups(self._settings, self._metrics), self._settings.deadline_s)
 
     def _open_new(self, root: Path, name: str, models: dict[str, Model]) -> tuple[Searcher, Model]:
-        searcher = Searcher.open(root, name, contents=self._settings.verify, max_tail=self._settings.max_tail)
-        return searcher, self._model_of(searcher.text_model, models)
+        searcher = Searcher.open(
+            root,
+            name,
+            contents=self._settings.verify,
+            max_tail=self._settings.max_tail,
+            milvus_token=self._settings.milvus_token.get_secret_value(),
+        )
+        try:
+            return searcher, self._model_of(searcher.text_model, models)
+        except BaseException:
+            searcher.close()
+            raise
 
     def _patiently(self, name: str, state: object, attempt: Callable[[], Made]) -> Made:
         """What *attempt* makes; while what failed is in the same *state*, its error is given again without a try."""
@@ -127,7 +142,8 @@ class Loader:
             made = attempt()
         except Exception as error:
             took = time.monotonic() - began
-            self._refusals[name] = _Refusal(state, error, began + _PATIENCE * took)
+            patience = _PATIENCE_UNREACHABLE if isinstance(error, MilvusUnreachable) else _PATIENCE
+            self._refusals[name] = _Refusal(state, error, began + patience * took)
             raise
         self._refusals.pop(name, None)
         return made

@@ -18,7 +18,7 @@ CollectionName = Annotated[str, Path(description="Name of a collection.", exampl
 
 _MEANING = {
     400: "The body is not UTF-8, or no multipart form.",
-    502: "The storage of the pictures does not answer.",
+    502: "The storage of the pictures does not answer, or a Milvus not as it should.",
     403: "The service takes no writes.",
     404: "No such collection, item or model.",
     409: "The model has no proofreader, or nothing is stored that it could read.",

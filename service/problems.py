@@ -42,6 +42,8 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (index_errors.ItemInvalid, 422, "item-invalid", "The item breaks a rule"),
     (index_errors.StorageFull, 507, "storage-full", "The disk is full"),
     (index_errors.LeaseHeld, 503, "collection-busy", "The collection is being written by others"),
+    (index_errors.MilvusUnreachable, 503, "milvus-unreachable", "The collection's Milvus does not answer"),
+    (index_errors.MilvusError, 502, "milvus-failed", "The collection's Milvus did not do what it was asked for"),
     (index_errors.BundleMismatch, 503, "model-changed", "The collection has another model now"),
     (errors.HostUnknown, 421, "host-unknown", "Not a name of this service"),
     (errors.BodyTooLarge, 413, "body-too-large", "The request is too large"),
@@ -57,6 +59,7 @@ _OF_SEARCHES = (
     index_errors.FilterInvalid,
     index_errors.FieldUnknown,
     index_errors.FieldInvalid,
+    index_errors.MilvusError,
 )
 RETRY_AFTER_S = 1
 # Of a field's name, which may be a client's own: an answer must not grow with what is sent.

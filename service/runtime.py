@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
+from index.errors import MilvusError
+from index.milvus.engine import Engine
 from service.cache import ByteLru, Cache
 from service.catalogue import Catalogue, Loader
 from service.embedding import Embedder
@@ -214,7 +216,7 @@ class Runtime:
             return (self._faults or {}).get(served.searcher.name)
         except TimeoutError:
             return f"a search took more than {_PROBE_PATIENCE_S:.0f} s"
-        except ServiceError as error:
+        except (ServiceError, MilvusError) as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - see below
             # a probe's work is to report, whatever it meets
@@ -289,7 +291,7 @@ class Runtime:
                 _log.exception("the collections could not be looked after")
             await asyncio.sleep(self.settings.poll_s)
 
-    async def _retire(self, replaced: Lookups | Model) -> None:
+    async def _retire(self, replaced: Lookups | Model | Engine) -> None:
         """Close what no new request can meet, once the deadline of the last one that holds it has passed."""
         try:
             await asyncio.sleep(self.settings.deadline_s)

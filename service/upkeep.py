@@ -1,4 +1,4 @@
-"""What a service does for its collections beside answering: small files are merged, and long tails published.
+"""What a service does for its collections beside answering: small files are merged, and long tails published or pushed.
 
 Several replicas may do so over one collection: merging is done by whoever comes first, and publishing by whoever gets the
 collection's lease. Publishing takes all the computing it can get, so it runs in a process of its own, at low priority.
@@ -8,9 +8,14 @@ import logging
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
+from index.errors import CollectionError
+from index.milvus.engine import Engine
+from index.milvus.push import push
 from index.searcher import Searcher
+from index.versions import remove_old_versions
 from service.settings import Settings
 
 _log = logging.getLogger("vilem.service")
@@ -28,6 +33,7 @@ class Upkeep:
 
     def __init__(self, settings: Settings) -> None:
         self._rows = settings.publish_rows
+        self._token = settings.milvus_token.get_secret_value()
         self._child: subprocess.Popen[bytes] | None = None
         self._quiet: dict[str, int] = {}
         self._closed = threading.Event()
@@ -41,7 +47,7 @@ class Upkeep:
         self._reap()
         waiting = [each for each in searchers if self._due(each)]
         if waiting and self._child is None and not self._closed.is_set():
-            self._publish(max(waiting, key=lambda each: each.unpublished).folder)
+            self._renew(max(waiting, key=lambda each: each.unpublished))
 
     def close(self) -> None:
         """End the child: what is half published is nobody's, and is removed by the next."""
@@ -65,11 +71,36 @@ class Upkeep:
             self._quiet[searcher.name] = left - 1
         return bool(self._rows) and not left and searcher.unpublished >= self._rows
 
-    def _publish(self, folder: Path) -> None:
+    def _renew(self, searcher: Searcher) -> None:
+        engine = searcher.engine
+        if engine is None or not engine.in_process:
+            self._start(searcher.folder)
+            return
+        self._push(searcher, engine)
+        if searcher.unpublished_moments:
+            self._start(searcher.folder)
+
+    def _push(self, searcher: Searcher, engine: Engine) -> None:
+        """Here, for no other process may open the file; what is in such a file is little."""
+        _log.info("pushing %s", searcher.name)
+        # until the result is served, and for as long as it cannot be done
+        self._quiet[searcher.name] = _PATIENCE
+        collection = searcher.view.collection
+        try:
+            push(collection, engine.connection.target, token=self._token)
+            remove_old_versions(collection.latest())
+        except CollectionError as error:
+            _log.warning("%s could not be pushed: %s", searcher.name, error)
+
+    def _start(self, folder: Path) -> None:
         _log.info("publishing %s in the background", folder.name)
         # of the same interpreter; what it prints is for our log
         command = [sys.executable, "-m", "index.maintenance", str(folder)]
-        self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        assert self._child.stdin is not None
+        # an argument could be read by others; it may have ended already
+        with suppress(OSError), self._child.stdin as pipe:
+            pipe.write(f"{self._token}\n".encode())
 
     def _reap(self) -> None:
         if self._child is None or (status := self._child.poll()) is None:

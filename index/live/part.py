@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -9,6 +10,38 @@ from index.live.changes import Changes
 from index.live.tail import Tail
 from index.snapshot import LoadedPart
 from index.vectors import unit
+
+
+class LiveVectors(Protocol):
+    """What a view has of each kind: vectors that an engine finds, FAISS here or Milvus (`index.milvus.live`), and a tail."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that can be found."""
+        ...
+
+    @property
+    def dead(self) -> int:
+        """Rows of the engine that are there no more, or are in the tail."""
+        ...
+
+    @property
+    def tail(self) -> Tail:
+        """What was written since."""
+        ...
+
+    @property
+    def remedy(self) -> str:
+        """The command that makes the tail part of what the engine has; a collection's name comes after it."""
+        ...
+
+    def after(self, changes: Changes) -> Self:
+        """The part once those changes were made; only the newest may be changed."""
+        ...
+
+    def search(self, queries: np.ndarray, k: int, *, among: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The k best of each query; see `LivePart.search`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -64,6 +97,11 @@ class LivePart:
         """Number of rows that can be found."""
         kept = len(self.places.rowids) if self.alive is None else int(self.alive.sum())
         return kept + len(self.tail)
+
+    @property
+    def remedy(self) -> str:
+        """What makes the tail part of the snapshot."""
+        return "vilem index publish"
 
     @property
     def dead(self) -> int:

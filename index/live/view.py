@@ -1,7 +1,7 @@
 """A collection at its latest version, ready to search.
 
 What was written since the snapshot is compared vector by vector and held in memory, so there is a limit to it: beyond, the
-view stays where it is until a new snapshot is published.
+view stays where it is until a new snapshot is published, or pushed.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import lance
 from index.collection import Collection
 from index.errors import TailFull
 from index.live.changes import Changes, changes, written
-from index.live.part import LivePart
+from index.live.part import LivePart, LiveVectors
 from index.snapshot import Snapshot
 
 # 100,000 x 512 floats: 200 MB, and about 20 ms a query on two cores
@@ -30,9 +30,9 @@ class View:
     """
 
     collection: Collection
-    images: LivePart
-    texts: LivePart
-    moments: LivePart
+    images: LiveVectors
+    texts: LiveVectors
+    moments: LiveVectors
     max_tail: int = MAX_TAIL
 
     @classmethod
@@ -64,15 +64,14 @@ class View:
         parts = self.images.after(images), self.texts.after(texts), self.moments.after(moments)
         return View(to, *parts, max_tail=self.max_tail)
 
-    def _changes(self, part: LivePart, old: lance.LanceDataset | None, new: lance.LanceDataset | None) -> Changes:
+    def _changes(self, part: LiveVectors, old: lance.LanceDataset | None, new: lance.LanceDataset | None) -> Changes:
         if new is None:
             return Changes.none(self.collection.info.dim)
         # counted before a vector is read
         entries = part.tail.entries + written(old, new)
         if entries > self.max_tail:
             raise TailFull(
-                f"{entries:,} vectors of collection {self.collection.info.name!r} were written since its snapshot, and "
-                f"{self.max_tail:,} are searched without an index: publish it, `vilem index publish "
-                f"{self.collection.info.name}`"
+                f"{entries:,} vectors of collection {self.collection.info.name!r} were written since its index was made, and "
+                f"{self.max_tail:,} are searched without one: `{part.remedy} {self.collection.info.name}`"
             )
         return changes(old, new, self.collection.info.dim)

@@ -130,6 +130,14 @@ def read_record(path: Path, file_name: str = ENGINE_FILE) -> EngineRecord | None
     return record
 
 
+def engine_state(path: Path) -> bytes | None:
+    """What `engine.json` in folder *path* holds now, unread; None where there is none. Equal states are the same engine."""
+    try:
+        return (path / ENGINE_FILE).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
 def write_record(path: Path, record: EngineRecord, file_name: str = ENGINE_FILE) -> EngineRecord:
     """Replace the file in folder *path*, whole; the record as it is in there."""
     sealed = record.sealed()
@@ -144,7 +152,7 @@ def own_stores(home: Path) -> set[str]:
     return {store for record in records if record is not None for store in record.stores()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Engine:
     """Open parts of a collection at the versions that were pushed; to be closed.
 
@@ -160,6 +168,11 @@ class Engine:
     images: LiveMilvus
     texts: LiveMilvus
     connection: Connection
+
+    @property
+    def in_process(self) -> bool:
+        """Whether it is a file of milvus-lite, which no other process can write to."""
+        return self.connection.target.file is not None
 
     def close(self) -> None:
         """Let go of the server."""

@@ -51,6 +51,11 @@ class LiveMilvus:
         """Number of rows that can be found."""
         return self.pushed - self.dead + len(self.tail)
 
+    @property
+    def remedy(self) -> str:
+        """What makes the tail part of the store."""
+        return "vilem index push"
+
     def after(self, changes: Changes) -> "LiveMilvus":
         """The part once those changes were made; only the newest may be changed."""
         fresh = np.setdiff1d(np.union1d(changes.gone, changes.rows), self.changed, assume_unique=True)

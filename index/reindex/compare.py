@@ -14,7 +14,7 @@ import numpy as np
 from index.collection import Collection
 from index.datasets import rows_at
 from index.errors import SnapshotMissing, TailFull, UriUnreadable
-from index.live.part import LivePart
+from index.live.part import LiveVectors
 from index.live.view import View
 from index.publish import current
 from index.reindex.report import Retrieval, standard_error
@@ -42,7 +42,7 @@ class Generation:
     """One generation, opened to be searched: its rows now, by the index it has."""
 
     collection: Collection
-    images: LivePart
+    images: LiveVectors
     recall_at_10: float
 
     @classmethod

@@ -55,6 +55,7 @@ class ReindexOptions:
         force: swap although the comparison speaks against it.
         keep: generations that stay, the served one among them.
         embedding: bounds of the embedding job.
+        milvus_token: for the removal of what was pushed of generations that go.
     """
 
     recall: float = TARGET_RECALL
@@ -65,6 +66,7 @@ class ReindexOptions:
     force: bool = False
     keep: int = KEEP
     embedding: EmbedOptions = field(default_factory=EmbedOptions)
+    milvus_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ class ModelChange:
             yield Step("checking")
             self._check(target, follower)
             yield from self._swap(target, follower)
-            self.removed = collect(self._home, keep=self._options.keep)
+            self.removed = collect(self._home, keep=self._options.keep, milvus_token=self._options.milvus_token)
 
     def _follow(self, follower: Follower, doing: str) -> Generator[Step]:
         """Catch up until what is lacking takes no longer than writers may wait.

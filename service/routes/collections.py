@@ -40,6 +40,7 @@ def _fields(served: Served) -> dict:
         "moments": served.searcher.moment_count,
         "dim": manifest.dim,
         "version": served.searcher.version,
+        "engine": "faiss" if served.searcher.engine is None else "milvus",
         "snapshot": manifest.id,
         "published_at": manifest.created_at,
         "unpublished": served.searcher.unpublished,

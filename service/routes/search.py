@@ -25,7 +25,7 @@ router = APIRouter(
     route_class=AttendedRoute,
     prefix="/v1/collections/{name}",
     tags=["search"],
-    responses=problems(400, 404, 408, 409, 413, 422, 429, 503),
+    responses=problems(400, 404, 408, 409, 413, 422, 429, 502, 503),
 )
 
 

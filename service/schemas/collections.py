@@ -1,5 +1,7 @@
 """Collections as the API shows them."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.schemas.ability import Ability
@@ -17,6 +19,9 @@ class CollectionView(BaseModel):
     moments: int = Field(description="Moments of videos that can be found.", examples=[0])
     dim: int = Field(description="Dimension of its vectors.", examples=[128])
     version: int = Field(description="Of its items, that searches see.", examples=[3])
+    engine: Literal["faiss", "milvus"] = Field(
+        description="What finds vectors: the snapshot, or where they were pushed to."
+    )
     snapshot: str = Field(examples=["v3-1f0c2d3e"])
     published_at: str = Field(examples=["2026-11-20T12:00:00+00:00"])
     unpublished: int = Field(description="Vectors written or dead since the snapshot: publish it when they are many.")

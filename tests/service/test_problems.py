@@ -9,6 +9,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from index import errors as index_errors
 from models import errors as model_errors
 from service import errors, problems
 from service.metrics import Metrics
@@ -29,6 +30,8 @@ KNOWN = [
     (model_errors.TextInvalid("surrogate"), 422, "text-invalid"),
     (errors.PictureMissing("gone"), 404, "image-missing"),
     (errors.PictureUnreachable("down"), 502, "image-unreachable"),
+    (index_errors.MilvusUnreachable("away"), 503, "milvus-unreachable"),
+    (index_errors.MilvusMismatch("emptied"), 502, "milvus-failed"),
 ]
 
 

@@ -7,6 +7,7 @@ import typer
 
 from vilem.cli.bar import bar
 from vilem.cli.home import Home, home_of
+from vilem.cli.searcher import searcher_of
 from vilem.cli.table import print_rows
 
 EXIT_INTERRUPTED = 130
@@ -37,10 +38,9 @@ def audit(
     """
     from index.audit.report import summary, write_page
     from index.audit.run import audit as run
-    from index.searcher import Searcher
 
     try:
-        searcher = Searcher.open(home_of(home) / "collections", name)
+        searcher = searcher_of(home_of(home), name)
         with bar() as tell:
             found = run(searcher, files=files, limit=limit, tell=tell)
         print_rows((name, f"version {found.items_version}, {found.items:,} items"), summary(found))

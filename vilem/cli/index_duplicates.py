@@ -8,6 +8,7 @@ import typer
 from vilem.cli.bar import bar
 from vilem.cli.home import Home, home_of
 from vilem.cli.refuse import refuse
+from vilem.cli.searcher import searcher_of
 from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
@@ -63,13 +64,12 @@ def duplicates(
     from index.duplicates.find import Options, find_duplicates
     from index.duplicates.groups import save_groups
     from index.duplicates.report import facts, write_json, write_page
-    from index.searcher import Searcher
 
     if not hashes:
         refuse({"--bits": bits}, "only --hash compares bits; add it, or leave this out")
     folder = home_of(home)
     try:
-        searcher = Searcher.open(folder / "collections", name)
+        searcher = searcher_of(folder, name)
         with bar() as tell:
             chosen = _measured(searcher, folder, tell) if threshold is None else threshold
             differing = (_BITS if bits is None else bits) if hashes else None

@@ -7,6 +7,7 @@ import typer
 
 from vilem.cli.bar import bar
 from vilem.cli.home import Home, home_of
+from vilem.cli.searcher import milvus_token
 from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def reindex(
         force=force,
         keep=keep,
         embedding=EmbedOptions(image_batch=batch),
+        milvus_token=milvus_token(),
     )
     _run(change(root, name, bundle, options), name)
 
@@ -98,7 +100,13 @@ def rollback(
     from models.bundle import Bundle, bundle_of
 
     folder = home_of(home)
-    options = ReindexOptions(recall=recall, max_lost=max_lost, keep=keep, embedding=EmbedOptions(image_batch=batch))
+    options = ReindexOptions(
+        recall=recall,
+        max_lost=max_lost,
+        keep=keep,
+        embedding=EmbedOptions(image_batch=batch),
+        milvus_token=milvus_token(),
+    )
 
     def opened(info: "CollectionInfo") -> Bundle:
         return Bundle.open(bundle_of(info.bundle_digest, info.bundle_name, folder))
@@ -143,7 +151,7 @@ def gc(
 
     collection = Collection.open(home_of(home) / "collections", name)
     with lease(collection.home, "removing generations", file_name=GENERATIONS_LEASE_FILE):
-        removed = collect(collection.home, keep=keep, drop_unfinished=unfinished)
+        removed = collect(collection.home, keep=keep, drop_unfinished=unfinished, milvus_token=milvus_token())
     typer.echo(f"removed: {', '.join(removed) or 'nothing'}")
 
 

@@ -11,6 +11,7 @@ from vilem.cli.home import Home, home_of
 from vilem.cli.index_videos import clock
 from vilem.cli.proofread import marked
 from vilem.cli.refuse import refuse
+from vilem.cli.searcher import searcher_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +58,6 @@ def search(
       vilem search photos holiday.jpg --image --texts --rerank proofread
     """
     from index.rerank import Reread
-    from index.searcher import Searcher
     from models.bundle import Bundle, bundle_of
 
     if not query.strip():
@@ -72,7 +72,7 @@ def search(
     if rerank is None:
         refuse({"--candidates": candidates}, "only --rerank orders candidates anew; add it, or leave this out")
     folder = home_of(home)
-    searcher = Searcher.open(folder / "collections", collection)
+    searcher = searcher_of(folder, collection)
     bundle = Bundle.open(bundle_of(searcher.text_model.bundle_digest, searcher.text_model.bundle_name, folder))
     pixels = _pixels(bundle, query) if image else None
     vector, truncated = _embed(bundle, query, pixels)

@@ -6,6 +6,10 @@ import pytest
 
 from index.collection import Collection
 from index.generations import FIRST, history, next_id, serve
+from index.milvus.connection import Connection
+from index.milvus.engine import ENGINE_FILE
+from index.milvus.push import push
+from index.milvus.target import target_of
 from index.publish import publish
 from index.reindex import in_step
 from index.reindex.garbage import collect, is_there, kept, remove_leftovers, unfinished
@@ -110,6 +114,26 @@ def test_a_removal_can_be_killed(home: Path) -> None:
     collect(home, keep=1)
 
     assert "snapshots" not in names(home)
+
+
+def test_what_was_pushed_goes_too(home: Path, tmp_path: Path) -> None:
+    """A generation takes its stores in Milvus with it; while they cannot be removed, it stays: nobody else knows of them."""
+    pytest.importorskip("milvus_lite.server_manager", reason="Milvus is an extra: pip install -e '.[cpu,milvus]'")
+    milvus = tmp_path / "milvus"
+    milvus.mkdir()
+    target = target_of(str(milvus / "vectors.db"))
+    push(Collection.open(home.parent, home.name), target)
+    newer = generation(home)
+
+    milvus.rename(tmp_path / "away")
+    assert [] == collect(home, keep=1)
+    assert [newer, FIRST] == kept(home)
+
+    (tmp_path / "away").rename(milvus)
+    assert [FIRST] == collect(home, keep=1)
+    assert not {"items.lance", ENGINE_FILE} & names(home)
+    with Connection.open(target) as connection:
+        assert [] == connection.call("list_collections")
 
 
 def test_a_note_goes_with_what_it_is_about(home: Path) -> None:
