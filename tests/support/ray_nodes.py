@@ -12,7 +12,7 @@ import pytest
 # as `index.engines.ray_cluster` sets it for a cluster of one machine; read when Ray is imported
 ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_AUTH_MODE": "disabled",
 }  # fmt: skip
 _NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 80 * 2**20, "include_dashboard": False}
 # A node that was killed refuses connections at once: it is given up after so many looks. One that is only slow has ten seconds

@@ -15,6 +15,8 @@ from index.collection import Collection
 from index.engines.job import Work, Worker
 from index.engines.staging import STAGING, Staged
 from index.errors import BundleMismatch, LeaseHeld, SourceError
+from index.fields.change import add_fields
+from index.fields.types import parse_declaration
 from index.lease import lease
 from index.options import EmbedOptions
 from index.progress import Summary
@@ -152,6 +154,20 @@ def test_patches_are_stored_as_the_plain_job_stores_them(tmp_path: Path, proof_b
     assert 6 == found.embedded and expected.patch_bytes == found.patch_bytes > 0
     ids = stored_ids(plain)
     assert plain.latest().patches(ids) == staged.latest().patches(ids)
+
+
+def test_typed_fields_are_filled(tmp_path: Path, bundle: Bundle) -> None:
+    """Columns that were made of the metadata hold what the plain job puts there, null where a value does not fit."""
+    table = mixed_corpus(tmp_path)
+    plain, staged = collection_for(bundle, tmp_path, "plain"), collection_for(bundle, tmp_path, "staged")
+    for collection in (plain, staged):
+        add_fields(collection, [parse_declaration("n:int"), parse_declaration("missing:string")])
+    run_job(plain, open_source(str(table)), bundle)
+
+    run_staged(staged, open_source(str(table)), bundle)
+
+    assert contents(plain) == contents(staged)
+    assert set(range(30)) == {row["field:n"] for row in contents(staged).values()}
 
 
 def test_videos_are_embedded_too(tmp_path: Path, bundle: Bundle) -> None:
