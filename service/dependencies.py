@@ -24,6 +24,7 @@ _MEANING = {
     409: "The model has no proofreader, or nothing is stored that it could read.",
     408: "The body does not come to its end.",
     413: "The request or an image in it is too large.",
+    416: "There is no such part of the file.",
     422: "The request is not valid; `errors` names the fields.",
     429: "Too much is waiting; see Retry-After.",
     503: "Still loading, or the request took too long.",

@@ -9,6 +9,7 @@ ServiceError
 ├── PictureUnreachable    an item's file cannot be read
 ├── DuplicatesUnknown     duplicates are to be collapsed that were not looked for
 ├── QueryInvalid          a query that no collection or model of ours can answer; names the field
+├── RangeInvalid          a part of a file that it has not got
 ├── WritesOff             items cannot be written through this service
 ├── HostUnknown           a request under a name that is none of ours
 ├── BodyTooLarge          more bytes than a request may have
@@ -61,6 +62,10 @@ class QueryInvalid(ServiceError):
     def __init__(self, field: str, detail: str) -> None:
         super().__init__(detail)
         self.field = field
+
+
+class RangeInvalid(ServiceError):
+    """A part of a file that is not there."""
 
 
 class WritesOff(ServiceError):

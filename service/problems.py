@@ -38,6 +38,7 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (errors.PictureMissing, 404, "image-missing", "The picture is not where it was indexed"),
     (errors.PictureUnreachable, 502, "image-unreachable", "The picture's storage does not answer"),
     (errors.QueryInvalid, 422, "query-invalid", "The query cannot be answered"),
+    (errors.RangeInvalid, 416, "range-invalid", "There is no such part"),
     (errors.WritesOff, 403, "writes-off", "Writing is off"),
     (index_errors.ItemInvalid, 422, "item-invalid", "The item breaks a rule"),
     (index_errors.StorageFull, 507, "storage-full", "The disk is full"),
@@ -141,8 +142,9 @@ def problem_of(error: Exception) -> Problem:
     """The problem that stands for a known error."""
     for exception, status, slug, title in TABLE:
         if isinstance(error, exception):
-            at_fault = isinstance(error, errors.QueryInvalid)
-            fields = [FieldError(field=_shown(error.field), message=str(error))] if at_fault else []
+            # filters and facets name their place as a path, queries as a field
+            at_fault = getattr(error, "field", "") or getattr(error, "path", "")
+            fields = [FieldError(field=_shown(at_fault), message=str(error))] if at_fault else []
             return Problem(type=f"/problems/{slug}", title=title, status=status, detail=str(error), errors=fields)
     if isinstance(error, index_errors.CollectionError):
         # of a write: what is wrong with a collection is its operator's business, and is said by `unavailable`

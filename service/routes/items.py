@@ -13,8 +13,9 @@ from index.schema import Record
 from models.decode import DecodeLimits
 from service.attended import AttendedRoute
 from service.dependencies import CollectionName, RuntimeDep, problems
-from service.errors import ItemUnknown, PictureMissing, PictureUnreachable
+from service.errors import ItemUnknown, PictureMissing, PictureUnreachable, RangeInvalid
 from service.pictures import MAX_SIDE, THUMBNAIL_TYPE, media_type, thumbnail, video_type
+from service.problems import problem_of, response
 from service.runtime import Runtime
 from service.schemas.hits import Item
 from service.search import item_view
@@ -35,11 +36,10 @@ ItemId = Annotated[
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/*": {}}, "description": "The picture."},
     304: {"description": "The client has it."},
-    **problems(502),
+    **problems(416, 502),
 }
 _PARTS: dict[int | str, dict[str, Any]] = {
     206: {"content": {"video/*": {}}, "description": "The part of the video that was asked for."},
-    416: {"description": "There is no such part."},
 }
 # The address names the item, not its bytes, and what one client may see is not for others: each asks again, and an ETag
 # of the bytes' hash makes that a short question.
@@ -151,7 +151,8 @@ async def _video(runtime: Runtime, name: str, record: Record, asked: str | None)
         span = span_of(asked, size)
     except ValueError:
         file.close()
-        return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{size}"})
+        unknown = RangeInvalid(f"the file has {size:,} bytes: ask for a part of these, or for all of it")
+        return response(problem_of(unknown), runtime.metrics, headers | {"Content-Range": f"bytes */{size}"})
     part = span or Span(0, size)
     headers["Content-Length"] = str(part.end - part.start)
     if span is not None:

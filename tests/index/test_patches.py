@@ -91,7 +91,7 @@ def test_a_row_that_is_replaced_has_what_it_is_given(mixed: Collection) -> None:
 
 
 def test_what_was_published_before_goes_on_being_served(tmp_path: Path) -> None:
-    """A snapshot of the time before the column is searched as it was, also when its collection has the column."""
+    """A snapshot of the time before the column is searched on; what was written since has its patches at once."""
     collection = empty_collection(tmp_path)
     collection.add([entry(number) for number in range(1, 5)])
     publish(collection)
@@ -101,8 +101,8 @@ def test_what_was_published_before_goes_on_being_served(tmp_path: Path) -> None:
 
     searcher = Searcher.open(tmp_path, "test")
 
-    assert not searcher.has_patches
-    assert {ids(1)[0]: None} == searcher.patches([*ids(1), "nowhere"])
+    assert searcher.has_patches
+    assert {ids(1)[0]: b"patches 1", ids(2)[0]: None} == searcher.patches([*ids(1, 2), "nowhere"])
     publish(collection.latest())
     assert {ids(1)[0]: b"patches 1", ids(2)[0]: None} == Searcher.open(tmp_path, "test").patches(ids(1, 2))
 

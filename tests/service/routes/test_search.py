@@ -24,9 +24,20 @@ def test_the_answer_has_all_its_parts(client: TestClient) -> None:
     """A search answers hits with ids, scores, sizes and URLs, and the collection, version, snapshot, model and times."""
     answer = client.post(SEARCH, json={"query": {"text": "yellow"}, "limit": 2}).json()
 
-    assert {"hits", "collection", "version", "snapshot", "model", "cached", "truncated", "text", "took_ms"} == set(
-        answer
-    )
+    parts = {
+        "hits",
+        "collection",
+        "version",
+        "snapshot",
+        "model",
+        "cached",
+        "truncated",
+        "text",
+        "next",
+        "facets",
+        "took_ms",
+    }
+    assert parts == set(answer)
     hit = answer["hits"][0]
     assert {
         "id",
@@ -39,6 +50,9 @@ def test_the_answer_has_all_its_parts(client: TestClient) -> None:
         "metadata",
         "caption",
         "proof",
+        "moment",
+        "video",
+        "duplicates",
     } == set(hit)
     assert (None, None) == (answer["text"], hit["proof"]), "nothing was asked of the words"
     assert (48, 40) == (hit["width"], hit["height"])
