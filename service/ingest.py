@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -162,7 +163,12 @@ def _writable(runtime: Runtime, name: str, ids: Sequence[object]) -> Served:
     most = settings.max_write_items
     if len(ids) > most:
         raise QueryInvalid(_WHERE, f"{len(ids)} items, {most} are allowed in a request: send them in several")
-    return runtime.served(name)
+    served = runtime.served(name)
+    if not os.access(served.searcher.folder, os.W_OK):
+        raise WritesOff(
+            f"collection {name!r} cannot be written: its folder is read-only to the service (docs/docker.md)"
+        )
+    return served
 
 
 async def _successor(runtime: Runtime, served: Served) -> Served:

@@ -5,6 +5,7 @@ collection's lease. Publishing takes all the computing it can get, so it runs in
 """
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -40,6 +41,8 @@ class Upkeep:
 
     def look(self, searchers: list[Searcher]) -> None:
         """Merge small files, and publish the longest tail if it is due and no other is being published."""
+        # where only a job may write, the job looks after them
+        searchers = [each for each in searchers if os.access(each.folder, os.W_OK)]
         for searcher in searchers:
             if self._closed.is_set():
                 return
