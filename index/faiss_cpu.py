@@ -66,8 +66,6 @@ class FaissIndex:
     def load(cls, path: Path, vectors: Path | None = None) -> "FaissIndex":
         """Map a saved index into memory: opening costs nothing, pages come in with the first searches.
 
-        Lists are read instead, because FAISS maps none; they are the small kind. *vectors* are always mapped.
-
         Raises:
             SnapshotInvalid: *path* is not an index that this FAISS reads, or *vectors* are not its vectors.
         """
