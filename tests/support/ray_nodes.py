@@ -56,8 +56,11 @@ def ray_nodes(*cpus: int, environment: dict[str, str]) -> Generator[Nodes]:
         for name, value in (ENVIRONMENT | environment).items():
             patched.setenv(name, value)
         ray = pytest.importorskip("ray", reason="no ray: pip install 'vilem-search[ray]'")
+        from ray._private import ray_constants
         from ray.cluster_utils import Cluster
 
+        # read when Ray is imported, which another test may have done before
+        patched.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": _HEALTH, **_NODE})
         try:
             nodes = Nodes(cluster)
