@@ -93,21 +93,6 @@ def truths(batches: Batches, queries: Mapping[str, Queries]) -> dict[str, Truth]
     return found
 
 
-def recall_at_k(found: np.ndarray, exact: np.ndarray) -> float:
-    """Share of the exact answers that were found.
-
-    Args:
-        found: (n, k) positions, -1 = none.
-        exact: (n, k) positions of the exact search, -1 = none.
-
-    Returns:
-        Mean over all exact answers; 1 when there are none.
-    """
-    wanted = exact >= 0
-    hit = (found[:, None, :] == exact[:, :, None]).any(axis=2) & wanted
-    return float(hit.sum() / wanted.sum()) if wanted.any() else 1.0
-
-
 def _without_own(queries: Queries, scores: np.ndarray, positions: np.ndarray) -> Truth:
     mine = positions == np.where(queries.own < 0, -2, queries.own)[:, None]
     order = np.argsort(mine, axis=1, kind="stable")

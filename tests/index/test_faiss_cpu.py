@@ -13,9 +13,9 @@ from index import faiss_cpu
 from index.errors import SnapshotInvalid
 from index.faiss_cpu import EXACT_BELOW_ROWS, HNSW_LINKS, FaissIndex, use_threads
 from index.kinds.spec import Spec
-from index.recall import recall_at_k
 from tests.index.kinds.test_spec import SPECS
 from tests.index.published import unit_vectors
+from tests.index.recalled import recall_at_k
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from index.kinds import lists as lists_module
 from index.kinds.effort import Scan
 from index.kinds.lists import Lists
 from index.kinds.spec import Spec
-from index.recall import recall_at_k
 from tests.index.published import unit_vectors
+from tests.index.recalled import recall_at_k
 
 ROWS, DIM, LISTS = 24_000, 16, 96
 
