@@ -93,10 +93,14 @@ def arm_of(name: str, runs: Sequence[tuple[Report, Mapping[str, float]]]) -> Arm
     return Arm(name, tuple(report for report, _ in runs), words)
 
 
-def to_toml(fields: Fields) -> str:
-    """A recipe's file: plain values first, then its parts, one level deep as its recipe is."""
+def to_toml(fields: Fields, under: str = "") -> str:
+    """A recipe's file: plain values first, then its parts, each under its whole name."""
     plain = [f"{name} = {json.dumps(value)}" for name, value in fields.items() if not isinstance(value, dict)]
-    parts = [f"[{name}]\n{to_toml(value)}" for name, value in fields.items() if isinstance(value, dict)]
+    parts = [
+        f"[{under}{name}]\n{to_toml(value, f'{under}{name}.')}"
+        for name, value in fields.items()
+        if isinstance(value, dict)
+    ]
     return "\n".join([*plain, *parts])
 
 

@@ -36,14 +36,16 @@ RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "scenes-s.toml"
 PLAIN, EQUAL_TIME, MASKED = "plain", "plain, equal time", "masked LM's edits"
 
 # what an arm changes in the recipe; None takes a part out
-_PLAIN: Fields = {"proofreading": None, "edits": None, "tagging": None}
+_NO_TAGGING: Fields = {"tagging": None, "schedules": None}
+_PLAIN: Fields = {"proofreading": None, "edits": None, **_NO_TAGGING}
 _NO_WORDS: Fields = {"proofreading.detection": 0.0, "proofreading.correction": 0.0}
 ARMS: Mapping[str, Fields] = {
     PLAIN: _PLAIN,
     EQUAL_TIME: _PLAIN,
     "plain + tagging": {"proofreading": None, "edits": None},
     "vilem": {},
-    "- tagging": {"tagging": None},
+    "- tagging": _NO_TAGGING,
+    "tagging to the end": {"schedules": None},
     "negatives alone (NegCLIP)": {**_NO_WORDS, "proofreading.preference": 0.0},
     "negatives and preference alone": _NO_WORDS,
     "- negatives, - preference": {"proofreading.negatives": False, "proofreading.preference": 0.0},
