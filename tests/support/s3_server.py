@@ -5,6 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 
@@ -18,6 +19,8 @@ def s3_server() -> Generator[dict[str, str]]:
     server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # what servers of this process hold is one for all of them, and outlives each
+    httpx.post(f"http://{host}:{port}/moto-api/reset", trust_env=False).raise_for_status()
     try:
         yield {
             "AWS_ENDPOINT_URL": f"http://{host}:{port}",
