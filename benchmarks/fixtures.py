@@ -26,12 +26,16 @@ def full_size_bundle() -> Path:
 
 def full_size_home(rows: int) -> Path:
     """A home with that bundle and a published collection of *rows* random vectors."""
-    bundle = full_size_bundle()
+    return random_home("home", full_size_bundle(), COLLECTION, rows)
+
+
+def random_home(kind: str, bundle: Path, collection: str, rows: int) -> Path:
+    """A home with *bundle* and a published collection of *rows* random vectors; those of one *kind* are for one use."""
     manifest = read_manifest(bundle)
     # another bundle or size is another home: a collection does not fit another bundle
-    home = CACHE / f"home-{rows}-{hashlib.sha256(manifest.digest().encode()).hexdigest()[:8]}"
-    if not (home / "collections" / COLLECTION / "current").exists():
+    home = CACHE / f"{kind}-{rows}-{hashlib.sha256(manifest.digest().encode()).hexdigest()[:8]}"
+    if not (home / "collections" / collection / "current").exists():
         shutil.rmtree(home, ignore_errors=True)
-        make_random(home, manifest, COLLECTION, rows)
+        make_random(home, manifest, collection, rows)
     link_bundle(home, bundle)
     return home

@@ -21,11 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.fixtures import CACHE
+from benchmarks.fixtures import CACHE, random_home
 from benchmarks.table import Row, show
 from index.searcher import Searcher
 from models.manifest import read_manifest
-from tests.support.collections import link_bundle, make_random
 from tests.support.servers import serving
 
 BUNDLE = Path(__file__).parents[1] / "models" / "bundles" / "scenes-s"
@@ -134,20 +133,9 @@ async def storm(port: int, rows: int, dim: int, seconds: float) -> tuple[Seen, S
     return quiet, busy, writes, after
 
 
-def home_of(rows: int) -> Path:
-    """A home with a collection of *rows* random vectors, of its own: it is written to."""
-    manifest = read_manifest(BUNDLE)
-    made = CACHE / f"live-{rows}-{manifest.digest()[:8]}"
-    if not (made / "collections" / NAME / "current").exists():
-        shutil.rmtree(made, ignore_errors=True)
-        make_random(made, manifest, NAME, rows)
-        link_bundle(made, BUNDLE)
-    return made
-
-
 def opened(rows: int) -> float:
     """Seconds to open a collection of *rows* rows for searching, and to find the first hit."""
-    root = home_of(rows) / "collections"
+    root = random_home(NAME, BUNDLE, NAME, rows) / "collections"
     began = time.perf_counter()
     searcher = Searcher.open(root, NAME, contents=False)
     searcher.search(np.eye(searcher.dim, dtype=np.float32)[:1], [10], "images")
@@ -164,7 +152,7 @@ def main() -> None:
     dim = read_manifest(BUNDLE).dim
     with tempfile.TemporaryDirectory(dir=CACHE.parent if CACHE.parent.exists() else None) as folder:
         home = Path(folder) / "home"
-        shutil.copytree(home_of(options.rows), home, symlinks=True)
+        shutil.copytree(random_home(NAME, BUNDLE, NAME, options.rows), home, symlinks=True)
         with serving(home, Path(folder) / "log", publish_rows=0, cache_bytes=0) as server:
             quiet, busy, writes, after = asyncio.run(storm(server.port, options.rows, dim, options.seconds))
     alone = max(quiet.at(0.99), after.at(0.99))

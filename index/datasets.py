@@ -137,9 +137,9 @@ def row_filter(rows: Sequence[int]) -> str:
     return f"_rowid IN ({','.join(str(int(row)) for row in rows)})"
 
 
-def row_ids(batch: pa.RecordBatch) -> np.ndarray:
-    """(n,) int64 row ids of a batch that was read with them."""
-    return batch["_rowid"].to_numpy(zero_copy_only=False).astype(np.int64)
+def row_ids(read: pa.RecordBatch | pa.Table) -> np.ndarray:
+    """(n,) int64 row ids of a batch or table that was read with them."""
+    return read["_rowid"].to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def stored_captions(captions: lance.LanceDataset, item_ids: Iterable[str]) -> dict[CaptionRow, int]:

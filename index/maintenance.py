@@ -14,7 +14,7 @@ import lance
 from lance.optimize import Compaction
 
 from index.collection import Collection
-from index.errors import CollectionError, LeaseHeld
+from index.errors import CollectionError
 from index.lexical.upkeep import index_texts
 from index.versions import remove_old_versions
 
@@ -82,10 +82,8 @@ def main() -> None:
             if collection.moments.version != read_manifest(current(collection.path)).moments_version:
                 publish(collection)
         remove_old_versions(Collection.open(folder.parent, folder.name))
-    except LeaseHeld as error:
-        # whoever holds it publishes at its end
-        sys.exit(str(error))
     except CollectionError as error:
+        # of a lease too: whoever holds it publishes at its end
         sys.exit(str(error))
 
 

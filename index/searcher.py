@@ -237,6 +237,12 @@ class Searcher:
         if not part.rows or not len(queries):
             return [[] for _ in ks]
         wanted = _rows(part, queries, ks, skips or [0] * len(ks), among)
+        return self._looked_up(wanted, queries, target, patches=patches)
+
+    def _looked_up(
+        self, wanted: list[list[tuple[int, float]]], queries: np.ndarray, target: Target, *, patches: bool = False
+    ) -> list[list[Hit]]:
+        """The hits of each query's row ids and scores, with their records; what is not there any more is left out."""
         rows = sorted({row for hits in wanted for row, _ in hits})
         found = self._items(rows) if target == "images" else self._captions(rows)
         read = patches_at(self._view.collection.items, rows) if patches and target == "images" else {}
@@ -288,12 +294,10 @@ class Searcher:
         """The best of a question, as many as *depth* and maybe more; see `index.question.ranked`."""
         return ranked(self._view, question, _depth_of(depth))
 
-    def hits(self, ranking: Ranking, target: Literal["images", "texts"]) -> list[Hit]:
-        """The hits of a ranking, with their records; what is not there any more is left out."""
-        rows = ranking.rows.tolist()
-        found = self._items(rows) if target == "images" else self._captions(rows)
-        scores = zip(rows, ranking.scores.tolist(), strict=True)
-        return [Hit(found[row][0].id, score, *found[row]) for row, score in scores if row in found]
+    def hits(self, ranking: Ranking, question: Question) -> list[Hit]:
+        """The hits of a question's ranking; what is not there any more is left out."""
+        wanted = list(zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True))
+        return self._looked_up([wanted], question.vector[None], question.target)[0]
 
     def row_of(self, item_id: str) -> int:
         """Row id of an item; -1 where it is not there."""
@@ -336,7 +340,7 @@ class Searcher:
         """
         if not record.uri:
             raise UriMissing(f"item {record.id!r} was written with a vector and without a picture")
-        data = read_uri(located(self._view.collection.home, record.uri), max_bytes=_MAX_BYTES)
+        data = read_uri(located(self.folder, record.uri), max_bytes=_MAX_BYTES)
         if hashlib.sha256(data).hexdigest() != record.sha256:
             raise UriMissing(
                 f"the picture of {record.id!r} has changed since it was indexed: index the collection again"

@@ -146,7 +146,7 @@ class Asking:
         return _Cut(self._asked(cut.hits, question, following), made)
 
     def _asked(self, page: Ranking, question: Question, following: str | None) -> Asked:
-        hits = self.served.searcher.hits(page, question.target)
+        hits = self.served.searcher.hits(page, question)
         groups = question.groups
         return Asked(hits, None if groups is None else groups.others(page.rows).tolist(), following)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from index.datasets import row_ids
 from index.duplicates.overlap import is_plain, same_picture
 from index.errors import NothingToMeasure, SourceError
 from index.neighbours import Tell, nearest_others, silent
@@ -130,7 +131,7 @@ def _sample(searcher: Searcher, rng: np.random.Generator, count: int) -> tuple[n
     places = np.sort(rng.choice(total, min(count, total), replace=False))
     table = items.take(places.tolist(), columns=["vector", "_rowid"])
     order = rng.permutation(table.num_rows)
-    rows = np.asarray(table["_rowid"].to_numpy()).astype(np.int64)
+    rows = row_ids(table)
     return rows[order], unit(vectors_of(table["vector"], searcher.dim))[order]
 
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from index.datasets import row_filter, row_ids
 from index.errors import FieldInvalid
 from index.fields.types import Field, fields_of, find_field
+from index.live.tail import within
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 1_000
@@ -100,9 +101,7 @@ def _batches(items: lance.LanceDataset, columns: list[str], rows: np.ndarray | N
     else:
         scan = items.scanner(columns=columns, with_row_id=True, batch_size=_BATCH_ROWS, scan_in_order=False)
         for batch in scan.to_batches():
-            found = row_ids(batch)
-            at = np.minimum(np.searchsorted(rows, found), len(rows) - 1)
-            yield batch.filter(pa.array(rows[at] == found))
+            yield batch.filter(pa.array(within(row_ids(batch), rows)))
 
 
 class _Counts:

@@ -6,6 +6,7 @@ import lance
 import numpy as np
 import pyarrow.compute as pc
 
+from index.datasets import row_ids
 from index.filters.nodes import And, Bound, Leaf, Node, Not, OneOf, Or
 from index.filters.predicate import expression, join
 from index.filters.steering import part_between, tree_columns
@@ -58,7 +59,7 @@ class _Search:
 
     def _scan(self, predicate: pc.Expression | str) -> np.ndarray:
         table = self._items.to_table(columns=[], filter=predicate, with_row_id=True)
-        rows = table["_rowid"].to_numpy().astype(np.int64)
+        rows = row_ids(table)
         # rows come as they are stored, which is ascending until some were rewritten
         return rows if bool((rows[1:] > rows[:-1]).all()) else np.sort(rows)
 

@@ -28,6 +28,7 @@ from index.datasets import row_filter, row_ids, rows_at, rows_of_ids
 from index.errors import TextIndexMissing
 from index.lexical.text_index import has_text_index
 from index.lexical.words import query_of
+from index.live.tail import within
 from index.ranking import Ranking, best_of
 
 Operator = Literal["or", "and", "phrase"]
@@ -214,8 +215,5 @@ def _scores(batch: pa.RecordBatch) -> np.ndarray:
 
 
 def _within(rows: np.ndarray, allowed: np.ndarray | None) -> np.ndarray:
-    """(n,) bool: which of *rows* are in *allowed*, sorted and not empty; None = all."""
-    if allowed is None:
-        return np.ones(len(rows), bool)
-    places = np.minimum(np.searchsorted(allowed, rows), len(allowed) - 1)
-    return allowed[places] == rows
+    """(n,) bool: which of *rows* are in *allowed*, sorted; None = all."""
+    return np.ones(len(rows), bool) if allowed is None else within(rows, allowed)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import lance
 import numpy as np
 
+from index.datasets import row_ids
 from index.rows import vectors_of
 
 _VECTOR = "vector"
@@ -45,7 +46,7 @@ def changes(old: lance.LanceDataset | None, new: lance.LanceDataset, dim: int) -
     scanner = scan_written(old, new, [_VECTOR])
     if scanner is not None:
         table = scanner.to_table()
-        rows, vectors = _int64(table["_rowid"]), vectors_of(table[_VECTOR], dim)
+        rows, vectors = row_ids(table), vectors_of(table[_VECTOR], dim)
     return Changes(np.zeros(0, np.int64) if old is None else gone(old, new), rows, vectors)
 
 
@@ -75,13 +76,9 @@ def gone(old: lance.LanceDataset, new: lance.LanceDataset) -> np.ndarray:
         return np.zeros(0, np.int64)
     found = new.delta(compared_against=old.version).get_deleted_row_ids()
     table = found if hasattr(found, "column") else found.read_all()
-    return _int64(table["_rowid"])
+    return row_ids(table)
 
 
 def _deletions(dataset: lance.LanceDataset) -> dict[int, int]:
     """Rows marked as deleted, by fragment."""
     return {fragment.fragment_id: fragment.num_deletions for fragment in dataset.get_fragments()}
-
-
-def _int64(column: object) -> np.ndarray:
-    return np.asarray(column.to_numpy()).astype(np.int64)  # pyright: ignore[reportAttributeAccessIssue] - Arrow's columns

@@ -57,14 +57,14 @@ class Stored:
         if not len(rows):
             return np.zeros(0, np.int64), np.zeros((0, self.dim), np.float32)
         table = self.dataset.to_table(columns=[_VECTOR], filter=row_filter(rows.tolist()), with_row_id=True)
-        return _int64(table["_rowid"]), unit(vectors_of(table[_VECTOR], self.dim))
+        return row_ids(table), unit(vectors_of(table[_VECTOR], self.dim))
 
     def known(self, rows: np.ndarray) -> np.ndarray:
         """Those of *rows* (m,) that are there, sorted."""
         if not len(rows):
             return np.zeros(0, np.int64)
         table = self.dataset.scanner(columns=[], filter=row_filter(rows.tolist()), with_row_id=True).to_table()
-        return np.sort(_int64(table["_rowid"]))
+        return np.sort(row_ids(table))
 
     def spread(self, size: int) -> Batch:
         """At most *size* rows, evenly spread over all."""
@@ -72,13 +72,9 @@ class Stored:
         if not len(places):
             return self.vectors(places)
         table = self.dataset.take(places.tolist(), columns=["_rowid", _VECTOR])
-        return _int64(table["_rowid"]), unit(vectors_of(table[_VECTOR], self.dim))
+        return row_ids(table), unit(vectors_of(table[_VECTOR], self.dim))
 
     def _batches(self, scan: lance.LanceScanner) -> Iterator[Batch]:
         for batch in scan.to_batches():
             if batch.num_rows:
                 yield row_ids(batch), unit(vectors_of(batch[_VECTOR], self.dim))
-
-
-def _int64(column: object) -> np.ndarray:
-    return np.asarray(column.to_numpy()).astype(np.int64)  # pyright: ignore[reportAttributeAccessIssue] - Arrow's columns

@@ -6,7 +6,7 @@ import lance
 import numpy as np
 
 from index.collection import Collection
-from index.datasets import rows_at
+from index.datasets import row_ids, rows_at
 from index.live.changes import gone, scan_written
 
 _BLOCK = 8_192
@@ -43,7 +43,7 @@ def delta(old: lance.LanceDataset, now: Collection) -> Delta:
     """
     try:
         scanner = scan_written(old, now.items, [])
-        rows = np.zeros(0, np.int64) if scanner is None else _row_ids(scanner)
+        rows = np.zeros(0, np.int64) if scanner is None else row_ids(scanner.to_table())
         dead = gone(old, now.items)
         ids = [item_id for start in range(0, len(dead), _BLOCK) for item_id in _ids(old, dead[start : start + _BLOCK])]
     except (OSError, ValueError, RuntimeError) as error:
@@ -55,11 +55,7 @@ def delta(old: lance.LanceDataset, now: Collection) -> Delta:
 
 def all_rows(collection: Collection) -> np.ndarray:
     """(n,) int64 row ids of all items, in storage order."""
-    return _row_ids(collection.items.scanner(columns=[], with_row_id=True, scan_in_order=True))
-
-
-def _row_ids(scanner: lance.LanceScanner) -> np.ndarray:
-    return scanner.to_table()["_rowid"].to_numpy().astype(np.int64)
+    return row_ids(collection.items.scanner(columns=[], with_row_id=True, scan_in_order=True).to_table())
 
 
 def _ids(items: lance.LanceDataset, rows: np.ndarray) -> list[str]:

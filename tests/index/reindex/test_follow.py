@@ -13,14 +13,8 @@ from index.reindex.follow import Follower
 from index.rows import Entry
 from index.schema import Record
 from models.bundle import Bundle
-from tests.index.reindex.support import EMBEDDING, make_home, make_models, opened
+from tests.index.reindex.support import EMBEDDING, make_home, opened
 from tests.index.support import CountingBundle, counting, live_captions, picture, stored_ids
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two bundles."""
-    return make_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

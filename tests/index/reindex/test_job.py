@@ -34,17 +34,10 @@ from tests.index.reindex.support import (
     change,
     expect_embedded_by,
     make_home,
-    make_models,
     opened,
     run,
 )
 from tests.index.support import CountingBundle, counting, picture, stored_ids
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two bundles."""
-    return make_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

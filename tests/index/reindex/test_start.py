@@ -19,19 +19,12 @@ from tests.index.reindex.support import (
     change,
     expect_embedded_by,
     make_home,
-    make_models,
     opened,
     run,
 )
 from tests.index.support import counting
 from tests.support.collections import link_bundle
 from tests.support.tiny_bundle import make_tiny_bundle
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two bundles."""
-    return make_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

@@ -72,6 +72,11 @@ def test_a_text_finds_the_video_and_its_moment(films: TestClient, colour: str, i
     assert colour == _colour(films.get(first["moment"]["thumbnail_url"]).content)
 
 
+def test_pages_by_cursor_tell_moments_too(films: TestClient) -> None:
+    """However a page is asked for, its hits are the same to the last part."""
+    assert _search(films, "blue") == _search(films, "blue", cursor="*")
+
+
 def test_a_picture_beside_videos(films: TestClient) -> None:
     """It is found among them, and has neither moments nor a video."""
     first = _search(films, "white")[0]
