@@ -4,15 +4,14 @@ The file lies in the folder of the generation whose vectors they are, so that a 
 replaced whole, sealed by a hash of itself, and names both stores: images and captions change together. It holds no secret.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from index.collection import Collection
-from index.errors import CollectionInvalid, CollectionMissing, CollectionTooNew, MilvusMismatch
+from index.errors import CollectionMissing, MilvusMismatch
 from index.generations import FOLDER
 from index.milvus.connection import Connection
 from index.milvus.live import LiveMilvus
@@ -22,7 +21,7 @@ from index.milvus.store import Index
 from index.milvus.stored import Stored
 from index.milvus.target import target_of
 from index.schema import CollectionInfo
-from models.sealed import write_atomically
+from index.sealed_json import SealedJson
 
 ENGINE_FILE = "engine.json"
 JOURNAL_FILE = "push.json"
@@ -62,7 +61,7 @@ class Pushed(_Part):
         return self.model_copy(update={"items" if kind == "images" else "captions": rows})
 
 
-class EngineRecord(_Part):
+class EngineRecord(SealedJson):
     """`engine.json`; `push.json` has the same form while a push is not finished, with what was sent so far."""
 
     schema_version: int = SCHEMA_VERSION
@@ -75,7 +74,6 @@ class EngineRecord(_Part):
     serving: bool = Field(description="false: the FAISS snapshot is served, and the stores wait")
     pushed: Pushed
     previous: Pushed | None = Field(default=None, description="what was served before, kept to go back to")
-    seal: str = Field(default="", description="SHA-256 of all the rest")
 
     def is_of(self, info: CollectionInfo) -> bool:
         """Whether it was pushed from that very collection."""
@@ -86,21 +84,6 @@ class EngineRecord(_Part):
         """All that it names."""
         return self.pushed.stores() | (self.previous.stores() if self.previous else set())
 
-    def sealed(self) -> Self:
-        """With its seal."""
-        return self.model_copy(update={"seal": self._sum()})
-
-    def is_whole(self) -> bool:
-        """Whether it is what was sealed."""
-        return self.seal == self._sum()
-
-    def _sum(self) -> str:
-        return hashlib.sha256(self.model_dump_json(exclude={"seal"}).encode()).hexdigest()
-
-
-class _Versioned(BaseModel):
-    schema_version: int
-
 
 def read_record(path: Path, file_name: str = ENGINE_FILE) -> EngineRecord | None:
     """What the file in folder *path* says, if there is one.
@@ -109,25 +92,10 @@ def read_record(path: Path, file_name: str = ENGINE_FILE) -> EngineRecord | None
         CollectionTooNew: written by a newer ViLEM.
         CollectionInvalid: damaged.
     """
-    file = path / file_name
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError:
-        return None
-    try:
-        version = _Versioned.model_validate_json(data).schema_version
-        if version > SCHEMA_VERSION:
-            raise CollectionTooNew(
-                f"{file} has schema {version}, this ViLEM reads up to {SCHEMA_VERSION}: upgrade ViLEM"
-            )
-        record = EngineRecord.model_validate_json(data)
-    except ValidationError:
-        record = None
-    if record is None or not record.is_whole():
-        raise CollectionInvalid(
-            f"{file} is damaged: remove it; the FAISS snapshot is served then, until `vilem index push` is run again"
-        )
-    return record
+    return EngineRecord.read(
+        path / file_name,
+        "remove it; the FAISS snapshot is served then, until `vilem index push` is run again",
+    )
 
 
 def engine_state(path: Path) -> bytes | None:
@@ -140,9 +108,7 @@ def engine_state(path: Path) -> bytes | None:
 
 def write_record(path: Path, record: EngineRecord, file_name: str = ENGINE_FILE) -> EngineRecord:
     """Replace the file in folder *path*, whole; the record as it is in there."""
-    sealed = record.sealed()
-    write_atomically(path / file_name, (sealed.model_dump_json(indent=2) + "\n").encode())
-    return sealed
+    return record.write(path / file_name)
 
 
 def own_stores(home: Path) -> set[str]:

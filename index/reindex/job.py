@@ -28,7 +28,7 @@ from index.reindex.carried import has_fields_of, settle_like
 from index.reindex.compare import Generation, lost_pictures, neighbours, open_published, text_to_image
 from index.reindex.follow import Follower
 from index.reindex.garbage import KEEP, collect, remove_leftovers, unfinished
-from index.reindex.report import Report, Side, failures
+from index.reindex.report import Report, Side, failures, write_report
 from index.snapshot import Snapshot, SnapshotManifest
 from models.bundle import Bundle
 
@@ -195,8 +195,7 @@ class ModelChange:
             measured = self._measured(new, follower, (pictures, len(lost)))
             found = failures(measured, min_overlap=self._options.min_overlap, max_loss=self._options.max_loss)
             forced = bool(found) and self._options.force
-            self.report = measured.model_copy(update={"failures": found, "forced": forced})
-            self.report.write(target.path)
+            self.report = write_report(target.path, measured.model_copy(update={"failures": found, "forced": forced}))
         if lost:
             raise ReindexRefused(
                 f"{len(lost)} of {pictures} stored pictures do not find themselves in the new index (the first is {lost[0]!r}): "

@@ -3,9 +3,9 @@
 import math
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from models.sealed import write_atomically
+from index.sealed_json import SealedJson
 
 SCHEMA_VERSION = 1
 REPORT_FILE = "report.json"
@@ -14,7 +14,8 @@ _SURE = 2.0
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # of one caption the standard error is infinite
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Side(_Part):
@@ -46,7 +47,7 @@ class Retrieval(_Part):
         return self.loss > points and self.loss > _SURE * self.error
 
 
-class Report(_Part):
+class Report(SealedJson):
     """The whole of `report.json`."""
 
     schema_version: int = SCHEMA_VERSION
@@ -66,17 +67,20 @@ class Report(_Part):
     failures: list[str] = Field(default=[], description="checks that it did not pass")
     forced: bool = False
 
-    def write(self, folder: Path) -> None:
-        """Store it in a generation's folder."""
-        write_atomically(folder / REPORT_FILE, (self.model_dump_json(indent=2) + "\n").encode())
+
+def write_report(folder: Path, report: Report) -> Report:
+    """Store it in a generation's folder, sealed; the report as it is in there."""
+    return report.write(folder / REPORT_FILE)
 
 
 def read_report(folder: Path) -> Report | None:
-    """The report in a generation's folder; None where there is none that this program understands."""
-    try:
-        return Report.model_validate_json((folder / REPORT_FILE).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
+    """The report in a generation's folder; None where nothing was measured before it was served.
+
+    Raises:
+        CollectionTooNew: written by a newer ViLEM.
+        CollectionInvalid: damaged or altered.
+    """
+    return Report.read(folder / REPORT_FILE, "remove it; nothing but what was measured of this generation is lost")
 
 
 def failures(report: Report, *, min_overlap: float | None, max_loss: float) -> list[str]:

@@ -11,6 +11,7 @@ from index.generations import FIRST, made, next_id, served
 from index.reindex.carried import declare_like
 from index.reindex.garbage import is_there, kept, unfinished
 from index.reindex.job import ModelChange, ReindexOptions
+from index.reindex.report import Report, read_report
 from index.schema import CollectionInfo
 from models.bundle import Bundle
 
@@ -19,12 +20,13 @@ State = Literal["served", "kept", "unfinished"]
 
 @dataclass(frozen=True)
 class GenerationState:
-    """One generation of a collection: what is in it, and what it is good for."""
+    """One generation of a collection: what is in it, what it is good for, and what was measured before it was served."""
 
     id: str
     state: State
     info: CollectionInfo
     rows: int
+    report: Report | None
 
 
 def reindex(root: Path, name: str, bundle: Bundle, options: ReindexOptions | None = None) -> ModelChange:
@@ -78,14 +80,20 @@ def rollback(
 
 
 def generation_states(root: Path, name: str) -> list[GenerationState]:
-    """The generations of collection *name*: the served one, those that may be gone back to, those that are not finished."""
+    """The generations of collection *name*: the served one, those that may be gone back to, those that are not finished.
+
+    Raises:
+        CollectionInvalid: what was measured of one is not what was written down.
+    """
     home = root / name
     now = served(home)
     found: list[GenerationState] = []
     for generation in (*kept(home), *unfinished(home)):
         collection = Collection.open(root, name, generation=generation)
         state = "served" if generation == now else "unfinished" if generation in unfinished(home) else "kept"
-        found.append(GenerationState(generation, state, collection.info, collection.count()))
+        found.append(
+            GenerationState(generation, state, collection.info, collection.count(), read_report(collection.path))
+        )
     return found
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from index.errors import GenerationMissing, ReindexRefused
+from index.errors import CollectionInvalid, GenerationMissing, ReindexRefused
+from index.reindex.report import REPORT_FILE
 from index.searcher import Searcher
 from models.errors import BundleMissing
 from tests.index.reindex.support import NAME, expect_embedded_by, make_home, make_models, opened
@@ -46,7 +47,10 @@ def test_there_and_back(home: Path) -> None:
     assert "text to image R@1, of 16 captions 100.0 100.0 (+0.0 ± 0.0)" in lines(changed)
     assert "pictures that find themselves 16 of 16" in lines(changed)
     assert "colours is served by new" in lines(changed)
-    listed = [line.split()[1:5] for line in lines(run(home, "generations")) if line.startswith("g")]
+    table = [line for line in lines(run(home, "generations")) if line.startswith("g")]
+    listed = [line.split()[1:5] for line in table]
+    assert "text to image R@1 100.0 → 100.0, overlap@10" in table[0]
+    assert "R@1" not in table[1]
     assert [["served", "new", "24", "16"], ["kept", "old", "16", "16"]] == listed
 
     returned = run(home, "rollback")
@@ -54,6 +58,20 @@ def test_there_and_back(home: Path) -> None:
     assert 0 == returned.exit_code, returned.output
     assert "colours is served by old" in lines(returned)
     expect_embedded_by(home, "old")
+
+
+def test_what_was_measured_is_believed_only_as_it_was_written(home: Path) -> None:
+    """A generation whose report says other than what was measured is not listed with it: the file is named, and what to do."""
+    assert 0 == run(home, "reindex", "--model", "new").exit_code
+    file = opened(home).path / REPORT_FILE
+    file.write_text(file.read_text().replace('"pictures_lost": 0', '"pictures_lost": 9'))
+
+    refused = run(home, "generations")
+    file.unlink()
+
+    assert isinstance(refused.exception, CollectionInvalid)
+    assert "remove it" in str(refused.exception)
+    assert 0 == run(home, "generations").exit_code
 
 
 def test_what_is_served_already_is_no_error(home: Path) -> None:

@@ -124,10 +124,18 @@ def generations(name: _Name, home: Home = None) -> None:
     from index.reindex.start import generation_states
 
     rows = [
-        (each.id, each.state, each.info.bundle_name, str(each.info.dim), f"{each.rows:,}", each.info.created_at)
+        (
+            each.id,
+            each.state,
+            each.info.bundle_name,
+            str(each.info.dim),
+            f"{each.rows:,}",
+            each.info.created_at,
+            _measured(each.report),
+        )
         for each in generation_states(home_of(home) / "collections", name)
     ]
-    print_rows(("generation", "state", "model", "dimension", "items", "made"), rows)
+    print_rows(("generation", "state", "model", "dimension", "items", "made", "measured"), rows)
 
 
 def gc(
@@ -201,6 +209,15 @@ def _print(report: "Report") -> None:
     print_rows((report.collection, "old", "new"), rows)
     if report.not_compared:
         typer.echo(f"not compared: {report.not_compared}")
+
+
+def _measured(report: "Report | None") -> str:
+    """In a line, what was measured when it took over."""
+    if report is None:
+        return ""
+    recalls = [f"text to image R@{each.k} {each.old:.1f} → {each.new:.1f}" for each in report.retrieval[:1]]
+    overlap = [] if report.overlap_at_10 is None else [f"overlap@10 {report.overlap_at_10:.2f}"]
+    return ", ".join([*recalls, *overlap, *(["forced"] if report.forced else [])])
 
 
 def _figure(value: float | None, places: int) -> str:

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.reindex.report import REPORT_FILE, Report, Retrieval, Side, failures, read_report, standard_error
+from index.errors import CollectionInvalid
+from index.reindex.report import (
+    REPORT_FILE,
+    Report,
+    Retrieval,
+    Side,
+    failures,
+    read_report,
+    standard_error,
+    write_report,
+)
 
 SIDE = Side(generation="g0", bundle_name="b", bundle_digest="0", dim=4, rows=2, recall_at_10=1.0)
 
@@ -22,15 +32,29 @@ def report(overlap: float | None = 0.5, *retrieval: Retrieval) -> Report:
 
 
 def test_it_is_stored_and_read(tmp_path: Path) -> None:
-    """A stored report comes back equal; none, or one that is damaged, is none."""
+    """A stored report comes back equal, also one of a single caption, whose error is infinite; where none is, there is none."""
     assert read_report(tmp_path) is None
-    made = report(0.5, Retrieval(k=1, old=50, new=49, error=1))
 
-    made.write(tmp_path)
-    assert made == read_report(tmp_path)
+    for error in (1.0, math.inf):
+        made = write_report(tmp_path, report(0.5, Retrieval(k=1, old=50, new=49, error=error)))
+        assert made == read_report(tmp_path)
+        assert error == made.retrieval[0].error
 
-    (tmp_path / REPORT_FILE).write_text("{")
-    assert read_report(tmp_path) is None
+
+@pytest.mark.parametrize(
+    ("there", "instead"), [('"new": 49.0', '"new": 99.0'), ('"k": 1,', '"k": 1'), ('"forced": false', '"forced": true')]
+)
+def test_what_was_measured_cannot_be_changed(tmp_path: Path, there: str, instead: str) -> None:
+    """A report that says other than what was measured is refused, with what to do."""
+    write_report(tmp_path, report(0.5, Retrieval(k=1, old=50, new=49, error=1)))
+    file = tmp_path / REPORT_FILE
+    text = file.read_text()
+    assert 1 == text.count(there)
+
+    file.write_text(text.replace(there, instead))
+
+    with pytest.raises(CollectionInvalid, match=r"report\.json is damaged: remove it"):
+        read_report(tmp_path)
 
 
 @pytest.mark.parametrize(
