@@ -23,6 +23,7 @@ import numpy as np
 
 from benchmarks.embeddings import Embeddings
 from benchmarks.table import Row, show
+from index.allowed import Allowed
 from index.build import sample
 from index.faiss_cpu import FaissIndex, use_threads
 from index.kinds.spec import KINDS
@@ -57,18 +58,18 @@ def pairs(source: Embeddings, rows: int) -> Iterator[tuple[np.ndarray, np.ndarra
         yield np.zeros(len(batch), np.int64), batch
 
 
-def masks(source: Embeddings, rows: int, share: float) -> dict[str, np.ndarray]:
-    """(rows,) bool of each sort."""
+def masks(source: Embeddings, rows: int, share: float) -> dict[str, Allowed]:
+    """Those of each sort."""
     anchor = next(source.images(1, seed=77))[0]
     near = np.concatenate([batch @ anchor for batch in source.images(rows)])
     return {
-        "random": np.random.default_rng(5).random(rows) < share,
-        "near": near >= np.quantile(near, 1 - share),
-        "far": near <= np.quantile(near, share),
+        "random": Allowed(np.random.default_rng(5).random(rows) < share),
+        "near": Allowed(near >= np.quantile(near, 1 - share)),
+        "far": Allowed(near <= np.quantile(near, share)),
     }
 
 
-def slower(index: FaissIndex, queries: np.ndarray, k: int, parameters: dict[str, int], mask: np.ndarray) -> float:
+def slower(index: FaissIndex, queries: np.ndarray, k: int, parameters: dict[str, int], mask: Allowed) -> float:
     """Median time of one filtered query, relative to the same unfiltered; the first few warm up."""
     times: dict[bool, list[float]] = {False: [], True: []}
     for query in [*queries[:5], *queries[::4]]:
@@ -79,9 +80,7 @@ def slower(index: FaissIndex, queries: np.ndarray, k: int, parameters: dict[str,
     return median(times[True][5:]) / median(times[False][5:])
 
 
-def filtered_recall(
-    index: FaissIndex, queries: np.ndarray, k: int, parameters: dict[str, int], mask: np.ndarray
-) -> float:
+def filtered_recall(index: FaissIndex, queries: np.ndarray, k: int, parameters: dict[str, int], mask: Allowed) -> float:
     """Recall@10 among the allowed."""
     scores, exact = index.exact(queries, 2 * K, allowed=mask)
     truth = Truth(Queries.strangers(queries), exact, scores)

@@ -7,6 +7,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 
+from index.allowed import Allowed
 from index.errors import SnapshotInvalid
 from index.kinds.effort import Effort, effort_of, refined, with_candidates
 from index.kinds.rows import Rows, write_halves
@@ -100,7 +101,7 @@ class FaissIndex:
         return self._effort.knobs if self._refined is None else with_candidates(self._effort.knobs)
 
     def search(
-        self, queries: np.ndarray, k: int, parameters: Parameters, *, allowed: np.ndarray | None = None
+        self, queries: np.ndarray, k: int, parameters: Parameters, *, allowed: Allowed | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Find the k best of each query; see `VectorIndex.search`. Parameters that its kind does not have are ignored."""
         chosen = self._effort.chosen(k, parameters, allowed)
@@ -111,7 +112,7 @@ class FaissIndex:
             return self._index.search(queries, k, params=chosen)
         return self._refined.search(queries, k, params=refined(chosen, k, parameters))
 
-    def exact(self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def exact(self, queries: np.ndarray, k: int, *, allowed: Allowed | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Find the k best by comparing with every vector that is allowed."""
         return self._rows.search(queries, k, allowed=allowed)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from index.allowed import Allowed
 from index.errors import SnapshotAltered, SnapshotInvalid, SnapshotMissing, SnapshotTooNew
 from index.faiss_cpu import FaissIndex
 from index.plan import Budget
@@ -92,10 +93,8 @@ class LoadedPart:
     rowids: np.ndarray
     parameters: dict[str, int]
 
-    def search(
-        self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Find the k best of each query (n, d), among the positions that are *allowed*, (N,) bool; None = all.
+    def search(self, queries: np.ndarray, k: int, *, allowed: Allowed | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Find the k best of each query (n, d), among the positions that are *allowed*; None = all.
 
         Returns:
             scores (n, k') float32 and row ids (n, k') int64, k' = min(k, N); row id -1 = none. Best first, and of equals

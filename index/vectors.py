@@ -10,6 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from index.allowed import Allowed
+
 Parameters = Mapping[str, int]
 
 
@@ -56,7 +58,7 @@ class VectorIndex(Protocol):
         ...
 
     def search(
-        self, queries: np.ndarray, k: int, parameters: Parameters, *, allowed: np.ndarray | None = None
+        self, queries: np.ndarray, k: int, parameters: Parameters, *, allowed: Allowed | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Find the k best of each query.
 
@@ -64,14 +66,14 @@ class VectorIndex(Protocol):
             queries: (n, d) float32, unit norm.
             k: how many, at least 1.
             parameters: of this call alone, e.g. {"efSearch": 64}; nothing shared is changed.
-            allowed: (N,) bool, which positions may be answers; None allows all.
+            allowed: which positions may be answers; None allows all.
 
         Returns:
             scores (n, k) float32, falling, and positions (n, k) int64; position -1 where there are fewer than k.
         """
         ...
 
-    def exact(self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def exact(self, queries: np.ndarray, k: int, *, allowed: Allowed | None = None) -> tuple[np.ndarray, np.ndarray]:
         """As `search`, by comparing with every vector that is allowed."""
         ...
 

@@ -6,8 +6,7 @@ are compared again with the stored vectors). Threads search one index with param
 
 from typing import Protocol
 
-import numpy as np
-
+from index.allowed import Allowed
 from index.kinds.lists import Lists
 from index.kinds.rows import selector
 from index.kinds.swig import SwigIndex, SwigObject, swig
@@ -32,7 +31,7 @@ class Effort(Protocol):
         """Its parameters, the one that decides where it looks first."""
         ...
 
-    def chosen(self, k: int, parameters: Parameters, allowed: np.ndarray | None) -> Chosen:
+    def chosen(self, k: int, parameters: Parameters, allowed: Allowed | None) -> Chosen:
         """FAISS's parameters, or None where comparing with every allowed row is cheaper."""
         ...
 
@@ -60,7 +59,7 @@ class Everything:
 
     knobs: tuple[Knob, ...] = ()
 
-    def chosen(self, k: int, parameters: Parameters, allowed: np.ndarray | None) -> Chosen:
+    def chosen(self, k: int, parameters: Parameters, allowed: Allowed | None) -> Chosen:
         """None."""
         del k, parameters, allowed
 
@@ -70,17 +69,16 @@ class Walk:
 
     knobs = (Knob("efSearch", 16, _WIDEST_WALK),)
 
-    def chosen(self, k: int, parameters: Parameters, allowed: np.ndarray | None) -> Chosen:
+    def chosen(self, k: int, parameters: Parameters, allowed: Allowed | None) -> Chosen:
         """A walk that keeps efSearch candidates, or k: fewer could not fill the answer.
 
         It meets forbidden rows too, and among so many more it finds as few as it would find of all.
         """
         width = max(_value(parameters, "efSearch"), k)
-        count = _count(allowed)
-        if allowed is None or count == len(allowed):
+        if allowed is None or allowed.count == len(allowed):
             return swig.SearchParametersHNSW(efSearch=width)
-        width = -(-width * len(allowed) // max(count, 1))
-        if count <= width * _ROWS_A_STEP:
+        width = -(-width * len(allowed) // max(allowed.count, 1))
+        if allowed.count <= width * _ROWS_A_STEP:
             return None
         return swig.SearchParametersHNSW(efSearch=width, sel=selector(allowed))
 
@@ -92,20 +90,15 @@ class Scan:
         self._lists = lists
         self.knobs = (Knob("nprobe", 1, lists.count),)
 
-    def chosen(self, k: int, parameters: Parameters, allowed: np.ndarray | None) -> Chosen:
+    def chosen(self, k: int, parameters: Parameters, allowed: Allowed | None) -> Chosen:
         """The nearest nprobe lists; more where only some of the rows may be answers, among the lists that have some."""
         nprobe = min(_value(parameters, "nprobe"), self._lists.count)
-        count = _count(allowed)
-        if allowed is None or count == len(allowed):
+        if allowed is None or allowed.count == len(allowed):
             return self._lists.parameters(nprobe)
         scanned = nprobe * len(allowed) / self._lists.count
-        if count <= scanned / _CODES_A_ROW + max(_value(parameters, "candidates"), 2 * k):
+        if allowed.count <= scanned / _CODES_A_ROW + max(_value(parameters, "candidates"), 2 * k):
             return None
-        return self._lists.parameters_among(nprobe, allowed, count)
-
-
-def _count(allowed: np.ndarray | None) -> int:
-    return 0 if allowed is None else int(np.count_nonzero(allowed))
+        return self._lists.parameters_among(nprobe, allowed)
 
 
 def _value(parameters: Parameters, name: str) -> int:

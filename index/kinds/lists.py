@@ -11,11 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
+from index.allowed import Allowed
 from index.kinds.rows import selector
 from index.kinds.swig import SwigIndex, SwigObject, swig
 
-# how many allowed rows tell which lists have some; 16,384 are counted in a tenth of a millisecond
-_SAMPLE = 16_384
 # share of the allowed rows that may lie in lists that are left out
 _UNSEEN = 0.005
 _THINNING = -0.4
@@ -57,10 +56,11 @@ class Lists:
             others["quantizer_params"] = swig.SearchParametersHNSW(efSearch=2 * nprobe)
         return made(nprobe=nprobe, **others)
 
-    def parameters_among(self, nprobe: int, allowed: np.ndarray, count: int) -> SwigObject:
-        """The same where *count* of the rows are allowed, so that about as much of them is found."""
-        share = count / len(allowed)
-        hits = self._hits(allowed, count)
+    def parameters_among(self, nprobe: int, allowed: Allowed) -> SwigObject:
+        """The same where only some rows are allowed, so that about as much of them is found."""
+        count, share = allowed.count, allowed.count / len(allowed)
+        # of some of the allowed rows, how many lie in each list
+        hits = np.bincount(self.of_rows[allowed.sample], minlength=self.count)
         drawn = hits.sum()
         occupied = hits > 0
         # of a random allowed row, the share of rows of its list that are allowed: without bias from a sample
@@ -80,16 +80,9 @@ class Lists:
     def _has_graph(self) -> bool:
         return isinstance(swig.downcast_index(self._index.quantizer), swig.IndexHNSW)
 
-    def _hits(self, allowed: np.ndarray, count: int) -> np.ndarray:
-        """Of at most 2 x 16,384 allowed rows, how many lie in each list, (lists,) int64."""
-        # odd: no rhythm of the storage order, which is one of twos and tens, is met
-        step = max(1, count // _SAMPLE) | 1
-        lists = self.of_rows[::step][allowed[::step]]
-        return np.bincount(lists, minlength=self.count)
-
     def _among(self, occupied: np.ndarray, nprobe: int) -> SwigObject:
         """FAISS's, for the centroids of some lists alone."""
         if not self._has_graph:
-            return swig.SearchParameters(sel=selector(occupied))
+            return swig.SearchParameters(sel=selector(Allowed(occupied)))
         width = min(self.count, round(2 * nprobe * self.count / max(occupied.sum(), 1)))
-        return swig.SearchParametersHNSW(efSearch=width, sel=selector(occupied))
+        return swig.SearchParametersHNSW(efSearch=width, sel=selector(Allowed(occupied)))

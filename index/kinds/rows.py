@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from index.allowed import Allowed
 from index.kinds.swig import SwigIndex, SwigObject, swig
 
 # A block of the rows a filter allows stays in the processor's cache between copying and comparing.
@@ -38,15 +39,13 @@ class Rows:
         codes = np.memmap(path, np.uint8, "r", shape=(rows, dim * 2)) if rows else np.zeros((0, dim * 2), np.uint8)
         return cls(_over(codes, dim), codes)
 
-    def search(
-        self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, queries: np.ndarray, k: int, *, allowed: Allowed | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The k best of each query (n, d): scores (n, k), falling, and positions (n, k), -1 where there are fewer."""
         queries = np.ascontiguousarray(queries, np.float32)
         if allowed is None:
             return self.index.search(queries, k)
-        if _is_half(self.index) and np.count_nonzero(allowed) < _COPY_BELOW_SHARE * len(allowed):
-            return self._search_few(queries, k, np.flatnonzero(allowed))
+        if _is_half(self.index) and allowed.count < _COPY_BELOW_SHARE * len(allowed):
+            return self._search_few(queries, k, allowed.positions)
         chosen = swig.SearchParameters(sel=selector(allowed))
         return self.index.search(queries, k, params=chosen)
 
@@ -80,9 +79,9 @@ def merged(
     return np.take_along_axis(scores, order, axis=1), np.take_along_axis(positions, order, axis=1)
 
 
-def selector(allowed: np.ndarray) -> SwigObject:
-    """FAISS's form of a mask (N,) bool over positions."""
-    return swig.IDSelectorBitmap(np.packbits(np.asarray(allowed, np.bool_), bitorder="little"))
+def selector(allowed: Allowed) -> SwigObject:
+    """FAISS's form of it."""
+    return swig.IDSelectorBitmap(allowed.packed)
 
 
 def _is_half(index: SwigIndex) -> bool:

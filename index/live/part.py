@@ -6,10 +6,19 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from index.allowed import Allowed
+from index.kept import Kept
 from index.live.changes import Changes
 from index.live.tail import Tail
 from index.snapshot import LoadedPart
 from index.vectors import unit
+
+# of a filter that allows fewer rows than such a share, each is looked up: of more, the mask is read off a table of row ids
+_LOOKED_UP_BELOW = 1 / 64
+# row ids whose numbers are spread wider than so many times the rows have no such table
+_WIDEST_TABLE = 8
+_KEPT_MASKS = 16
+_KEPT_MASK_BYTES = 1 << 27
 
 
 class LiveVectors(Protocol):
@@ -69,6 +78,20 @@ class Places:
         places = np.minimum(np.searchsorted(self._sorted, rows), len(self.rowids) - 1)
         places = places[self._sorted[places] == rows]
         return places if self._order is None else self._order[places]
+
+    def mask(self, rows: np.ndarray) -> np.ndarray:
+        """(N,) bool: which positions have one of *rows* (n,), sorted. 1 to 2 ms for any share of a million rows."""
+        found = np.zeros(len(self.rowids), bool)
+        if not len(found) or not len(rows):
+            return found
+        first, last = int(self._sorted[0]), int(self._sorted[-1])
+        if len(rows) < _LOOKED_UP_BELOW * len(found) or last - first >= _WIDEST_TABLE * len(found):
+            found[self.of(rows)] = True
+            return found
+        table = np.zeros(last - first + 1, bool)
+        start, stop = np.searchsorted(rows, [first, last + 1])
+        table[rows[start:stop] - first] = True
+        return table[self.rowids - first if first else self.rowids]
 
 
 @dataclass(frozen=True)
@@ -139,9 +162,23 @@ class LivePart:
     def _in_snapshot(self, queries: np.ndarray, k: int, among: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         if self.loaded is None:
             return np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
-        allowed = self.alive
-        if among is not None:
-            allowed = np.zeros(len(self.places.rowids), bool)
-            allowed[self.places.of(among)] = True
-            allowed = allowed if self.alive is None else allowed & self.alive
+        allowed = self._living if among is None else self._allowed(among)
         return self.loaded.search(queries, k, allowed=allowed)
+
+    @cached_property
+    def _living(self) -> Allowed | None:
+        return None if self.alive is None else Allowed(self.alive)
+
+    @cached_property
+    def _masks(self) -> Kept[tuple[np.ndarray, Allowed]]:
+        return Kept(_KEPT_MASKS, _KEPT_MASK_BYTES)
+
+    def _allowed(self, among: np.ndarray) -> Allowed:
+        """What a filter allows: worked out once for each array, as long as this part is the newest."""
+
+        def made() -> tuple[np.ndarray, Allowed]:
+            mask = self.places.mask(among)
+            # the array is kept too: no other has its id then
+            return among, Allowed(mask if self.alive is None else mask & self.alive)
+
+        return self._masks.of(id(among), made, lambda kept: among.nbytes + kept[1].most_bytes)[1]

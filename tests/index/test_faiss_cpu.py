@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index import faiss_cpu
+from index.allowed import Allowed
 from index.errors import SnapshotInvalid
 from index.faiss_cpu import EXACT_BELOW_ROWS, HNSW_LINKS, FaissIndex, use_threads
 from index.kinds.spec import Spec
@@ -45,7 +46,7 @@ def test_nothing_forbidden_is_found(rows: int, k: int, share: float, seed: int) 
     allowed = np.random.default_rng(seed).random(rows) < share
     index = FaissIndex.build([vectors], rows, 8)
 
-    scores, positions = index.search(query, k, {}, allowed=allowed)
+    scores, positions = index.search(query, k, {}, allowed=Allowed(allowed))
 
     found = positions >= 0
     assert allowed[positions[found]].all()
@@ -60,12 +61,12 @@ def test_a_filtered_graph_finds_nearly_all_that_is_allowed(graph: FaissIndex, sh
     queries = unit_vectors(50, 16, seed=9)
     allowed = np.random.default_rng(1).random(graph.rows) < share
 
-    _, positions = graph.search(queries, 10, {"efSearch": 64}, allowed=allowed)
+    _, positions = graph.search(queries, 10, {"efSearch": 64}, allowed=Allowed(allowed))
 
     found = positions >= 0
     assert allowed[positions[found]].all()
     assert (found.sum(axis=1) == min(10, allowed.sum())).all()
-    assert recall_at_k(positions, graph.exact(queries, 10, allowed=allowed)[1]) >= 0.95
+    assert recall_at_k(positions, graph.exact(queries, 10, allowed=Allowed(allowed))[1]) >= 0.95
 
 
 def test_with_everything_allowed_the_answer_is_the_unfiltered_one(graph: FaissIndex) -> None:
@@ -73,7 +74,7 @@ def test_with_everything_allowed_the_answer_is_the_unfiltered_one(graph: FaissIn
     queries = unit_vectors(20, 16, seed=9)
 
     free = graph.search(queries, 10, {"efSearch": 64})
-    masked = graph.search(queries, 10, {"efSearch": 64}, allowed=np.ones(graph.rows, np.bool_))
+    masked = graph.search(queries, 10, {"efSearch": 64}, allowed=Allowed(np.ones(graph.rows, np.bool_)))
 
     assert np.array_equal(free[0], masked[0])
     assert np.array_equal(free[1], masked[1])
@@ -192,10 +193,11 @@ def test_every_kind_keeps_to_what_is_allowed(spec: Spec, tmp_path: Path) -> None
 
     for share in (0.0, 0.01, 0.3, 0.8):
         allowed = np.random.default_rng(2).random(2_000) < share
-        for _, positions in (index.search(queries, 10, {}, allowed=allowed), index.exact(queries, 10, allowed=allowed)):
+        some = Allowed(allowed)
+        for _, positions in (index.search(queries, 10, {}, allowed=some), index.exact(queries, 10, allowed=some)):
             assert allowed[positions[positions >= 0]].all()
             assert ((positions >= 0).sum(axis=1) == min(10, allowed.sum())).all()
-    whole = index.search(queries, 10, {}, allowed=np.ones(2_000, np.bool_))
+    whole = index.search(queries, 10, {}, allowed=Allowed(np.ones(2_000, np.bool_)))
     assert np.array_equal(free[1], whole[1])
     assert np.array_equal(free[0], whole[0])
 

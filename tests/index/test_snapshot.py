@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index.allowed import Allowed
 from index.errors import SnapshotAltered, SnapshotError, SnapshotInvalid, SnapshotMissing, SnapshotTooNew
 from index.plan import Budget
 from index.publish import current, publish
@@ -59,7 +60,7 @@ def test_only_allowed_positions_are_found(folder: Path) -> None:
     part = Snapshot.open(folder).images
     allowed = np.arange(20) % 4 == 0
 
-    _, rowids = part.search(unit_vectors(2), 8, allowed=allowed)
+    _, rowids = part.search(unit_vectors(2), 8, allowed=Allowed(allowed))
 
     assert {*part.rowids[allowed].tolist(), -1} == set(rowids[0].tolist())
     assert [-1] * 3 == rowids[1, 5:].tolist()

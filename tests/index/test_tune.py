@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index.allowed import Allowed
 from index.faiss_cpu import FaissIndex
 from index.kinds.spec import Spec
 from index.recall import Queries, truths
@@ -37,7 +38,7 @@ class Stepped:
         self._exact = FaissIndex.build([VECTORS], 3_000, 16)
 
     def search(
-        self, queries: np.ndarray, k: int, parameters: Parameters, *, allowed: np.ndarray | None = None
+        self, queries: np.ndarray, k: int, parameters: Parameters, *, allowed: Allowed | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """All or nothing."""
         self.asked += len(queries) > 1
@@ -45,7 +46,7 @@ class Stepped:
         enough = all(parameters[name] >= least for name, least in self.needed.items())
         return scores, positions if enough else np.full_like(positions, -1)
 
-    def exact(self, queries: np.ndarray, k: int, *, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def exact(self, queries: np.ndarray, k: int, *, allowed: Allowed | None = None) -> tuple[np.ndarray, np.ndarray]:
         """All."""
         return self._exact.exact(queries, k, allowed=allowed)
 

@@ -4,6 +4,7 @@ import faiss
 import numpy as np
 import pytest
 
+from index.allowed import Allowed
 from index.kinds.effort import Everything, Walk, effort_of, refined, with_candidates
 from index.kinds.spec import Spec
 from tests.index.published import unit_vectors
@@ -15,7 +16,7 @@ def test_an_exact_index_has_nothing_to_choose() -> None:
 
     assert isinstance(effort, Everything)
     assert () == effort.knobs
-    assert effort.chosen(10, {"efSearch": 5}, np.ones(3, np.bool_)) is None
+    assert effort.chosen(10, {"efSearch": 5}, Allowed(np.ones(3, np.bool_))) is None
 
 
 @pytest.mark.parametrize(("width", "k", "kept"), [(64, 10, 64), (64, 100, 100)])
@@ -28,11 +29,11 @@ def test_a_walk_keeps_at_least_k(width: int, k: int, kept: int) -> None:
 
 def test_a_filtered_walk_is_wider_by_what_is_forbidden() -> None:
     """Half allowed, twice as wide; and where that costs more than comparing with the allowed, that is done."""
-    half = np.arange(100_000) % 2 == 0
+    half = Allowed(np.arange(100_000) % 2 == 0)
 
     assert 128 == Walk().chosen(10, {"efSearch": 64}, half).efSearch
-    assert Walk().chosen(10, {"efSearch": 64}, np.arange(100_000) < 2_000) is None
-    assert Walk().chosen(10, {"efSearch": 64}, np.zeros(100_000, np.bool_)) is None
+    assert Walk().chosen(10, {"efSearch": 64}, Allowed(np.arange(100_000) < 2_000)) is None
+    assert Walk().chosen(10, {"efSearch": 64}, Allowed(np.zeros(100_000, np.bool_))) is None
 
 
 @pytest.mark.parametrize(("k", "candidates", "compared"), [(10, 100, 100), (10, 4, 20), (128, 100, 256)])

@@ -6,8 +6,9 @@ import faiss
 import numpy as np
 import pytest
 
+from index import allowed as allowed_module
+from index.allowed import Allowed
 from index.faiss_cpu import FaissIndex
-from index.kinds import lists as lists_module
 from index.kinds.effort import Scan
 from index.kinds.lists import Lists
 from index.kinds.spec import Spec
@@ -71,10 +72,10 @@ def test_filtered_lists_find_nearly_all_that_is_allowed(
     free = recall_at_k(built.search(queries, 10, parameters)[1], built.exact(queries, 10)[1])
     allowed = masks(vectors, share)[kind]
 
-    _, found = built.search(queries, 10, parameters, allowed=allowed)
+    _, found = built.search(queries, 10, parameters, allowed=Allowed(allowed))
 
     assert allowed[found[found >= 0]].all()
-    assert recall_at_k(found, built.exact(queries, 10, allowed=allowed)[1]) >= min(free, 0.97) - 0.02
+    assert recall_at_k(found, built.exact(queries, 10, allowed=Allowed(allowed))[1]) >= min(free, 0.97) - 0.02
 
 
 def test_a_crowded_filter_needs_few_lists(built: FaissIndex, vectors: np.ndarray) -> None:
@@ -83,7 +84,7 @@ def test_a_crowded_filter_needs_few_lists(built: FaissIndex, vectors: np.ndarray
     allowed = masks(vectors, 0.02)["near"]
     occupied = len(set(lists.of_rows[allowed].tolist()))
 
-    chosen = lists.parameters_among(LISTS, allowed, int(allowed.sum()))
+    chosen = lists.parameters_among(LISTS, Allowed(allowed))
 
     assert occupied == chosen.nprobe < LISTS
 
@@ -92,10 +93,10 @@ def test_a_sample_of_a_large_filter_is_enough(
     built: FaissIndex, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A scattered filter that is only sampled leaves no list out: what was drawn once says how much was not drawn."""
-    monkeypatch.setattr(lists_module, "_SAMPLE", 200)
+    monkeypatch.setattr(allowed_module, "SAMPLE", 200)
     allowed = masks(vectors, 0.3)["random"]
 
-    chosen = Lists(inner(built)).parameters_among(10, allowed, int(allowed.sum()))
+    chosen = Lists(inner(built)).parameters_among(10, Allowed(allowed))
 
     assert chosen.quantizer_params is None
     assert 10 < chosen.nprobe < LISTS
@@ -106,8 +107,8 @@ def test_few_are_compared_exactly(built: FaissIndex) -> None:
     scan = Scan(Lists(inner(built)))
     allowed = np.arange(ROWS) < 100
 
-    assert scan.chosen(10, {"nprobe": 8, "candidates": 64}, allowed) is None
-    assert scan.chosen(10, {"nprobe": 8, "candidates": 64}, ~allowed) is not None
+    assert scan.chosen(10, {"nprobe": 8, "candidates": 64}, Allowed(allowed)) is None
+    assert scan.chosen(10, {"nprobe": 8, "candidates": 64}, Allowed(~allowed)) is not None
 
 
 def test_lists_are_read_with_or_without_a_file(built: FaissIndex, tmp_path: Path) -> None:

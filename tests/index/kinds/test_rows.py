@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from index.allowed import Allowed
 from index.kinds import rows as rows_module
 from index.kinds.rows import Rows, merged, selector, write_halves
 from tests.index.published import unit_vectors
@@ -32,7 +33,7 @@ def test_an_exact_search_is_an_argsort_of_what_is_allowed(share: float, tmp_path
     allowed = np.random.default_rng(3).random(len(vectors)) < share
     rows = halves(vectors, tmp_path / "v")
 
-    scores, positions = rows.search(queries, 12, allowed=allowed)
+    scores, positions = rows.search(queries, 12, allowed=Allowed(allowed))
 
     assert allowed[positions[positions >= 0]].all()
     for query, values, found in zip(queries, scores, positions, strict=True):
@@ -45,10 +46,10 @@ def test_both_ways_give_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """How the few are compared changes no score: only time."""
     rows, queries = halves(unit_vectors(2_000, 16), tmp_path / "v"), unit_vectors(5, 16, seed=1)
     allowed = np.random.default_rng(3).random(2_000) < 0.02
-    copied = rows.search(queries, 10, allowed=allowed)
+    copied = rows.search(queries, 10, allowed=Allowed(allowed))
     monkeypatch.setattr(rows_module, "_COPY_BELOW_SHARE", 0)
 
-    in_place = rows.search(queries, 10, allowed=allowed)
+    in_place = rows.search(queries, 10, allowed=Allowed(allowed))
 
     assert np.array_equal(copied[0], in_place[0])
     assert np.array_equal(copied[1], in_place[1])
@@ -58,10 +59,10 @@ def test_few_are_compared_block_by_block(tmp_path: Path, monkeypatch: pytest.Mon
     """The answer does not depend on how many fit a block."""
     rows, queries = halves(unit_vectors(2_000, 16), tmp_path / "v"), unit_vectors(5, 16, seed=1)
     allowed = np.arange(2_000) % 37 == 5
-    whole = rows.search(queries, 10, allowed=allowed)
+    whole = rows.search(queries, 10, allowed=Allowed(allowed))
     monkeypatch.setattr(rows_module, "_BLOCK_BYTES", 32 * 7)
 
-    assert np.array_equal(whole[1], rows.search(queries, 10, allowed=allowed)[1])
+    assert np.array_equal(whole[1], rows.search(queries, 10, allowed=Allowed(allowed))[1])
 
 
 def test_a_file_is_mapped_not_copied(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_merging_is_searching_both(k: int, a: int, b: int, seed: int) -> None:
 @given(st.lists(st.booleans(), max_size=70))
 def test_a_selector_is_the_mask(allowed: list[bool]) -> None:
     """FAISS allows exactly the positions of the mask, and none beyond."""
-    made = selector(np.array(allowed, np.bool_))
+    made = selector(Allowed(np.array(allowed, np.bool_)))
 
     assert [*allowed, False] == [made.is_member(place) for place in range(len(allowed))] + [
         made.is_member(8 * (-(-len(allowed) // 8)))
@@ -120,7 +121,7 @@ def test_full_precision_is_searched_too() -> None:
     index.add(vectors)
     allowed = np.arange(40) == 7
 
-    scores, positions = Rows(index).search(vectors[:3], 2, allowed=allowed)
+    scores, positions = Rows(index).search(vectors[:3], 2, allowed=Allowed(allowed))
 
     assert [[7, -1]] * 3 == positions.tolist()
     assert np.allclose(vectors[:3] @ vectors[7], scores[:, 0], atol=1e-6)

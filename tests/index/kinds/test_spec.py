@@ -6,6 +6,7 @@ import faiss
 import numpy as np
 import pytest
 
+from index.allowed import Allowed
 from index.faiss_cpu import FaissIndex
 from index.kinds.spec import KINDS, Kind, Spec, factory_of
 from tests.index.published import unit_vectors
@@ -55,7 +56,7 @@ def test_many_centroids_are_found_by_a_graph(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr("index.kinds.spec.GRAPH_OF_CENTROIDS_FROM", 64)
     vectors = unit_vectors(4_000, 16)
     index = FaissIndex.build([vectors], 4_000, 16, Spec("ivf-rabitq", lists=64, bits=2), vectors=tmp_path / "v")
-    few = np.arange(4_000) % 3 == 0
+    few = Allowed(np.arange(4_000) % 3 == 0)
 
     _, found = index.search(vectors[:50], 1, {"nprobe": 8})
     _, among = index.search(vectors[:51:3], 1, {"nprobe": 8}, allowed=few)

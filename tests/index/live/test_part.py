@@ -1,5 +1,7 @@
 """A snapshot's vectors, less the dead, and a tail."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -38,6 +40,60 @@ def test_places_are_where_the_rows_are(order: str, rows: list[int]) -> None:
     places = Places(rowids).of(np.array(rows, np.int64))
 
     assert [each for each in rows if each in set(rowids.tolist())] == rowids[places].tolist()
+
+
+@pytest.mark.parametrize("spread", [1, 3, 40])
+@pytest.mark.parametrize("order", ["rising", "mixed"])
+@given(rows=st.sets(st.integers(-3, 6_100)), share=st.sampled_from([0.0, 0.01, 0.5, 1.0]))
+def test_a_mask_is_where_the_rows_are(order: str, spread: int, rows: set[int], share: float) -> None:
+    """Few rows or many, ids near each other or far apart, in any order of storage: the positions of those, and no others."""
+    rowids = 7 + spread * np.arange(150)
+    rowids = rowids if order == "rising" else np.random.default_rng(0).permutation(rowids)
+    drawn = rowids[np.random.default_rng(len(rows)).random(150) < share]
+    among = np.union1d(np.array(sorted(rows), np.int64), drawn)
+
+    mask = Places(rowids).mask(among)
+
+    assert np.isin(rowids, among).tolist() == mask.tolist()
+    assert [] == Places(rowids[:0]).mask(among).tolist()
+
+
+def test_what_a_filter_allows_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches with one filter's rows look up their positions once; a write makes another part, which does so again."""
+    looked = list[int]()
+    mask = Places.mask
+    monkeypatch.setattr(Places, "mask", lambda places, rows: looked.append(len(rows)) or mask(places, rows))
+    part, among = LivePart.of(loaded(np.arange(ROWS)), DIM), np.arange(0, ROWS, 2)
+
+    first = [part.search(VECTORS[:3], 5, among=among)[1].tolist() for _ in range(3)]
+    later = part.after(changes([0], [], VECTORS[:0]))
+    found = [later.search(VECTORS[:3], 5, among=among)[1].tolist() for _ in range(3)]
+
+    assert [30, 30] == looked
+    assert first == 3 * [first[0]]
+    assert found == 3 * [found[0]]
+    assert 0 == first[0][0][0]
+    assert not any(0 in rows for rows in found[0])
+
+
+def test_filters_that_look_alike_are_told_apart() -> None:
+    """Arrays of the same length that come and go, with the same places in memory, are never taken for each other."""
+    part = LivePart.of(loaded(np.arange(ROWS)), DIM)
+
+    for start in range(40):
+        _, rows = part.search(VECTORS[:1], 3, among=np.arange(start, start + 3))
+        assert {start, start + 1, start + 2} == set(rows[0].tolist())
+
+
+def test_threads_that_ask_at_once_get_one_answer() -> None:
+    """Whoever comes first, all find the same among the same rows."""
+    part, among = LivePart.of(loaded(np.arange(ROWS)), DIM).after(changes([3], [8], VECTORS[:1])), np.arange(5, 40)
+    alone = part.search(VECTORS[:4], 5, among=among.copy())[1].tolist()
+
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda _: part.search(VECTORS[:4], 5, among=among)[1].tolist(), range(32)))
+
+    assert together == 32 * [alone]
 
 
 @given(history=history, k=st.sampled_from([1, 5, 100]), allowed=st.none() | st.sets(row, max_size=30))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index.allowed import Allowed
 from index.faiss_cpu import FaissIndex
 from index.live.changes import Changes
 from index.live.part import LivePart
@@ -37,7 +38,7 @@ class FaissPart:
 
     def search(self, queries: np.ndarray, k: int, *, among: np.ndarray | None = None) -> Found:
         """The k best of each query."""
-        allowed = None if among is None else np.isin(self._loaded.rowids, among)
+        allowed = None if among is None else Allowed(np.isin(self._loaded.rowids, among))
         return self._loaded.search(queries, k, allowed=allowed)
 
 
