@@ -24,6 +24,7 @@ from index.options import EmbedOptions
 from index.pipeline import Preparation
 from index.prepare import reject_uri
 from index.progress import Progress, Summary, Tally
+from index.samplings import note_samplings
 from index.sources.item import Source
 from index.text_model import text_model
 from index.versions import held
@@ -82,12 +83,7 @@ class EmbedJob:
         tally = Tally()
         # outside of the lease, which is written to the same disk
         with full_disk_told(self._collection), self._lease():
-            # see what others committed before the lease was ours
-            self._collection.refresh()
-            # faults of rows without an id, and of whole shards: this run finds them again, or they are mended
-            self._collection.forget_rejects_at([reject_uri(uri) for uri in self._source.places])
-            if self._proofreader is not None:
-                self._collection.keep_patches()
+            self._begin()
             stored = self._collection.latest()
             with held(stored), Committer(self._collection, indexes=not self._part) as committer:
                 assembly = Assembly(stored, self._bundle, self._options, committer, tally, self._proofreader)
@@ -107,6 +103,17 @@ class EmbedJob:
                         version=self._collection.version,
                         finished=finished,
                     )
+
+    def _begin(self) -> None:
+        """Under the lease: make the collection ready for the rows of this job."""
+        # see what others committed before the lease was ours
+        self._collection.refresh()
+        # faults of rows without an id, and of whole shards: this run finds them again, or they are mended
+        self._collection.forget_rejects_at([reject_uri(uri) for uri in self._source.places])
+        if self._options.patches:
+            self._collection.keep_patches()
+        # before any row that bears it
+        note_samplings(self._collection.path, [self._options.videos.sampling])
 
     def _lease(self) -> AbstractContextManager[None]:
         return nullcontext() if self._part else lease(self._collection.home, "embedding")

@@ -111,6 +111,7 @@ def _video(item: SourceItem, stored: Record | None, bundle: Bundle, options: Vid
     Raises:
         UriUnreadable, VideoSupportMissing, VideoTooLarge, VideoUnreadable: why not.
     """
+    options = replace(options, sampling=item.sampling or options.sampling)
     if stored is not None and item.sha256 is not None and _has_moments(stored, item.sha256, options):
         return _kept(item, stored)
     with open_uri(item.file or item.uri, max_bytes=options.limits.max_bytes) as file:

@@ -16,7 +16,6 @@ from index.engines.commit import StagedCommitter
 from index.engines.staging import Staged, Staging, stage
 from index.errors import BundleMismatch, SourceError
 from index.options import EmbedOptions
-from index.prepare import reject_uri
 from index.progress import Progress, Summary, Tally
 from index.sources.item import Source
 from models.bundle import Bundle
@@ -110,11 +109,7 @@ class StagedJob(EmbedJob):
     def _run(self) -> Generator[Progress]:
         tally = _Sums()
         with full_disk_told(self._collection), self._lease(), ExitStack() as cleaned:
-            # see what others committed before the lease was ours
-            self._collection.refresh()
-            self._collection.forget_rejects_at([reject_uri(uri) for uri in self._source.places])
-            if self._options.patches:
-                self._collection.keep_patches()
+            self._begin()
             # this also removes what a killed job left
             staging = Staging.create(self._collection)
             cleaned.callback(staging.remove)

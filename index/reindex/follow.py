@@ -7,6 +7,7 @@ than the one before, so less is written meanwhile; what the last one leaves fits
 from collections.abc import Generator, Iterator
 
 import lance
+import numpy as np
 
 from index.collection import Collection
 from index.embed import embed
@@ -16,6 +17,7 @@ from index.progress import Progress
 from index.reindex.delta import BaseGone, Delta, all_rows, delta
 from index.reindex.in_step import items_then, note
 from index.reindex.source import ServedRows
+from index.samplings import note_samplings, noted_samplings
 from index.schema import Reject
 from models.bundle import Bundle
 
@@ -39,13 +41,23 @@ class Follower:
         target: the generation that shall be like it; nobody else writes to it.
         bundle: of the target.
         options: of the embedding job.
+        same_moments: take each video at the times at which the served generation has it; else all as *options* say.
     """
 
-    def __init__(self, served: Collection, target: Collection, bundle: Bundle, options: EmbedOptions) -> None:
+    def __init__(
+        self,
+        served: Collection,
+        target: Collection,
+        bundle: Bundle,
+        options: EmbedOptions,
+        *,
+        same_moments: bool = True,
+    ) -> None:
         self._served = served
         self._target = target
         self._bundle = bundle
         self._options = options
+        self._same_moments = same_moments
         self._has: lance.LanceDataset | None = None
         self._item_s = _ITEM_S
         self.embedded = 0
@@ -60,7 +72,7 @@ class Follower:
         """Compare all items, and embed what the target lacks."""
         now = self._served.latest()
         self._remove_stale(now)
-        yield from self._embed(ServedRows(now, all_rows(now)))
+        yield from self._embed(now, all_rows(now))
         self._target.index_ids()
         self._has = now.items
 
@@ -80,7 +92,7 @@ class Follower:
         if lacking.gone:
             self._remove(lacking.gone)
         if len(lacking.rows):
-            yield from self._embed(ServedRows(lacking.now, lacking.rows))
+            yield from self._embed(lacking.now, lacking.rows)
         self._has = lacking.now.items
 
     def lost(self) -> list[Reject]:
@@ -93,7 +105,11 @@ class Follower:
         """Write down that both hold the same items now."""
         note(self._target.latest(), self._served.latest())
 
-    def _embed(self, source: ServedRows) -> Generator[Progress]:
+    def _embed(self, now: Collection, rows: np.ndarray) -> Generator[Progress]:
+        # what came of it: the generation after this one will ask for it
+        samplings = noted_samplings(now.path) if self._same_moments else []
+        note_samplings(self._target.path, samplings)
+        source = ServedRows(now, rows, samplings)
         with embed(self._target, source, self._bundle, self._options, part=True) as job:
             yield from job
         summary = job.summary

@@ -16,6 +16,7 @@ from index.moments import MOMENTS
 from index.publish import ALIAS, SNAPSHOTS
 from index.reindex import in_step
 from index.reindex.report import REPORT_FILE
+from index.samplings import SAMPLINGS_FILE
 from index.text_model import TEXT_MODEL_FILE
 from models.sealed import STAGING_PREFIX
 
@@ -31,6 +32,7 @@ _PARTS = (
     TEXT_MODEL_FILE,
     in_step.IN_STEP_FILE,
     REPORT_FILE,
+    SAMPLINGS_FILE,
     DUPLICATES,
     REJECTS,
     MOMENTS,

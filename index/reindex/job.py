@@ -22,8 +22,9 @@ from index.generations import serve
 from index.lease import GENERATIONS_LEASE_FILE, lease, turn
 from index.live.changes import written
 from index.options import EmbedOptions
+from index.plan import Budget
 from index.progress import Progress
-from index.publish import TARGET_RECALL, current, publish_held
+from index.publish import current, publish_held, wishes
 from index.reindex.carried import has_fields_of, settle_like
 from index.reindex.compare import Generation, lost_pictures, neighbours, open_published, text_to_image
 from index.reindex.follow import Follower
@@ -47,7 +48,8 @@ class ReindexOptions:
     """What a change of models must keep to.
 
     Attributes:
-        recall: recall@10 that the new index must reach.
+        recall: recall@10 that the new index must reach; None = as the served one was asked for.
+        budget: what may be spent on it; None = as the served one was given.
         min_overlap: least mean overlap@10 with the old ranking; None = any.
         max_loss: points of text-to-image recall that may be lost; see `index.reindex.report.failures`.
         max_lost: items that may be lost, because their pictures cannot be read any more.
@@ -55,10 +57,12 @@ class ReindexOptions:
         force: swap although the comparison speaks against it.
         keep: generations that stay, the served one among them.
         embedding: bounds of the embedding job.
+        same_moments: take each video at the times at which it was taken; else all as *embedding* says.
         milvus_token: for the removal of what was pushed of generations that go.
     """
 
-    recall: float = TARGET_RECALL
+    recall: float | None = None
+    budget: Budget | None = None
     min_overlap: float | None = None
     max_loss: float = 2.0
     max_lost: int = 0
@@ -66,6 +70,7 @@ class ReindexOptions:
     force: bool = False
     keep: int = KEEP
     embedding: EmbedOptions = field(default_factory=EmbedOptions)
+    same_moments: bool = True
     milvus_token: str = field(default="", repr=False)
 
 
@@ -136,7 +141,8 @@ class ModelChange:
             # first: it may be what fills the disk
             remove_leftovers(self._home)
             target = self._open_target()
-            follower = Follower(self._served, target, self._bundle, self._options.embedding)
+            embedding, same_moments = self._options.embedding, self._options.same_moments
+            follower = Follower(self._served, target, self._bundle, embedding, same_moments=same_moments)
             yield from _shown("embedding", follower.begin())
             yield from self._follow(follower, "embedding")
             self._refuse_lost(follower)
@@ -180,8 +186,11 @@ class ModelChange:
                 return
 
     def _publish(self, target: Collection) -> None:
-        if _usable(target.latest(), self._options.recall) is None:
-            publish_held(target, target_recall=self._options.recall)
+        recall, budget = wishes(self._served.path)
+        recall = recall if self._options.recall is None else self._options.recall
+        budget = self._options.budget or budget
+        if _usable(target.latest(), recall, budget) is None:
+            publish_held(target, target_recall=recall, budget=budget)
 
     def _check(self, target: Collection, follower: Follower) -> None:
         """Measure, store what was measured, and refuse what is not good enough.
@@ -283,14 +292,15 @@ def _waiting(error: LeaseHeld) -> Generator[Step]:
     time.sleep(_PAUSE_S)
 
 
-def _usable(target: Collection, recall: float) -> SnapshotManifest | None:
-    """The target's snapshot, if it can be served with what was written since beside it."""
+def _usable(target: Collection, recall: float, budget: Budget) -> SnapshotManifest | None:
+    """The target's snapshot, if it is as wanted and can be served with what was written since beside it."""
     with suppress(CollectionError):
         manifest = Snapshot.open(current(target.path)).manifest
         parts = [part for part in (manifest.images, manifest.texts) if part is not None]
         then = target.at(manifest.items_version, manifest.captions_version)
         since = written(then.items, target.items) + written(then.captions, target.captions)
-        if since <= _MAX_TAIL and all(part.recall_at_10 >= recall for part in parts):
+        wanted = manifest.budget == budget and all(part.recall_at_10 >= recall for part in parts)
+        if wanted and since <= _MAX_TAIL:
             return manifest
     return None
 

@@ -1,13 +1,15 @@
 """The rows of a collection as a source: what has to be embedded by another model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from index.collection import Collection
+from index.samplings import sampling_of
 from index.schema import Record
 from index.sources.item import SourceItem, Unusable
 from index.uploads import located
+from models.video.sampling import Sampling
 
 # Rows that are read together: one look-up costs about 5 ms at any size.
 _BLOCK = 2_048
@@ -19,10 +21,12 @@ class ServedRows:
     Args:
         collection: where from.
         rows: (n,) int64 row ids, which stay valid whatever is written, compacted or cleaned away meanwhile.
+        samplings: a video that was taken by one of them is taken so again; others as the job takes videos.
     """
 
-    def __init__(self, collection: Collection, rows: np.ndarray) -> None:
+    def __init__(self, collection: Collection, rows: np.ndarray, samplings: Sequence[Sampling] = ()) -> None:
         self._collection = collection
+        self._samplings = samplings
         self._rows = rows
 
     @property
@@ -51,5 +55,12 @@ class ServedRows:
             return Unusable(record.id, record.uri, "missing-file", detail)
         file = located(self._collection.home, record.uri)
         return SourceItem(
-            record.id, record.uri, record.captions, record.metadata, record.sha256, file, video=record.video is not None
+            record.id,
+            record.uri,
+            record.captions,
+            record.metadata,
+            record.sha256,
+            file,
+            video=record.video is not None,
+            sampling=sampling_of(record, self._samplings),
         )

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from index.schema import Metadata, RejectReason
 from models.video.names import is_video_name
+from models.video.sampling import Sampling
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".ppm", ".pgm")
@@ -31,6 +32,7 @@ class SourceItem:
         sha256: of its bytes, hex, where the source is sure of it: a row that has it is right without reading them.
         file: where `read_uri` finds them, if *uri* names no place: see `index.uploads`.
         video: whether it is one, where the source knows; None = what the end of its URI says.
+        sampling: which frames of a video are its moments; None = as the job takes videos.
     """
 
     id: str
@@ -40,6 +42,7 @@ class SourceItem:
     sha256: str | None = None
     file: str | None = None
     video: bool | None = None
+    sampling: Sampling | None = None
 
     @property
     def is_video(self) -> bool:

@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from index.errors import CollectionInvalid, GenerationMissing, ReindexRefused
+from index.plan import Budget
+from index.publish import wishes
 from index.reindex.report import REPORT_FILE
 from index.searcher import Searcher
 from models.errors import BundleMissing
@@ -58,6 +60,17 @@ def test_there_and_back(home: Path) -> None:
     assert 0 == returned.exit_code, returned.output
     assert "colours is served by old" in lines(returned)
     expect_embedded_by(home, "old")
+
+
+def test_the_index_is_as_it_was_or_as_the_options_say(home: Path) -> None:
+    """What was wanted of the old index is wanted of the new one; each option changes its own part of it."""
+    assert 0 == run(home, "publish", "--memory", "700MB", "--recall", "0.9").exit_code
+
+    assert 0 == run(home, "reindex", "--model", "new", "--kind", "hnsw-sq8").exit_code
+    assert (0.9, Budget(memory=700_000_000, kind="hnsw-sq8")) == wishes(opened(home).path)
+
+    assert 0 == run(home, "rollback", "--recall", "0.8").exit_code
+    assert Budget(memory=700_000_000, kind="hnsw-sq8") == wishes(opened(home).path)[1]
 
 
 def test_what_was_measured_is_believed_only_as_it_was_written(home: Path) -> None:

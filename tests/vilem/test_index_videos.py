@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from index.collection import Collection
 from tests.support.collections import link_bundle
+from tests.support.tiny_bundle import make_tiny_bundle
 from tests.support.videos import colour_video
 from vilem.cli.index_videos import clock, video_options
 from vilem.cli.main import app
@@ -32,6 +33,30 @@ def run(home: Path, *arguments: str) -> str:
     result = CliRunner().invoke(app, [*arguments, "--home", str(home)], env=WIDE)
     assert 0 == result.exit_code, result.output
     return result.output
+
+
+def test_another_model_takes_videos_as_they_were_or_as_it_is_told(home: Path, tmp_path: Path) -> None:
+    """Moments lie where `build` was told, also after a change of models; `reindex --every` takes all of them anew."""
+    for number, name in enumerate(("second", "third"), 1):
+        link_bundle(home, make_tiny_bundle(tmp_path / name, dim=16, seed=number))
+    run(home, "index", "build", "kept", str(home / "source"), "--model", "tiny", "--every", "0.5")
+    times = moments(home, "kept")
+    assert 8 == len(times)
+
+    run(home, "index", "reindex", "kept", "--model", "second")
+    assert times == moments(home, "kept")
+
+    run(home, "index", "reindex", "kept", "--model", "third", "--every", "2")
+    assert 2 == len(moments(home, "kept"))
+
+
+def moments(home: Path, name: str) -> list[float]:
+    """Seconds of the moments of the longer film."""
+    collection = Collection.open(home / "collections", name)
+    record = collection.get("red-blue.mp4")
+    found = None if record is None else collection.moments.of(record)
+    assert found is not None
+    return found.seconds.tolist()
 
 
 def test_moments_are_searched(home: Path) -> None:

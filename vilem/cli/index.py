@@ -15,7 +15,7 @@ from vilem.cli.index_items import EXIT_WITH_REJECTS, delete, upsert
 from vilem.cli.index_plan import KindName, LatencyMs, Memory, Recall, explain, plan, publish_within
 from vilem.cli.index_push import push
 from vilem.cli.index_reindex import gc, generations, reindex, rollback
-from vilem.cli.index_videos import Every, Moments, video_options
+from vilem.cli.index_videos import EVERY, MOMENTS, Every, Moments, video_options
 from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def build(
     batch: Annotated[int, typer.Option(min=1, help="Images in one inference.")] = 16,
     max_pixels: Annotated[int, typer.Option(min=1, help="Larger pictures are rejected.")] = 100_000_000,
     patches: Patches = None,
-    every: Every = 1.0,
-    moments: Moments = 128,
+    every: Every = EVERY,
+    moments: Moments = MOMENTS,
     recall: Recall = None,
     memory: Memory = None,
     latency_ms: LatencyMs = None,

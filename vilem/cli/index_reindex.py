@@ -7,6 +7,8 @@ import typer
 
 from vilem.cli.bar import bar
 from vilem.cli.home import Home, home_of
+from vilem.cli.index_plan import KindName, LatencyMs, Memory, Recall, budget_of
+from vilem.cli.index_videos import EVERY, MOMENTS, AnewEvery, AnewMoments, video_options
 from vilem.cli.searcher import milvus_token
 from vilem.cli.table import print_rows
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130
 
 _Name = Annotated[str, typer.Argument(help="Name of a collection.")]
-_Recall = Annotated[float, typer.Option(min=0, max=1, help="Recall@10 the new index must reach.")]
 _MaxLost = Annotated[int, typer.Option(min=0, help="Items that may be lost because their pictures cannot be read.")]
 _Keep = Annotated[int, typer.Option(min=1, help="Generations to keep, the served one among them.")]
 _Batch = Annotated[int, typer.Option(min=1, help="Images in one inference.")]
@@ -39,12 +40,18 @@ def reindex(
     max_lost: _MaxLost = 0,
     force: Annotated[bool, typer.Option("--force", help="Take the new model whatever the comparison says.")] = False,
     batch: _Batch = 16,
-    recall: _Recall = 0.95,
+    every: AnewEvery = None,
+    moments: AnewMoments = None,
+    recall: Recall = None,
+    memory: Memory = None,
+    latency_ms: LatencyMs = None,
+    kind: KindName = None,
     keep: _Keep = 2,
 ) -> None:
     """Embed a collection anew with another model, and let that serve it, with no gap: docs/reindex.md.
 
-    The old model is served until the new one has passed its checks; writes go on. Run it again to resume.
+    The old model is served until the new one has passed its checks; writes go on. Run it again to resume. What the options
+    leave out of videos and of the index stays as it is.
 
     \b
     Examples:
@@ -53,6 +60,7 @@ def reindex(
     """
     from index.collection import Collection
     from index.options import EmbedOptions
+    from index.publish import wishes
     from index.reindex.job import ReindexOptions
     from index.reindex.start import reindex as change
     from models.bundle import Bundle, bundle_of, find_bundle
@@ -62,17 +70,20 @@ def reindex(
     # before a day's work: where the service will look for it
     bundle_of(bundle.digest, bundle.manifest.name, folder)
     root = folder / "collections"
-    if Collection.open(root, name).info.bundle_digest == bundle.digest:
+    collection = Collection.open(root, name)
+    if collection.info.bundle_digest == bundle.digest:
         typer.echo(f"{name} is served by {bundle.manifest.name} already")
         return
     options = ReindexOptions(
         recall=recall,
+        budget=budget_of(memory, latency_ms, kind, wishes(collection.path)[1]),
         min_overlap=min_overlap,
         max_loss=max_loss,
         max_lost=max_lost,
         force=force,
         keep=keep,
-        embedding=EmbedOptions(image_batch=batch),
+        embedding=EmbedOptions(image_batch=batch, videos=video_options(every or EVERY, moments or MOMENTS)),
+        same_moments=every is None and moments is None,
         milvus_token=milvus_token(),
     )
     _run(change(root, name, bundle, options), name)
@@ -84,7 +95,7 @@ def rollback(
     to: Annotated[str | None, typer.Option(help="Generation to go back to; by default the one served before.")] = None,
     max_lost: _MaxLost = 0,
     batch: _Batch = 16,
-    recall: _Recall = 0.95,
+    recall: Recall = None,
     keep: _Keep = 2,
 ) -> None:
     """Let an older model serve a collection again, with everything that was written since.

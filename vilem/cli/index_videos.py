@@ -16,6 +16,15 @@ Moments = Annotated[
         "--moments", min=1, max=4096, help="Videos: most moments of one; of long ones they lie further apart."
     ),
 ]
+AnewEvery = Annotated[
+    float | None,
+    typer.Option("--every", min=0.01, help="Take all videos anew, see `build`.", show_default="as they were"),
+]
+AnewMoments = Annotated[
+    int | None,
+    typer.Option("--moments", min=1, max=4096, help="Take all videos anew, see `build`.", show_default="as they were"),
+]
+EVERY, MOMENTS = 1.0, 128
 
 
 def video_options(every: float, moments: int) -> "VideoOptions":
