@@ -1,7 +1,7 @@
 """What keeps a collection quick while it is written to, beside its readers and writers.
 
 Every commit leaves a small file, which each look-up by id has to open until files are merged and the B-tree over ids has
-heard of them. Merging rewrites small files alone; it is made beside the writers and only its last step, which swaps files,
+heard of them; so do filters, with the indexes over fields. Merging rewrites small files alone; it is made beside the writers and only its last step, which swaps files,
 is a commit like theirs.
 """
 
@@ -15,6 +15,7 @@ from lance.optimize import Compaction
 
 from index.collection import Collection
 from index.errors import CollectionError
+from index.fields.indexes import update_field_indexes
 from index.lexical.upkeep import index_texts
 from index.versions import remove_old_versions
 
@@ -40,6 +41,7 @@ def tidy(collection: Collection, max_loose: int = MAX_LOOSE) -> bool:
     if untidy:
         latest.index_ids()
         index_texts(latest)
+        update_field_indexes(latest)
     return bool(untidy)
 
 

@@ -9,6 +9,11 @@ import numpy as np
 import pytest
 
 from index.collection import Collection
+from index.fields.change import add_fields
+from index.fields.indexes import INDEX_FROM_ROWS, index_fields
+from index.fields.types import Field, fields_of
+from index.filters.grammar import parse_filter
+from index.filters.rows import matching_rows
 from index.lease import lease
 from index.maintenance import tidy
 from index.publish import current, publish
@@ -48,6 +53,31 @@ def test_small_files_become_one(collection: Collection) -> None:
 
     assert 1 == files(collection)
     assert table == collection.latest().items.to_table(columns=["id"], with_row_id=True).sort_by("id")
+
+
+def test_filters_stay_quick(tmp_path: Path) -> None:
+    """Rows that were written since the fields were indexed are in the indexes, once they are many; filters find the same."""
+    made = filled(tmp_path, VECTORS[:40], captions=0)
+    add_fields(made, [Field("number", "int")])
+    index_fields(made, from_rows=1)
+    written = np.tile(VECTORS[:1], (INDEX_FROM_ROWS + 40, 1))
+    for part in range(4):
+        rows = entries(written[part::4], captions=0, first=10_000 * (part + 1))
+        made.add(rows)
+    assert INDEX_FROM_ROWS + 40 == unindexed(made)
+    asked = parse_filter({"number": {"gte": 39, "lt": 10_001}}, fields_of(made.latest().items.schema))
+    before = matching_rows(made.latest().items, asked)
+
+    assert tidy(made, 3)
+
+    assert 0 == unindexed(made)
+    np.testing.assert_array_equal(before, matching_rows(made.latest().items, asked))
+    assert 2 == len(before)
+
+
+def unindexed(collection: Collection) -> int:
+    """Rows that the index over numbers does not know."""
+    return collection.latest().items.stats.index_stats("field:number_idx")["num_unindexed_rows"]
 
 
 def test_a_few_files_are_left_alone(collection: Collection) -> None:

@@ -8,7 +8,7 @@ import pytest
 from index.collection import Collection
 from index.fields import indexes as module
 from index.fields.change import add_fields
-from index.fields.indexes import index_fields, index_names
+from index.fields.indexes import index_fields, index_names, update_field_indexes
 from index.fields.types import Field
 from index.live.changes import changes
 from tests.index.filters.support import FIELDS, write
@@ -63,6 +63,30 @@ def test_new_rows_are_taken_in(tmp_path: Path) -> None:
     assert 0 == latest.items.stats.index_stats("field:price_idx")["num_unindexed_rows"]
     index_fields(collection, from_rows=1)
     assert latest.version == collection.latest().version
+
+
+def test_an_update_waits_until_it_pays(tmp_path: Path) -> None:
+    """So many rows may be without their place in an index; with one more all indexes hear of all rows, and none is made."""
+    collection = collection_with(tmp_path, [Field("price", "float"), Field("brand", "string"), Field("place", "geo")])
+    assert [] == update_field_indexes(collection, behind=0)
+    assert {} == kinds(collection)
+    index_fields(collection, from_rows=1)
+    add_fields(collection, [Field("text", "string")])
+    write(collection, {0: {"price": 5}, 20: {"price": 20, "brand": "c"}})
+    version = collection.latest().version
+    assert [] == update_field_indexes(collection, behind=2)
+    assert version == collection.latest().version
+
+    late = update_field_indexes(collection, behind=1)
+
+    assert (
+        ["field:brand", "field:place/lat", "field:place/lon", "field:price"]
+        == sorted(late)
+        == sorted(kinds(collection))
+    )
+    stats = collection.latest().items.stats
+    assert {0} == {stats.index_stats(f"{column}_idx")["num_unindexed_rows"] for column in late}
+    assert [] == update_field_indexes(collection, behind=0)
 
 
 def test_an_index_changes_no_row(tmp_path: Path) -> None:
