@@ -21,6 +21,8 @@ CollectionError
 ├── NothingToMeasure         a threshold to measure, and no picture that could be read
 ├── PlanImpossible           no index of a collection fits the memory that it is given
 ├── NothingToMeasure         a threshold to measure, and no picture that could be read
+├── GpuMissing               a GPU was asked for, and there is none
+├── GpuFailed                a GPU was asked for, and cannot do what it should
 ├── PatchesMissing           hits to re-rank, of which nothing is stored that a proofreader could read
 ├── LeaseHeld                another job writes this collection
 ├── GenerationChanged        another model has taken the place of the one that was written for
@@ -149,6 +151,14 @@ class FilterInvalid(CollectionError):
 
 class DuplicatesInvalid(CollectionError):
     """The file with a collection's groups of duplicates does not say what it must say."""
+
+
+class GpuMissing(CollectionError):
+    """There is no GPU that FAISS could use."""
+
+
+class GpuFailed(CollectionError):
+    """A GPU's memory is full, or it cannot do what was asked."""
 
 
 class PlanImpossible(CollectionError):

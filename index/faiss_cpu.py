@@ -9,6 +9,8 @@ import numpy as np
 
 from index.allowed import Allowed
 from index.errors import SnapshotInvalid
+from index.gpu.build import adder, graph_of, learn
+from index.gpu.device import Gpus
 from index.kinds.effort import Effort, effort_of, refined, with_candidates
 from index.kinds.rows import Rows, write_halves
 from index.kinds.spec import EXACT_BELOW_ROWS, HNSW_LINKS, Spec, factory_of
@@ -40,6 +42,7 @@ class FaissIndex:
         *,
         training: np.ndarray | None = None,
         vectors: Path | None = None,
+        gpus: Gpus | None = None,
     ) -> "FaissIndex":
         """Build from batches (n, d) float32, about *rows* of them in all; the batches are not kept.
 
@@ -50,17 +53,21 @@ class FaissIndex:
             spec: what to build; by the rows if it is left out.
             training: (n, d) a sample to learn from, spread over all; the first batch if it is left out.
             vectors: file for the half-precision vectors, for a kind that compares candidates again.
+            gpus: what helps, where the kind knows how (`index.gpu.build`).
 
         Raises:
             ValueError: that kind needs *vectors*.
+            GpuFailed: a card failed, and cards are required.
         """
         spec = spec or Spec("flat" if rows < EXACT_BELOW_ROWS else "hnsw-fp16")
+        if gpus is not None and spec.kind == "hnsw-fp16":
+            return cls(graph_of(batches, spec, dim, gpus))
         index = spec.make(dim)
         if spec.refines:
             if vectors is None:
                 raise ValueError(f"an index of kind {spec.kind} needs a file for the vectors that it compares again")
             batches = write_halves(batches, vectors)
-        _fill(index, batches, training)
+        _fill(index, batches, training, gpus if spec.is_inverted else None)
         return cls(index, Rows.mapped(vectors, index.ntotal, dim) if spec.refines and vectors is not None else None)
 
     @classmethod
@@ -94,6 +101,18 @@ class FaissIndex:
     def factory(self) -> str:
         """The FAISS factory string."""
         return factory_of(self._index) + (",Refine(SQfp16)" if self._refined is not None else "")
+
+    @property
+    def vectors(self) -> faiss.Index:
+        """What an exact search compares with, (N, d)."""
+        return self._rows.index
+
+    @property
+    def centroids(self) -> np.ndarray | None:
+        """(lists, d) float32; None where it has no lists."""
+        if not isinstance(self._index, faiss.IndexIVF):
+            return None
+        return self._index.quantizer.reconstruct_n(0, self._index.nlist)
 
     @property
     def knobs(self) -> tuple[Knob, ...]:
@@ -130,14 +149,18 @@ def _own_rows(index: faiss.Index) -> faiss.Index:
     return faiss.downcast_index(index.storage) if isinstance(index, faiss.IndexHNSW) else index  # pyright: ignore[reportAttributeAccessIssue] - of IndexHNSW
 
 
-def _fill(index: faiss.Index, batches: Iterable[np.ndarray], training: np.ndarray | None) -> None:
+def _fill(index: faiss.Index, batches: Iterable[np.ndarray], training: np.ndarray | None, gpus: Gpus | None) -> None:
     batches = (np.ascontiguousarray(batch, np.float32) for batch in batches)
     if not index.is_trained:
         first, batches = _peeked(batches)
-        learnt = first if training is None else training
-        index.train(np.ascontiguousarray(learnt, np.float32))
+        learnt = np.ascontiguousarray(first if training is None else training, np.float32)
+        if gpus is None:
+            index.train(learnt)
+        else:
+            learn(index, learnt, gpus)
+    add = index.add if gpus is None else adder(index, gpus)
     for batch in batches:
-        index.add(batch)
+        add(batch)
 
 
 def _peeked(batches: Iterator[np.ndarray]) -> tuple[np.ndarray, Iterator[np.ndarray]]:
