@@ -19,6 +19,7 @@ from index.assembly import Assembly
 from index.collection import Collection
 from index.commits import Committer, full_disk_told
 from index.errors import BundleMismatch, CollectionError, SourceError
+from index.generations import remove_abandoned_files
 from index.lease import lease
 from index.options import EmbedOptions
 from index.pipeline import Preparation
@@ -112,6 +113,7 @@ class EmbedJob:
         self._collection.forget_rejects_at([reject_uri(uri) for uri in self._source.places])
         if self._options.patches:
             self._collection.keep_patches()
+        remove_abandoned_files(self._collection.home)
         # before any row that bears it
         note_samplings(self._collection.path, [self._options.videos.sampling])
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from index.errors import CollectionInvalid
 from index.schema import COLLECTION_FILE
-from models.sealed import write_atomically
+from models.sealed import STAGING_PREFIX, remove_abandoned, write_atomically
 
 FIRST = "g0"
 FOLDER = "generations"
@@ -88,6 +88,14 @@ def next_id(home: Path, bundle_digest: str) -> str:
     """A name for a new generation of that bundle; no older one's number is used again while any knows of it."""
     number = max(map(_number, [*made(home), *history(home)])) + 1
     return f"g{number}-{bundle_digest[:_DIGEST_CHARS]}"
+
+
+def remove_abandoned_files(home: Path) -> None:
+    """Remove the files that writers left half written when they were killed, of the collection in folder *home*."""
+    for folder in (home, *(home / FOLDER).glob("*")):
+        # groups of duplicates lie a folder deeper; uploads are removed with those that no item names
+        for pattern in (f"{STAGING_PREFIX}*", f"*/{STAGING_PREFIX}*"):
+            remove_abandoned(folder.glob(pattern))
 
 
 def _number(generation: str) -> int:

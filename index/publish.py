@@ -18,6 +18,7 @@ from index.build import build_moments, build_parts
 from index.collection import Collection
 from index.disk import full_disk_named
 from index.errors import SelfCheckFailed, SnapshotError, SnapshotMissing
+from index.generations import remove_abandoned_files
 from index.lease import lease
 from index.lexical.upkeep import index_texts
 from index.plan import RECALL, Budget
@@ -76,6 +77,7 @@ def publish_held(
     )
     # first: what killed publications left may be what fills the disk
     _remove_unfinished(collection.path)
+    remove_abandoned_files(collection.home)
     index_texts(collection)
     pinned = collection.latest()
     snapshot_id = f"v{pinned.version}-{uuid.uuid4().hex[:8]}"
@@ -134,8 +136,6 @@ def collect_garbage(path: Path, keep: int = KEEP) -> None:
 def _remove_unfinished(path: Path) -> None:
     for left in (path / SNAPSHOTS).glob(f"{STAGING_PREFIX}*"):
         shutil.rmtree(left, ignore_errors=True)
-    for alias in path.glob(f"{STAGING_PREFIX}{ALIAS}-*"):
-        alias.unlink(missing_ok=True)
 
 
 def _write(

@@ -5,14 +5,16 @@ a reader sees either nothing or all of it. The manifest inside the folder lists 
 `verify` compares them with what lies on disk.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import uuid
 from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from pydantic import BaseModel, ConfigDict
 
@@ -139,14 +141,47 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
         data: all of it, or its parts in their order, which need not be in memory together.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.parent / f"{STAGING_PREFIX}{path.name}-{uuid.uuid4().hex[:8]}"
-    try:
-        with staging.open("wb") as file:
+    with _staging_file(path) as file:
+        staging = Path(file.name)
+        try:
             file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(staging, path)
-        sync_folder(path.parent)
-    except BaseException:
-        staging.unlink(missing_ok=True)
-        raise
+            # while it is locked: see `remove_abandoned`
+            os.replace(staging, path)
+            sync_folder(path.parent)
+        except BaseException:
+            staging.unlink(missing_ok=True)
+            raise
+
+
+def remove_abandoned(files: Iterable[Path]) -> list[Path]:
+    """Remove those that a killed `write_atomically` left, and leave those that are being written; what was removed.
+
+    Args:
+        files: any paths; folders, and files that are not named as that function names its own, are left alone.
+    """
+    removed: list[Path] = []
+    for path in files:
+        # the folder of a seal has such a name too
+        if not path.name.startswith(STAGING_PREFIX) or not path.is_file():
+            continue
+        # another may have removed it; and where a file system knows no locks, nobody can tell
+        with suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+            removed.append(path)
+    return removed
+
+
+def _staging_file(path: Path) -> IO[bytes]:
+    """An empty file beside *path*, locked for as long as it is open: the kernel lets go of it when its writer is killed."""
+    while True:
+        file = (path.parent / f"{STAGING_PREFIX}{path.name}-{uuid.uuid4().hex[:8]}").open("xb")
+        # a file system without locks writes as well
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        # taken for abandoned before it was locked
+        file.close()

@@ -116,6 +116,4 @@ def remove_leftovers(home: Path) -> None:
     for left in folder.iterdir() if folder.is_dir() else ():
         if left.is_dir() and left.name not in there and (is_id(left.name) or left.name.startswith(STAGING_PREFIX)):
             shutil.rmtree(left, ignore_errors=True)
-    for pattern in (f"{STAGING_PREFIX}{generations.ALIAS}-*", f"{generations.FOLDER}/*/{STAGING_PREFIX}*.json-*"):
-        for file in home.glob(pattern):
-            file.unlink(missing_ok=True)
+    generations.remove_abandoned_files(home)

@@ -1,5 +1,6 @@
 """index.generations: which generation is served, and that nothing is written to another one."""
 
+import fcntl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.collection import Collection, list_collections
+from index.embed import embed
 from index.errors import CollectionInvalid, GenerationChanged
 from index.generations import (
     ALIAS,
@@ -19,13 +21,16 @@ from index.generations import (
     is_id,
     made,
     next_id,
+    remove_abandoned_files,
     serve,
     served,
     served_folder,
 )
 from index.publish import publish
 from index.schema import Reject
-from tests.index.support import DIM, empty_collection, entry
+from index.sources import open_source
+from models.bundle import Bundle
+from tests.index.support import DIM, empty_collection, entry, picture
 
 DIGESTS = ["0a" * 32, "0b" * 32]
 
@@ -171,3 +176,44 @@ def test_a_name_is_no_path(text: str) -> None:
     if is_id(text):
         assert Path(text).name == text
         assert "." not in text
+
+
+def abandoned(collection: Collection) -> list[Path]:
+    """Files that killed writers of each kind left in the folders of that generation."""
+    names = ("text-model.json", "engine.json", "duplicates/groups.arrow")
+    left = [collection.path / Path(name).with_name(f".staging-{Path(name).name}-0a0b0c0d") for name in names]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"a part")
+    return left
+
+
+def test_half_written_files_of_all_generations_go(tmp_path: Path) -> None:
+    """Beside the datasets, and a folder deeper; whatever else is there stays."""
+    first = empty_collection(tmp_path)
+    second = generation(first)
+    left = [*abandoned(first), *abandoned(second)]
+    others = {path for path in first.home.rglob("*") if path not in left}
+
+    remove_abandoned_files(first.home)
+
+    assert others == set(first.home.rglob("*"))
+
+
+def test_the_next_job_removes_half_written_files(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Embedding and publishing, which hold the collection, begin with that; what is being written is left."""
+    bundle = Bundle.open(tiny_bundle)
+    dim = bundle.manifest.dim
+    collection = Collection.create(tmp_path, "test", dim=dim, bundle_digest=bundle.digest, bundle_name="tiny")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "1.png").write_bytes(picture(1))
+    left = abandoned(collection)
+    with left[0].open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with embed(collection, open_source(str(tmp_path / "pictures")), bundle) as job:
+            list(job)
+    assert [True, False, False] == [path.exists() for path in left]
+
+    publish(collection.latest())
+
+    assert not left[0].exists()

@@ -1,17 +1,31 @@
 """Sealed folders: all or nothing, and every change is found."""
 
 import errno
+import fcntl
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import sealed
-from models.sealed import SealBroken, seal_files, sha256_of, staged, verify, write_atomically
+from models.sealed import (
+    STAGING_PREFIX,
+    SealBroken,
+    remove_abandoned,
+    seal_files,
+    sha256_of,
+    staged,
+    verify,
+    write_atomically,
+)
 
 
 @pytest.fixture
@@ -195,3 +209,90 @@ def test_readers_never_see_a_part(tmp_path: Path) -> None:
     reader.join()
 
     assert seen <= set(versions)
+
+
+# writes a part, says so, and waits to be killed
+_WRITER = """
+import sys
+from pathlib import Path
+from models.sealed import write_atomically
+
+def parts():
+    yield b"half"
+    print("half", flush=True)
+    sys.stdin.read()
+    yield b" and half"
+
+write_atomically(Path(sys.argv[1]), parts())
+"""
+
+
+def writer(path: Path) -> "subprocess.Popen[str]":
+    """A process that has written half of the file."""
+    command = [sys.executable, "-c", _WRITER, str(path)]
+    made = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert made.stdout is not None
+    assert "half\n" == made.stdout.readline()
+    return made
+
+
+def test_what_a_killed_writer_left_goes_and_what_is_written_stays(tmp_path: Path) -> None:
+    """Of two half-written files the one whose writer was killed is removed; the other one's writer never notices."""
+    killed, alive = writer(tmp_path / "killed"), writer(tmp_path / "alive")
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert 2 == len(_names(tmp_path))
+
+    removed = remove_abandoned(tmp_path.iterdir())
+
+    assert [True] == [path.name.startswith(f"{STAGING_PREFIX}killed-") for path in removed]
+    assert [] == remove_abandoned(tmp_path.iterdir())
+    alive.communicate("")
+    assert ["alive"] == _names(tmp_path)
+    assert b"half and half" == (tmp_path / "alive").read_bytes()
+
+
+def test_only_what_atomic_writes_leave_is_removed(folder: Path) -> None:
+    """Files of other names, folders of that name, and what is gone already are left alone."""
+    (folder / f"{STAGING_PREFIX}seal-0").mkdir()
+    before = _names(folder)
+
+    assert [] == remove_abandoned([*folder.iterdir(), folder / f"{STAGING_PREFIX}gone-0"])
+    assert before == _names(folder)
+
+
+def test_a_writer_that_was_taken_for_dead_writes_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever removes a file in the instant before it is locked costs its writer another try, and no byte."""
+    lock = fcntl.flock
+    taken: list[Path] = []
+
+    def late(file: IO[bytes], how: int) -> None:
+        if not taken and not how & fcntl.LOCK_NB:
+            taken.append(Path(file.name))
+            assert taken == remove_abandoned(tmp_path.iterdir())
+        lock(file, how)
+
+    monkeypatch.setattr(sealed.fcntl, "flock", late)
+    write_atomically(tmp_path / "file", b"all of it")
+
+    assert 1 == len(taken)
+    assert ["file"] == _names(tmp_path)
+    assert b"all of it" == (tmp_path / "file").read_bytes()
+
+
+def test_where_there_are_no_locks_nothing_is_taken_for_abandoned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system without locks is written to as any other, and what may be in use there stays."""
+
+    def refused(file: IO[bytes], how: int) -> None:
+        raise OSError(errno.ENOLCK, f"no locks for {file.name}, {how}")
+
+    monkeypatch.setattr(sealed.fcntl, "flock", refused)
+    write_atomically(tmp_path / "file", b"bytes")
+    left = tmp_path / f"{STAGING_PREFIX}file-0"
+    left.touch()
+
+    assert [] == remove_abandoned([left])
+    assert left.exists()
+    assert b"bytes" == (tmp_path / "file").read_bytes()
