@@ -88,7 +88,9 @@ def push(
     ):
         pinned = collection.latest()
         job = _Push(connection, pinned, options, report)
-        job.refuse_foreign_aliases()
+        # before anything is sent, for it takes hours
+        if not options.take_over:
+            _refuse_foreign(connection, pinned)
         # for the hours that it may take, and for whoever reads what was pushed
         keep_pushed(pinned)
         record = job.continued() or job.filled()
@@ -102,6 +104,27 @@ def point_aliases(connection: Connection, record: EngineRecord) -> None:
     """Let the aliases of a collection name the stores of *record*; a generation that is served again asks for it."""
     for kind in KINDS:
         point_alias(connection, alias_of(record.collection, kind), record.pushed.store(kind))
+
+
+def name_served(collection: Collection, *, token: str = "") -> None:
+    """Let the aliases name what was pushed of this generation, which serves again; nothing where FAISS answers for it.
+
+    Raises:
+        LeaseHeld: a push of the collection is running.
+        MilvusUnreachable, MilvusDenied, MilvusNotInstalled: see `index.errors`.
+        MilvusMismatch: its stores are gone, or the aliases are somebody else's.
+    """
+    record = read_record(collection.path)
+    if record is None or not record.serving:
+        return
+    with (
+        lease(collection.home, "pointing the aliases", file_name=_LEASE),
+        Connection.open(target_of(record.uri), token=token) as connection,
+    ):
+        _refuse_foreign(connection, collection)
+        for kind in KINDS:
+            open_store(connection, record.pushed.store(kind))
+        point_aliases(connection, record)
 
 
 def take_back(collection: Collection) -> None:
@@ -161,6 +184,22 @@ def _remove(connection: Connection, record: EngineRecord) -> None:
         drop_store(connection, store)
 
 
+def _refuse_foreign(connection: Connection, collection: Collection) -> None:
+    """Somebody else may have a collection of that name there.
+
+    Raises:
+        MilvusMismatch: an alias of its names what it did not push.
+    """
+    own = own_stores(collection.home)
+    for alias in (alias_of(collection.info.name, kind) for kind in KINDS):
+        found = aliased(connection, alias)
+        if found is not None and found not in own:
+            raise MilvusMismatch(
+                f"the alias {alias} in {connection.target.uri} names {found}, which this collection did not push: "
+                "give each installation a database of its own (milvus://host/database), or --take-over the alias"
+            )
+
+
 class _Push:
     """One push over an open connection, of a collection pinned at its latest version."""
 
@@ -170,17 +209,6 @@ class _Push:
         self._options = options
         self._report = report
         self._record = read_record(pinned.path)
-
-    def refuse_foreign_aliases(self) -> None:
-        """Before anything is sent, for it takes hours: somebody else may have a collection of that name here."""
-        own, name = own_stores(self._pinned.home), self._pinned.info.name
-        for alias in (alias_of(name, kind) for kind in KINDS):
-            found = aliased(self._connection, alias)
-            if found is not None and found not in own and not self._options.take_over:
-                raise MilvusMismatch(
-                    f"the alias {alias} in {self._connection.target.uri} names {found}, which this collection did not push: "
-                    "give each installation a database of its own (milvus://host/database), or --take-over the alias"
-                )
 
     def continued(self) -> EngineRecord | None:
         """Write what changed into the stores that are there; None where only new ones will do."""

@@ -21,6 +21,7 @@ from index.errors import CollectionError, LeaseHeld, ReindexRefused
 from index.generations import serve
 from index.lease import GENERATIONS_LEASE_FILE, lease, turn
 from index.live.changes import written
+from index.milvus.push import name_served
 from index.options import EmbedOptions
 from index.plan import Budget
 from index.progress import Progress
@@ -89,6 +90,7 @@ class ModelChange:
     Attributes:
         report: what was measured; None before, and where nothing was to be measured.
         removed: generations that were not kept.
+        aliases: why aliases in Milvus may not name what is served, and what to do; "" where they do.
 
     Args:
         served: the collection.
@@ -107,6 +109,7 @@ class ModelChange:
         self._options = options
         self.report: Report | None = None
         self.removed: list[str] = []
+        self.aliases = ""
         self._running = self._run()
 
     @property
@@ -152,6 +155,7 @@ class ModelChange:
             yield Step("checking")
             self._check(target, follower)
             yield from self._swap(target, follower)
+            self._point_aliases(target)
             self.removed = collect(self._home, keep=self._options.keep, milvus_token=self._options.milvus_token)
 
     def _follow(self, follower: Follower, doing: str) -> Generator[Step]:
@@ -272,6 +276,15 @@ class ModelChange:
         follower.note_in_step()
         serve(self._home, target.generation)
         return True
+
+    def _point_aliases(self, target: Collection) -> None:
+        """For others, who follow them: what was pushed of the target answers again, if anything was."""
+        try:
+            name_served(target.latest(), token=self._options.milvus_token)
+        except CollectionError as error:
+            # the model is served already: our own readers follow no alias
+            name = self._served.info.name
+            self.aliases = f"aliases in Milvus may name another generation ({error}): run `vilem index push {name}`"
 
     def _refuse_lost(self, follower: Follower) -> None:
         lost = follower.lost()

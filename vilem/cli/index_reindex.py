@@ -187,6 +187,8 @@ def _run(job: "ModelChange", name: str) -> None:
         if job.report is not None:
             _print(job.report)
     typer.echo(f"{name} is served by {job.model}" + (f"; removed {', '.join(job.removed)}" if job.removed else ""))
+    if job.aliases:
+        typer.echo(job.aliases, err=True)
 
 
 def _follow(job: "ModelChange", tell: "Callable[[str, int, int], None]") -> None:
