@@ -19,9 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from index.errors import PlanImpossible
 from index.kinds.spec import EXACT_BELOW_ROWS, GRAPH_OF_CENTROIDS_FROM, HNSW_LINKS, KINDS, Kind, Spec
 
-# A graph answers in the same time as lists do, at ten times the memory, but filters slow it (docs/snapshots.md): it is
-# kept while comparing with a tenth of the rows takes no longer than a few walks.
-LISTS_FROM_ROWS = 200_000
 RECALL = 0.95
 
 _FLOATS_A_NS = 2.5
@@ -153,8 +150,7 @@ def _candidates(rows: int, recall: float) -> list[Spec]:
     graphs = [spec_of("hnsw-fp16", rows), spec_of("hnsw-sq8", rows)]
     if rows < EXACT_BELOW_ROWS:
         return [Spec("flat"), *graphs, lists, thin]
-    if rows < LISTS_FROM_ROWS:
-        return [graphs[0], lists, graphs[1], thin, spec_of("ivf-pq", rows)]
+    # a graph is no quicker, takes seven times the memory, and misses what a filter allows: docs/decisions/0010
     return [lists, thin, spec_of("ivf-pq", rows), *graphs]
 
 
@@ -165,7 +161,7 @@ def _reason(spec: Spec, rows: int, recall: float) -> str:
         )
     if spec.is_graph:
         return f"a walk over a graph is the quickest for {rows:,} rows"
-    return f"{rows:,} rows: lists of codes keep a tenth of a graph's memory, and filters slow them less"
+    return f"{rows:,} rows: lists of codes keep a seventh of a graph's memory, and filters slow them less"
 
 
 def _planned(spec: Spec, rows: int, dim: int, why: Sequence[str]) -> Plan:

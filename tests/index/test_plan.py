@@ -11,7 +11,6 @@ from index.errors import PlanImpossible
 from index.faiss_cpu import FaissIndex
 from index.kinds.spec import EXACT_BELOW_ROWS, KINDS, Kind
 from index.plan import (
-    LISTS_FROM_ROWS,
     Budget,
     estimated_ms,
     human,
@@ -31,14 +30,12 @@ DIMS = st.integers(2, 2048)
     [
         (0, "flat"),
         (EXACT_BELOW_ROWS - 1, "flat"),
-        (EXACT_BELOW_ROWS, "hnsw-fp16"),
-        (LISTS_FROM_ROWS - 1, "hnsw-fp16"),
-        (LISTS_FROM_ROWS, "ivf-rabitq"),
+        (EXACT_BELOW_ROWS, "ivf-rabitq"),
         (10_000_000, "ivf-rabitq"),
     ],
 )
 def test_without_a_budget_the_rows_decide(rows: int, kind: Kind) -> None:
-    """Exact while that is quick, then a graph, then lists."""
+    """Exact while that is quick, then lists: a graph only where it is asked for, or needed."""
     proposed = plan(rows, 512)
 
     assert kind == proposed.spec.kind
@@ -74,15 +71,15 @@ def test_the_bytes_are_those_of_the_files(kind: Kind, dim: int, tmp_path: Path) 
 
 
 def test_less_memory_is_another_kind() -> None:
-    """A graph of bytes where halves do not fit, lists where no graph fits, and the reason names what did not."""
+    """Lists of thinner codes where two bits a dimension do not fit, and the reason names what did not."""
     rows, dim = 100_000, 512
-    halves = resident_bytes(spec_of("hnsw-fp16", rows), rows, dim)
+    two_bits = resident_bytes(spec_of("ivf-rabitq", rows), rows, dim)
 
-    tight = plan(rows, dim, Budget(memory=halves - 1))
+    tight = plan(rows, dim, Budget(memory=two_bits - 1))
 
-    assert "hnsw-fp16" == plan(rows, dim, Budget(memory=halves)).spec.kind
-    assert tight.spec.kind == "ivf-rabitq"
-    assert any("hnsw-fp16 would keep" in reason for reason in tight.why)
+    assert 2 == plan(rows, dim, Budget(memory=two_bits)).spec.bits
+    assert ("ivf-rabitq", 1) == (tight.spec.kind, tight.spec.bits)
+    assert any("ivf-rabitq would keep" in reason for reason in tight.why)
     with pytest.raises(PlanImpossible, match=r"do not fit 1 MB.*--memory"):
         plan(rows, dim, Budget(memory=1_000_000))
 
@@ -96,6 +93,17 @@ def test_a_budget_of_time_chooses_the_quickest_that_fits() -> None:
     assert pressed.milliseconds <= slow.milliseconds * 0.9
     assert "none is as quick" in plan(15_000, 512, Budget(latency_ms=1e-6)).why[0]
     assert "flat" == plan(15_000, 512, Budget(latency_ms=1e6)).spec.kind
+
+
+def test_a_budget_of_time_may_want_a_graph() -> None:
+    """Where lists are estimated too slow, and a graph is not, the graph is built, and the reason says so."""
+    rows, dim = 30_000, 512
+    graph = estimated_ms(spec_of("hnsw-fp16", rows), rows, dim)
+
+    hurried = plan(rows, dim, Budget(latency_ms=graph * 1.01))
+
+    assert hurried.spec.is_graph
+    assert "ivf-rabitq would be slower" in hurried.why[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)

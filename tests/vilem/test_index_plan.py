@@ -7,10 +7,12 @@ import typer
 from typer.testing import CliRunner, Result
 
 from index.collection import Collection
+from index.errors import GpuMissing
+from index.gpu.device import gpus_for
 from index.plan import Budget
 from index.publish import publish
 from tests.index.published import filled, unit_vectors
-from vilem.cli.index_plan import budget_of, bytes_of, known_kind, publish_within
+from vilem.cli.index_plan import budget_of, bytes_of, known_device, known_kind, publish_within
 from vilem.cli.main import app
 
 WIDE = {"COLUMNS": "250", "TERM": "dumb"}
@@ -47,10 +49,10 @@ def test_a_plan_says_what_and_why() -> None:
 
 def test_memory_changes_the_plan() -> None:
     """A budget is kept, and the plan says what did not fit; where nothing fits, what would."""
-    tight = run("plan", "--rows", "100000", "--dim", "512", "--memory", "60MB")
+    tight = run("plan", "--rows", "100000", "--dim", "512", "--memory", "15MB")
     none = run("plan", "--rows", "100000", "--dim", "512", "--memory", "1MB")
 
-    assert any("hnsw-fp16 would keep 130 MB, 60 MB are given" in line for line in lines(tight)), tight.output
+    assert any("ivf-rabitq would keep 18.9 MB, 15 MB are given" in line for line in lines(tight)), tight.output
     assert 1 == none.exit_code
     assert "--memory" in str(none.exception)
 
@@ -99,6 +101,23 @@ def test_unknown_kinds_are_refused() -> None:
     with pytest.raises(typer.BadParameter, match="ivf-rabitq"):
         known_kind("hnsw")
     assert 2 == run("publish", "photos", "--kind", "hnsw").exit_code
+
+
+def test_unknown_devices_are_refused() -> None:
+    """A device that is none is refused with those that there are."""
+    with pytest.raises(typer.BadParameter, match="auto, cpu, gpu"):
+        known_device("tpu")
+    assert "auto" == known_device("auto")
+
+
+@pytest.mark.skipif(gpus_for("auto") is not None, reason="this machine has a GPU")
+def test_a_gpu_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
+    """Before anything is opened: an index may take hours until it is published."""
+    for arguments in (("publish", "none"), ("build", "none", "nowhere", "--model", "none")):
+        result = run(*arguments, "--home", str(tmp_path), "--device", "gpu")
+        assert 0 != result.exit_code
+        assert isinstance(result.exception, GpuMissing)
+        assert "go on with the CPU" in str(result.exception)
 
 
 def test_options_that_are_left_out_stay() -> None:

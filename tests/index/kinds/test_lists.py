@@ -1,5 +1,7 @@
 """Which lists a filtered search looks at."""
 
+import gc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import faiss
@@ -100,6 +102,35 @@ def test_a_sample_of_a_large_filter_is_enough(
 
     assert chosen.quantizer_params is None
     assert 10 < chosen.nprobe < LISTS
+
+
+def test_where_to_look_is_worked_out_once(built: FaissIndex, vectors: np.ndarray) -> None:
+    """Searches with one filter share FAISS's parameters, of other numbers of lists they have others; then they are forgotten."""
+    lists = Lists(inner(built))
+    some, others = (Allowed(masks(vectors, share)["random"]) for share in (0.3, 0.2))
+
+    first = lists.parameters_among(10, some)
+
+    assert first is lists.parameters_among(10, some)
+    assert first.nprobe < lists.parameters_among(20, some).nprobe
+    assert first.nprobe < lists.parameters_among(10, others).nprobe
+    assert 2 == len(lists._made)
+    del some, others
+    gc.collect()
+    assert 0 == len(lists._made)
+
+
+def test_threads_that_share_parameters_find_the_same(built: FaissIndex, vectors: np.ndarray) -> None:
+    """Eight threads that search under one filter at once get what one gets alone."""
+    parameters, queries = {"nprobe": 10, "candidates": 100}, vectors[:40]
+    mask = masks(vectors, 0.3)["near"]
+    alone = built.search(queries, 10, parameters, allowed=Allowed(mask))[1]
+
+    shared = Allowed(mask)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: built.search(queries, 10, parameters, allowed=shared)[1], range(24)))
+
+    assert all(np.array_equal(alone, each) for each in found)
 
 
 def test_few_are_compared_exactly(built: FaissIndex) -> None:
