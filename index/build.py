@@ -9,6 +9,7 @@ import numpy as np
 
 from index.collection import Collection
 from index.faiss_cpu import FaissIndex
+from index.gpu.device import Gpus
 from index.plan import Budget, Plan, plan
 from index.recall import Queries, truths
 from index.snapshot import IndexPart
@@ -44,15 +45,21 @@ class Sample:
 
 
 def build_parts(
-    collection: Collection, folder: Path, *, target_recall: float, budget: Budget | None = None
+    collection: Collection,
+    folder: Path,
+    *,
+    target_recall: float,
+    budget: Budget | None = None,
+    gpus: Gpus | None = None,
 ) -> tuple[IndexPart, IndexPart | None]:
-    """Write the index of the images, and of the captions when there are any, into *folder*.
+    """Write the index of the images, and of the captions when there are any, into *folder*; cards, if any, help.
 
     Raises:
         PlanImpossible: no index of them fits the budget.
+        GpuFailed: a card failed, and cards are required.
     """
     images, captions = collection.item_vectors, collection.caption_vectors
-    build = _Build(folder, collection.info.dim, target_recall, budget, _all_rows(collection))
+    build = _Build(folder, collection.info.dim, target_recall, budget, _all_rows(collection), gpus)
     sampled_images = sample(images(), build.enough(collection.count()))
     # some of these rows may not count; how many is known when they were read
     sampled_captions = sample(captions(), build.enough(collection.captions.count_rows()))
@@ -63,11 +70,16 @@ def build_parts(
 
 
 def build_moments(
-    collection: Collection, folder: Path, *, target_recall: float, budget: Budget | None = None
+    collection: Collection,
+    folder: Path,
+    *,
+    target_recall: float,
+    budget: Budget | None = None,
+    gpus: Gpus | None = None,
 ) -> IndexPart | None:
     """Write the index of the moments of videos into *folder*, when there are any."""
     moments = collection.moments
-    build = _Build(folder, collection.info.dim, target_recall, budget, _all_rows(collection))
+    build = _Build(folder, collection.info.dim, target_recall, budget, _all_rows(collection), gpus)
     sampled = sample(moments.vectors(collection.items), build.enough(moments.count()))
     if not sampled.seen:
         return None
@@ -102,6 +114,7 @@ class _Build:
     target_recall: float
     budget: Budget | None
     all_rows: int
+    gpus: Gpus | None
 
     def enough(self, rows: int) -> int:
         """How many of *rows* vectors are both queries and what an index learns from."""
@@ -133,7 +146,9 @@ class _Build:
         training = sampled.thinned(max(SAMPLE, spec.training_rows(self.dim))).vectors
         vectors = self.folder / _vectors_file(name)
         batches = _split(source(), rowids)
-        index = FaissIndex.build(batches, sampled.seen, self.dim, spec, training=training, vectors=vectors)
+        index = FaissIndex.build(
+            batches, sampled.seen, self.dim, spec, training=training, vectors=vectors, gpus=self.gpus
+        )
         return index, np.concatenate(rowids) if rowids else np.zeros(0, np.int64)
 
     def _written(

@@ -19,6 +19,7 @@ from index.collection import Collection
 from index.disk import full_disk_named
 from index.errors import SelfCheckFailed, SnapshotError, SnapshotMissing
 from index.generations import remove_abandoned_files
+from index.gpu.device import Device, Gpus, gpus_for
 from index.lease import lease
 from index.lexical.upkeep import index_texts
 from index.plan import RECALL, Budget
@@ -40,7 +41,11 @@ _STILL_SERVED = "free some and publish again; the old snapshot is still served"
 
 
 def publish(
-    collection: Collection, *, target_recall: float | None = None, budget: Budget | None = None
+    collection: Collection,
+    *,
+    target_recall: float | None = None,
+    budget: Budget | None = None,
+    device: Device = "auto",
 ) -> SnapshotManifest:
     """Index the collection as it is now and make that the snapshot that is served.
 
@@ -48,8 +53,10 @@ def publish(
         collection: at any version.
         target_recall: recall@10 that the index must reach; as the served snapshot was asked for if it is left out.
         budget: what may be spent on it; as the served snapshot was given if it is left out.
+        device: what learns and builds it (`index.gpu`); the snapshot opens on any machine.
 
     Raises:
+        GpuMissing, GpuFailed: "gpu", and there is none, or it cannot do it.
         PlanImpossible: no index fits the budget; the old snapshot goes on serving.
         SelfCheckFailed: the new index does not find its own vectors, or too few of the true neighbours; the old
             snapshot goes on serving.
@@ -59,17 +66,22 @@ def publish(
     """
     with full_disk_named(collection.path, lambda: _STILL_SERVED), lease(collection.home, "publishing"):
         collection.expect_served()
-        return publish_held(collection, target_recall=target_recall, budget=budget)
+        return publish_held(collection, target_recall=target_recall, budget=budget, device=device)
 
 
 def publish_held(
-    collection: Collection, *, target_recall: float | None = None, budget: Budget | None = None
+    collection: Collection,
+    *,
+    target_recall: float | None = None,
+    budget: Budget | None = None,
+    device: Device = "auto",
 ) -> SnapshotManifest:
     """As `publish`, by a job that holds the lease on the collection, or on its generations and this is one that it builds.
 
     Raises:
         SelfCheckFailed, PlanImpossible: as `publish`.
     """
+    gpus = gpus_for(device)
     served_recall, served_budget = wishes(collection.path)
     wanted = (
         served_recall if target_recall is None else target_recall,
@@ -84,7 +96,7 @@ def publish_held(
     # what is written while the index is built is found by comparing with them
     keep_versions(pinned, snapshot_id)
     with staged(pinned.path / SNAPSHOTS / snapshot_id) as folder:
-        manifest = _write(pinned, snapshot_id, folder, *wanted)
+        manifest = _write(pinned, snapshot_id, folder, *wanted, gpus)
         _self_check(Snapshot.open(folder), pinned, wanted[0])
     write_atomically(pinned.path / ALIAS, f"{snapshot_id}\n".encode())
     collect_garbage(pinned.path)
@@ -139,10 +151,10 @@ def _remove_unfinished(path: Path) -> None:
 
 
 def _write(
-    collection: Collection, snapshot_id: str, folder: Path, target_recall: float, budget: Budget
+    collection: Collection, snapshot_id: str, folder: Path, target_recall: float, budget: Budget, gpus: Gpus | None
 ) -> SnapshotManifest:
-    images, texts = build_parts(collection, folder, target_recall=target_recall, budget=budget)
-    moments = build_moments(collection, folder, target_recall=target_recall, budget=budget)
+    images, texts = build_parts(collection, folder, target_recall=target_recall, budget=budget, gpus=gpus)
+    moments = build_moments(collection, folder, target_recall=target_recall, budget=budget, gpus=gpus)
     manifest = SnapshotManifest(
         id=snapshot_id,
         collection=collection.info.name,

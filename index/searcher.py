@@ -15,6 +15,7 @@ from index.datasets import row_ids, rows_at, rows_of_ids
 from index.duplicates.groups import Groups, load_groups
 from index.errors import SnapshotInvalid, TailFull, UriMissing
 from index.filters.facets import Facet, facet_counts
+from index.gpu.device import Gpus
 from index.live.part import LivePart, LiveVectors
 from index.live.view import MAX_TAIL, View
 from index.maintenance import tidy
@@ -87,6 +88,7 @@ class Searcher:
         contents: bool = True,
         max_tail: int = MAX_TAIL,
         milvus_token: str | None = None,
+        gpus: Gpus | None = None,
     ) -> "Searcher":
         """Open what answers for collection *name* in folder *root*, and the collection as it is now.
 
@@ -98,6 +100,7 @@ class Searcher:
                 collection is shown as it was when the snapshot was made.
             milvus_token: where the collection was pushed to a Milvus, that is asked: `user:password`, an API key, or "" where
                 it wants none. Of the snapshot only moments are loaded then. None = the snapshot answers in any case.
+            gpus: cards to search the snapshot on, where it fits.
 
         Raises:
             MilvusError: the Milvus does not answer, or does not hold what was pushed.
@@ -107,9 +110,9 @@ class Searcher:
         engine = None if milvus_token is None else open_engine(collection, token=milvus_token)
         try:
             if engine is None:
-                manifest, view = _published(collection, max_tail, contents=contents)
+                manifest, view = _published(collection, max_tail, contents=contents, gpus=gpus)
             else:
-                manifest, view = _pushed(collection, engine, max_tail, contents=contents)
+                manifest, view = _pushed(collection, engine, max_tail, contents=contents, gpus=gpus)
             with suppress(TailFull):
                 # no older than what was published or pushed since it was opened
                 view = view.advanced(collection.latest())
@@ -362,17 +365,21 @@ class Searcher:
         }
 
 
-def _published(collection: Collection, max_tail: int, *, contents: bool) -> tuple[SnapshotManifest, View]:
-    snapshot = Snapshot.open(current(collection.path), contents=contents)
+def _published(
+    collection: Collection, max_tail: int, *, contents: bool, gpus: Gpus | None
+) -> tuple[SnapshotManifest, View]:
+    snapshot = Snapshot.open(current(collection.path), contents=contents, gpus=gpus)
     manifest = snapshot.manifest
     _expect_of(manifest, collection)
     pinned = collection.at(manifest.items_version, manifest.captions_version, manifest.moments_version)
     return manifest, View.of(snapshot, pinned, max_tail)
 
 
-def _pushed(collection: Collection, engine: Engine, max_tail: int, *, contents: bool) -> tuple[SnapshotManifest, View]:
+def _pushed(
+    collection: Collection, engine: Engine, max_tail: int, *, contents: bool, gpus: Gpus | None
+) -> tuple[SnapshotManifest, View]:
     """Moments are not pushed: the snapshot has them."""
-    manifest, moments = open_moments(current(collection.path), contents=contents)
+    manifest, moments = open_moments(current(collection.path), contents=contents, gpus=gpus)
     _expect_of(manifest, collection)
     pushed = engine.record.pushed
     pinned = collection.at(pushed.items_version, pushed.captions_version, manifest.moments_version)

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from index.allowed import Allowed
 from index.errors import SnapshotAltered, SnapshotInvalid, SnapshotMissing, SnapshotTooNew
 from index.faiss_cpu import FaissIndex
+from index.gpu.device import Gpus
+from index.gpu.served import served_by
 from index.plan import Budget
 from index.tune import Point
 from index.vectors import VectorIndex
@@ -119,32 +121,36 @@ class Snapshot:
     moments: LoadedPart | None = None
 
     @classmethod
-    def open(cls, folder: Path, *, contents: bool = True) -> "Snapshot":
+    def open(cls, folder: Path, *, contents: bool = True, gpus: Gpus | None = None) -> "Snapshot":
         """Open the snapshot in *folder*.
 
         Args:
             folder: where it is.
             contents: compare every file with its SHA-256; False compares sizes only.
+            gpus: cards to search it on, where it fits.
 
         Raises:
             SnapshotMissing: there is none.
             SnapshotTooNew: made by a newer ViLEM.
             SnapshotInvalid: manifest or files break the schema.
             SnapshotAltered: a file is missing, truncated or changed.
+            GpuFailed: it does not fit, and cards are required.
         """
         manifest = read_manifest(folder)
         _expect_whole(folder, manifest, manifest.files, contents=contents)
-        texts = _load(folder, manifest.texts, manifest.dim) if manifest.texts else None
-        moments = _load(folder, manifest.moments, manifest.dim) if manifest.moments else None
-        return cls(manifest, _load(folder, manifest.images, manifest.dim), texts, moments)
+        texts = _load(folder, manifest.texts, manifest.dim, gpus) if manifest.texts else None
+        moments = _load(folder, manifest.moments, manifest.dim, gpus) if manifest.moments else None
+        return cls(manifest, _load(folder, manifest.images, manifest.dim, gpus), texts, moments)
 
 
-def open_moments(folder: Path, *, contents: bool = True) -> tuple[SnapshotManifest, LoadedPart | None]:
+def open_moments(
+    folder: Path, *, contents: bool = True, gpus: Gpus | None = None
+) -> tuple[SnapshotManifest, LoadedPart | None]:
     """Open no more than the moments of the snapshot in *folder*: another engine finds the rest. As `Snapshot.open`."""
     manifest = read_manifest(folder)
     moments = manifest.moments
     _expect_whole(folder, manifest, moments.file_names if moments else [], contents=contents)
-    return manifest, _load(folder, moments, manifest.dim) if moments else None
+    return manifest, _load(folder, moments, manifest.dim, gpus) if moments else None
 
 
 def read_manifest(folder: Path) -> SnapshotManifest:
@@ -181,7 +187,7 @@ def _expect_whole(folder: Path, manifest: SnapshotManifest, names: Iterable[str]
         raise SnapshotAltered(f"{error}; publish the collection again with `vilem index publish`") from error
 
 
-def _load(folder: Path, part: IndexPart, dim: int) -> LoadedPart:
+def _load(folder: Path, part: IndexPart, dim: int, gpus: Gpus | None) -> LoadedPart:
     vectors = None if part.vectors_file is None else folder / part.vectors_file
     index = FaissIndex.load(folder / part.index_file, vectors)
     rowids = np.load(folder / part.rowids_file, mmap_mode="r", allow_pickle=False)
@@ -190,4 +196,4 @@ def _load(folder: Path, part: IndexPart, dim: int) -> LoadedPart:
             f"{folder}: {part.index_file} has {index.rows} x {index.dim} vectors and {rowids.shape[0]} row ids, the "
             f"manifest says {part.rows} x {dim}: publish the collection again"
         )
-    return LoadedPart(index, rowids, part.parameters)
+    return LoadedPart(served_by(index, gpus), rowids, part.parameters)

@@ -13,6 +13,7 @@ from typing import TypeVar
 from index.collection import list_collections
 from index.errors import CollectionError, MilvusUnreachable
 from index.generations import served_folder
+from index.gpu.device import gpus_for
 from index.milvus.engine import Engine, engine_state
 from index.publish import current
 from index.searcher import Searcher
@@ -70,6 +71,7 @@ class Loader:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
+        self._gpus = gpus_for(settings.search_device)
         self._refusals: dict[str, _Refusal] = {}
         self._states: dict[str, tuple[Path, TextModel | None, bytes | None]] = {}
 
@@ -125,6 +127,7 @@ class Loader:
             contents=self._settings.verify,
             max_tail=self._settings.max_tail,
             milvus_token=self._settings.milvus_token.get_secret_value(),
+            gpus=self._gpus,
         )
         try:
             return searcher, self._model_of(searcher.text_model, models)

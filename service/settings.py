@@ -92,6 +92,10 @@ class Settings(BaseSettings):
         "API has no keys.",
     )
     max_write_items: int = Field(default=256, ge=1, description="Most items in one request that puts or removes them.")
+    search_device: Literal["auto", "cpu", "gpu"] = Field(
+        default="auto",
+        description="Where snapshots are searched: gpu, cpu, or auto: on the machine's GPUs where they fit into their memory.",
+    )
     verify: bool = Field(
         default=True, description="Compare bundles and snapshots with their SHA-256 when they are opened."
     )

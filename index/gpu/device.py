@@ -79,7 +79,7 @@ def _lone(work: Callable[[], T]) -> T:
 
 @cache
 def gpus_for(device: Device) -> Gpus | None:
-    """The cards that are to be used, the same in the whole process; None: the CPU.
+    """The cards that are to be used, with the same owner whenever a process asks; None: the CPU.
 
     Args:
         device: "auto" takes cards where there are some, and goes on without them when they fail; "gpu" does not.

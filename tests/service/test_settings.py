@@ -69,6 +69,7 @@ def test_settings_do_not_change() -> None:
         ("decode_threads", "0"),
         ("cache_bytes", "-1"),
         ("poll_s", "0"),
+        ("search_device", "tpu"),
     ],
 )
 def test_a_value_out_of_range_refuses_to_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

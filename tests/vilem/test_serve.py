@@ -7,6 +7,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from index.errors import GpuMissing
+from index.gpu.device import gpus_for
 from service.settings import Settings
 from vilem.cli import serve
 from vilem.cli.main import app
@@ -36,6 +38,17 @@ def test_a_wrong_setting_is_an_error(served: list[Settings]) -> None:
 
     assert result.exit_code != 0
     assert [] == served
+
+
+@pytest.mark.skipif(gpus_for("auto") is not None, reason="this machine has a GPU")
+def test_a_gpu_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A service that must search on a GPU does not start without one, and says what to do."""
+    monkeypatch.setenv("VILEM_SEARCH_DEVICE", "gpu")
+
+    result = CliRunner().invoke(app, ["serve", "--home", str(tmp_path), "--port", "0"])
+
+    assert isinstance(result.exception, GpuMissing)
+    assert "go on with the CPU" in str(result.exception)
 
 
 def test_a_taken_port_is_told() -> None:

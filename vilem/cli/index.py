@@ -12,7 +12,7 @@ from vilem.cli.index_duplicates import duplicates
 from vilem.cli.index_engine import Address, Engine, EngineName, Workers, job_on
 from vilem.cli.index_fields import InferFields, fields, settle
 from vilem.cli.index_items import EXIT_WITH_REJECTS, delete, upsert
-from vilem.cli.index_plan import KindName, LatencyMs, Memory, Recall, explain, plan, publish_within
+from vilem.cli.index_plan import DeviceName, KindName, LatencyMs, Memory, Recall, explain, plan, publish_within
 from vilem.cli.index_push import push
 from vilem.cli.index_reindex import gc, generations, reindex, rollback
 from vilem.cli.index_videos import EVERY, MOMENTS, Every, Moments, video_options
@@ -57,6 +57,7 @@ def build(
     memory: Memory = None,
     latency_ms: LatencyMs = None,
     kind: KindName = None,
+    device: DeviceName = "auto",
     infer_fields: InferFields = True,
     engine: Engine = EngineName.PLAIN,
     address: Address = None,
@@ -105,7 +106,7 @@ def build(
         raise SourceError(f"none of {job.summary.seen:,} items could be indexed: `vilem index rejects {name}` says why")
     if infer_fields:
         settle(collection, name)
-    manifest = publish_within(collection.latest(), recall, memory, latency_ms, kind)
+    manifest = publish_within(collection.latest(), recall, memory, latency_ms, kind, device)
     _print_summary(name, job.summary, manifest)
     if job.summary.rejected:
         typer.echo(f"`vilem index rejects {name}` lists what was rejected, and why")
@@ -120,6 +121,7 @@ def publish(
     memory: Memory = None,
     latency_ms: LatencyMs = None,
     kind: KindName = None,
+    device: DeviceName = "auto",
 ) -> None:
     """Index a collection's rows anew and make that what is served.
 
@@ -132,7 +134,7 @@ def publish(
     from index.collection import Collection
 
     collection = Collection.open(home_of(home) / "collections", name)
-    manifest = publish_within(collection, recall, memory, latency_ms, kind)
+    manifest = publish_within(collection, recall, memory, latency_ms, kind, device)
     typer.echo(f"published {manifest.id}: {manifest.images.rows} items, {manifest.images.factory}")
 
 

@@ -1,7 +1,7 @@
 """`vilem index plan` and `explain`: which index a collection needs, and why it has the one it has."""
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +11,7 @@ from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
     from index.collection import Collection
+    from index.gpu.device import Device
     from index.plan import Budget, Plan
     from index.snapshot import IndexPart, SnapshotManifest
 
@@ -44,6 +45,23 @@ def known_kind(text: str) -> str:
     return text
 
 
+def known_device(text: str) -> "Device":
+    """What may be asked for, if it is there: a GPU that is missing is told before pictures are embedded for hours.
+
+    Raises:
+        typer.BadParameter: there is nothing of that name.
+        GpuMissing: there is no GPU.
+    """
+    from index.gpu.device import DEVICES, Device, gpus_for
+
+    known: dict[str, Device] = {each: each for each in DEVICES}
+    found = known.get(text)
+    if found is None:
+        raise typer.BadParameter(f"{text} is no device: there are {', '.join(DEVICES)}")
+    gpus_for(found)
+    return found
+
+
 Recall = Annotated[
     float | None,
     typer.Option(min=0, max=1, help="Recall@10 the index must reach.", show_default="as before, at first 0.95"),
@@ -69,6 +87,18 @@ KindName = Annotated[
         metavar="KIND",
         help=f"Build this: {_KINDS}. 'any' lifts it.",
         show_default="as before, at first the plan's",
+    ),
+]
+
+
+# index.gpu.device's, which would load FAISS for `--help`
+DeviceName = Annotated[
+    Literal["auto", "cpu", "gpu"],
+    typer.Option(
+        "--device",
+        parser=known_device,
+        metavar="DEVICE",
+        help="What learns and builds the index: gpu, cpu, or auto, which takes a GPU where there is one.",
     ),
 ]
 
@@ -137,13 +167,18 @@ def explain(name: Annotated[str, typer.Argument(help="Name of a published collec
 
 
 def publish_within(
-    collection: "Collection", recall: float | None, memory: int | None, latency_ms: float | None, kind: str | None
+    collection: "Collection",
+    recall: float | None,
+    memory: int | None,
+    latency_ms: float | None,
+    kind: str | None,
+    device: "Device" = "auto",
 ) -> "SnapshotManifest":
     """Publish a collection with what the options say; what they leave out is as it was when it was published last."""
     from index.publish import publish, wishes
 
     _, served = wishes(collection.path)
-    return publish(collection, target_recall=recall, budget=budget_of(memory, latency_ms, kind, served))
+    return publish(collection, target_recall=recall, budget=budget_of(memory, latency_ms, kind, served), device=device)
 
 
 def budget_of(memory: int | None, latency_ms: float | None, kind: str | None, served: "Budget") -> "Budget":

@@ -46,8 +46,11 @@ def run_server(settings: "Settings", listening: socket.socket | None = None) -> 
     """
     import uvicorn
 
+    from index.gpu.device import gpus_for
     from service.app import create_app
 
+    # one that was asked for and is not there is told before anything is served
+    gpus_for(settings.search_device)
     opened = listening or open_port(settings.host, settings.port)
     config = uvicorn.Config(
         create_app(settings),
