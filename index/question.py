@@ -4,9 +4,7 @@ filter -> rows that may be found -> by vector, by words -> fused -> duplicates f
 """
 
 import json
-from collections import OrderedDict
 from dataclasses import dataclass
-from threading import Lock
 from typing import Literal
 
 import lance
@@ -22,6 +20,7 @@ from index.fields.types import fields_of
 from index.filters.grammar import parse_filter
 from index.filters.rows import matching_rows
 from index.fusion import reciprocal_rank_fusion, weighted_fusion
+from index.kept import Kept
 from index.lexical.search import Operator, search_captions, search_texts
 from index.live.part import LiveVectors
 from index.live.view import View
@@ -32,6 +31,8 @@ Target = Literal["images", "texts", "moments"]
 # captions of so many items are looked up by their ids; of more, all are read through
 _LOOKED_UP = 20_000
 _KEPT_FILTERS = 16
+# ten million rows, a half allowed, are 40 MB
+_KEPT_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -78,34 +79,29 @@ class Filtered:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._kept: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
-        self._lock = Lock()
+        self._kept = Kept[np.ndarray](_KEPT_FILTERS, _KEPT_BYTES)
 
     def rows(self, where: JsonValue, target: Target) -> np.ndarray:
-        """Sorted int64 row ids, of items, captions or moments as *target* says, whose item matches.
+        """Sorted int64 row ids, of items, captions or moments as *target* says, whose item matches; read-only.
+
+        The same filter gives the same array while it is kept: parts know by it what they have worked out.
 
         Raises:
             FilterInvalid, FieldUnknown: the filter cannot be understood; its `path` says where.
         """
         key = (json.dumps(where, sort_keys=True), target)
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        found = self._find(where, target)
-        with self._lock:
-            self._kept[key] = found
-            while len(self._kept) > _KEPT_FILTERS:
-                self._kept.popitem(last=False)
-        return found
+        return self._kept.of(key, lambda: self._find(where, target), lambda rows: rows.nbytes)
 
     def _find(self, where: JsonValue, target: Target) -> np.ndarray:
         collection = self._view.collection
         if target != "images":
             dataset = collection.captions if target == "texts" else collection.moments.dataset
-            return _rows_of_items(collection, dataset, self.rows(where, "images"))
-        items = collection.items
-        return matching_rows(items, parse_filter(where, fields_of(items.schema)))
+            found = _rows_of_items(collection, dataset, self.rows(where, "images"))
+        else:
+            items = collection.items
+            found = matching_rows(items, parse_filter(where, fields_of(items.schema)))
+        found.flags.writeable = False
+        return found
 
 
 def ranked(view: View, question: Question, depth: int) -> Ranking:

@@ -92,6 +92,27 @@ def test_the_last_filters_are_kept(view: View) -> None:
     assert first is not filtered.rows({"field": "number", "op": "lt", "value": 9}, "images")
 
 
+def test_a_filter_that_is_kept_cannot_be_changed(view: View) -> None:
+    """What later searches are answered with is read-only, whatever it is of."""
+    for target in ("images", "texts", "moments"):
+        assert not Filtered(view).rows({"number": {"lt": 9}}, target).flags.writeable
+
+
+def test_few_large_filters_are_kept(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only their number is bounded, but also their bytes: the last one stays, however large."""
+    monkeypatch.setattr("index.question._KEPT_BYTES", 8 * 60)
+    filtered = Filtered(view)
+
+    nearly_all = filtered.rows({"number": {"lt": 45}}, "images")
+    few = filtered.rows({"number": {"lt": 5}}, "images")
+
+    assert nearly_all is filtered.rows({"number": {"lt": 45}}, "images")
+    half = filtered.rows({"number": {"lt": 25}}, "images")
+    assert half is filtered.rows({"number": {"lt": 25}}, "images")
+    assert nearly_all is not filtered.rows({"number": {"lt": 45}}, "images")
+    assert few.tolist() == filtered.rows({"number": {"lt": 5}}, "images").tolist()
+
+
 def test_among_bounds_both_rankings(view: View) -> None:
     """Words and vector find rows of the filter alone."""
     among = Filtered(view).rows({"number": {"gte": 20}}, "images")
