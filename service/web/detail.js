@@ -1,6 +1,7 @@
-// One item, whole: the picture, its captions and metadata. Arrows lead to its neighbours.
+// One item, whole: the picture or video, its captions and metadata. Arrows lead to its neighbours.
 
 import { $, element, number } from "./dom.js";
+import { clock, original, Player } from "./player.js";
 import { remarks, sentence } from "./proof.js";
 
 export class Detail {
@@ -9,6 +10,7 @@ export class Detail {
   // whether the page closes it, and not a person
   #told = false;
   #onShow;
+  #player = new Player();
 
   /**
    * `onLike(item)` and `onCaptions(item)` start a search; `onShow(item, place)` is told of each item that is shown;
@@ -27,6 +29,7 @@ export class Detail {
     $("detail-previous").addEventListener("click", () => this.#step(-1));
     $("detail-next").addEventListener("click", () => this.#step(1));
     dialog.addEventListener("close", () => {
+      this.#player.stop();
       if (!this.#told) onClose(this.item);
       this.#told = false;
     });
@@ -35,7 +38,8 @@ export class Detail {
       if (event.target === dialog) dialog.close();
     });
     dialog.addEventListener("keydown", (event) => {
-      if (event.altKey || event.ctrlKey || event.metaKey) return;
+      // keys that a player takes are its own
+      if (event.altKey || event.ctrlKey || event.metaKey || event.target.localName === "video") return;
       if (event.key === "ArrowLeft") this.#step(-1);
       if (event.key === "ArrowRight") this.#step(1);
       if (event.key.toLowerCase() === "m") $("detail-like").click();
@@ -75,12 +79,15 @@ export class Detail {
     this.#place = place;
     const item = this.#items[place];
     const title = item.caption ?? item.captions?.[0] ?? item.id;
-    $("detail-image").src = item.image_url;
+    $("detail-image").hidden = Boolean(item.video);
+    if (item.video) $("detail-image").removeAttribute("src");
+    else $("detail-image").src = item.image_url;
     $("detail-image").alt = title;
     $("detail-image").width = item.width;
     $("detail-image").height = item.height;
+    this.#player.show(item, title);
     $("detail-title").textContent = title;
-    $("detail-original").href = item.image_url;
+    $("detail-original").href = original(item);
     $("detail-place").textContent = this.#items.length > 1 ? `${number(place + 1)} of ${number(this.#items.length)}` : "";
     for (const id of ["detail-previous", "detail-next"]) $(id).hidden = this.#items.length < 2;
     $("detail-previous").disabled = place === 0;
@@ -111,6 +118,8 @@ function facts(item) {
   const rows = [
     ["id", item.id],
     ["size", `${number(item.width)} × ${number(item.height)}`],
+    ...(item.video ? [["length", clock(item.video.seconds)]] : []),
+    ...(item.moment ? [["found at", clock(item.moment.seconds)]] : []),
     ...(item.score == null ? [] : [["score", item.score.toFixed(4)]]),
     ...(item.proof ? [["proofread score", item.proof.score.toFixed(3)]] : []),
     ...scalar.map(([name, value]) => [name.replaceAll("_", " "), String(value)]),

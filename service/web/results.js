@@ -1,13 +1,16 @@
 // The hits: a grid of pictures, or a list of captions with the picture each belongs to.
 
 import { element, icon } from "./dom.js";
+import { badge } from "./player.js";
 import { sentence } from "./proof.js";
 import { rove } from "./rove.js";
 
 const score = (hit) => (hit.score == null ? null : element("span", { class: "score", title: "cosine similarity" }, hit.score.toFixed(3)));
 
 function picture(item) {
-  const at = (size) => `${item.thumbnail_url}?size=${size}`;
+  // of a video the moment that was found
+  const url = item.moment?.thumbnail_url ?? item.thumbnail_url;
+  const at = (size) => `${url}${url.includes("?") ? "&" : "?"}size=${size}`;
   const made = element("img", {
     src: at(256), srcset: `${at(256)} 1x, ${at(512)} 2x`, alt: "", loading: "lazy", decoding: "async", width: 256, height: 256,
   });
@@ -79,8 +82,8 @@ export class Results {
     const caption = element("span", { class: "caption" }, hit.caption ?? hit.captions?.[0] ?? hit.id);
     const rank = target === "texts" ? element("span", { class: "rank" }, String(place + 1)) : null;
     const parts = target === "texts"
-      ? [rank, picture(hit), caption, score(hit)]
-      : [picture(hit), sentence(hit.text, hit.proof), caption, score(hit)];
+      ? [rank, picture(hit), badge(hit), caption, score(hit)]
+      : [picture(hit), badge(hit), sentence(hit.text, hit.proof), caption, score(hit)];
     return element(
       "li",
       { class: "hit" },
