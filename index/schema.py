@@ -209,6 +209,11 @@ def is_valid_id(item_id: str) -> bool:
     return True
 
 
+def lists(captions: Sequence[str], position: int, text: str) -> bool:
+    """Whether an item with those *captions* lists that text at that position: a caption's row counts only while it does."""
+    return position < len(captions) and captions[position] == text
+
+
 def check_captions(captions: Sequence[str]) -> None:
     """Refuse captions that cannot be stored or embedded.
 

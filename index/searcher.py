@@ -26,8 +26,7 @@ from index.patches import has_patches, patches_at
 from index.publish import current
 from index.question import Filtered, Question, Target, ranked
 from index.ranking import Ranking
-from index.rows import CaptionRow
-from index.schema import Record
+from index.schema import Record, lists
 from index.snapshot import Snapshot, SnapshotManifest, open_moments
 from index.sources import read_uri
 from index.stored import StoredFiles
@@ -357,12 +356,13 @@ class Searcher:
     def _captions(self, rows: list[int]) -> dict[int, tuple[Record, str | None]]:
         captions = self._view.collection.captions_at(rows)
         records = self._view.collection.get_many({each.item_id for each in captions if each is not None})
-        return {
-            row: (records[each.item_id], each.text)
+        owned = (
+            (row, records[each.item_id], each)
             for row, each in zip(rows, captions, strict=True)
-            # between two commits of another writer there are captions that their item does not list, or not any more
-            if each is not None and each.item_id in records and _lists(records[each.item_id], each)
-        }
+            if each is not None and each.item_id in records
+        )
+        # between two commits of another writer there are captions that their item does not list, or not any more
+        return {row: (item, each.text) for row, item, each in owned if lists(item.captions, each.position, each.text)}
 
 
 def _published(
@@ -394,10 +394,6 @@ def _expect_of(manifest: SnapshotManifest, collection: Collection) -> None:
             f"snapshot {manifest.id} belongs to collection {manifest.collection!r} of bundle "
             f"{manifest.bundle_name!r}, not to {info.name!r} of {info.bundle_name!r}: publish the collection again"
         )
-
-
-def _lists(record: Record, caption: CaptionRow) -> bool:
-    return record.captions[caption.position : caption.position + 1] == (caption.text,)
 
 
 def _depth_of(k: int) -> int:

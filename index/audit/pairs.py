@@ -11,6 +11,7 @@ from index.collection import Collection
 from index.datasets import row_ids, rows_of_ids
 from index.neighbours import Tell
 from index.rows import vectors_of
+from index.schema import lists
 from index.vectors import unit
 from models.mixture import clean_probability
 
@@ -66,7 +67,7 @@ def _pairs(collection: Collection, batch: pa.RecordBatch) -> tuple[np.ndarray, .
     place = {item: at for at, item in enumerate(table["id"].to_pylist())}
     listed = table["captions"].to_pylist()
     wanted = zip(item_ids, batch["position"].to_pylist(), texts, strict=True)
-    live = np.array([item in place and listed[place[item]][at : at + 1] == [text] for item, at, text in wanted], bool)
+    live = np.array([item in place and lists(listed[place[item]], at, text) for item, at, text in wanted], bool)
     owners = np.array([place.get(item, -1) for item in item_ids], np.int64)[live]
     dim = collection.info.dim
     images = unit(vectors_of(table["vector"], dim))[owners]

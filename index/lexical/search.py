@@ -30,6 +30,7 @@ from index.lexical.text_index import has_text_index
 from index.lexical.words import query_of
 from index.live.tail import within
 from index.ranking import Ranking, best_of
+from index.schema import lists
 
 Operator = Literal["or", "and", "phrase"]
 # the name by which captions are asked for beside columns of the items
@@ -186,7 +187,7 @@ def _items_of(items: lance.LanceDataset, captions: pa.RecordBatch, allowed: np.n
     texts = dict(zip(listed["_rowid"].to_pylist(), listed["captions"].to_pylist(), strict=True))
     places = zip(ids, captions["position"].to_pylist(), captions["text"].to_pylist(), strict=True)
     found = [
-        (row, [text] == texts.get(row, [])[at : at + 1])
+        (row, lists(texts.get(row, []), at, text))
         for row, at, text in ((rows_by_id.get(item_id, -1), at, text) for item_id, at, text in places)
     ]
     return np.array([row if counts else -1 for row, counts in found], np.int64)

@@ -120,3 +120,11 @@ def test_metadata_have_a_depth(depth: int, fine: bool, kind: type) -> None:
     else:
         with pytest.raises(ItemInvalid, match="flatten"):
             schema.metadata_to_json({"x": value})
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=4), st.integers(0, 6), st.sampled_from("abc"))
+def test_a_caption_counts_where_it_is_listed(captions: list[str], position: int, text: str) -> None:
+    """That very text at that very position; lists and tuples are alike, and behind their end nothing is listed."""
+    expected = (position, text) in enumerate(captions)
+
+    assert expected == schema.lists(captions, position, text) == schema.lists(tuple(captions), position, text)
