@@ -32,6 +32,8 @@ NAME = "live"
 WRITES, SEARCHES = 200, 100
 VISIBLE_MS, SLOWER, OPEN_S = 50.0, 1.5, 2.0
 _CHECKED = 10
+# the server closes what is idle for five seconds
+_KEPT_S = 3.0
 
 
 @dataclass
@@ -52,24 +54,46 @@ class Wire:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = []
 
     async def ask(self, method: str, path: str, body: object) -> tuple[bool, dict]:
         """Whether the answer was 200, and what it says."""
-        reader, writer = self._free.pop() if self._free else await asyncio.open_connection("127.0.0.1", self._port)
         data = json.dumps(body).encode()
-        writer.write(
+        request = (
             f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
             f"content-length: {len(data)}\r\n\r\n".encode()
             + data
         )
-        status, length = await reader.readline(), 0
-        while (line := await reader.readline()) != b"\r\n":
-            if line.lower().startswith(b"content-length:"):
-                length = int(line.split(b":")[1])
-        answer = json.loads(await reader.readexactly(length))
-        self._free.append((reader, writer))
-        return b" 200 " in status, answer
+        while True:
+            reader, writer, used = await self._connection()
+            writer.write(request)
+            try:
+                status, answer = await _answer(reader)
+            except (ConnectionError, asyncio.IncompleteReadError):
+                # a server may close what is idle just as we write
+                if not used:
+                    raise
+                continue
+            self._free.append((reader, writer, time.monotonic()))
+            return b" 200 " in status, answer
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bool]:
+        """One, and whether it was used before."""
+        while self._free:
+            reader, writer, since = self._free.pop()
+            if time.monotonic() - since < _KEPT_S:
+                return reader, writer, True
+            writer.close()
+        return *await asyncio.open_connection("127.0.0.1", self._port), False
+
+
+async def _answer(reader: asyncio.StreamReader) -> tuple[bytes, dict]:
+    """Status line and body of one answer."""
+    status, length = await reader.readuntil(), 0
+    while (line := await reader.readuntil()) != b"\r\n":
+        if line.lower().startswith(b"content-length:"):
+            length = int(line.split(b":")[1])
+    return status, json.loads(await reader.readexactly(length))
 
 
 async def at_rate(a_second: float, seconds: float, one: Callable[[int], Awaitable[None]]) -> None:

@@ -13,8 +13,8 @@ different models (`index.generations`): an object stays with the one that it was
 one is served.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
+import itertools
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,22 +25,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from index.datasets import (
+    CAPTION_COLUMNS,
     REJECTS,
+    captions_in,
     live_captions,
     make_datasets,
+    newest_pair,
     open_pair,
     read_info,
+    row_addresses,
     row_filter,
     row_ids,
     rows_at,
     rows_of_ids,
-    stored_captions,
 )
 from index.errors import CollectionExists, GenerationChanged
 from index.generations import folder_of, generation_of, served
+from index.ids import RecentIds
 from index.lease import lease, turn
 from index.moments import Moments, with_videos
 from index.patches import keeps_patches, patches_of, with_patches
+from index.replace import Rows, StoredRow, drop, put
 from index.rows import (
     CaptionRow,
     Entry,
@@ -92,6 +97,8 @@ class Collection:
         self._writes = False
         self._items = items
         self._captions = captions
+        # for writes, which look up the same ids that were written just before
+        self._item_ids, self._caption_ids = RecentIds("id"), RecentIds("item_id")
         # After the items: moments are written before them. Those of a video that is replaced just now may be gone already.
         self._moments = Moments.open(path, info.dim, moments_version)
 
@@ -178,11 +185,11 @@ class Collection:
 
     def latest(self) -> "Collection":
         """The same collection as it is now."""
-        return self._like(*open_pair(self.path, None, None))
+        return self._like(*newest_pair(self._items, self._captions))
 
     def refresh(self) -> None:
         """See what others have committed; for the writer, once it holds the lease."""
-        self._items, self._captions = open_pair(self.path, None, None)
+        self._items, self._captions = newest_pair(self._items, self._captions)
         self._moments = Moments.open(self.path, self.info.dim)
 
     @property
@@ -316,14 +323,20 @@ class Collection:
         table = lance.dataset(self.path / REJECTS).to_table()
         return sorted((Reject(**row) for row in table.to_pylist()), key=lambda reject: (reject.id, reject.uri))
 
-    def add(self, entries: Sequence[Entry], known: AbstractSet[str] | None = None) -> None:
+    def stored(self, ids: Iterable[str]) -> dict[str, StoredRow]:
+        """The rows of the items of those ids that are there, by id; for the writer, in its turn."""
+        table = self._item_ids.rows(self._items, ids, [])
+        rows = zip(row_ids(table).tolist(), row_addresses(table).tolist(), strict=True)
+        return dict(zip(table["id"].to_pylist(), itertools.starmap(StoredRow, rows), strict=True))
+
+    def add(self, entries: Sequence[Entry], stored: Mapping[str, StoredRow] | None = None) -> None:
         """Write items, in one commit: new ids are appended, known ids are replaced, each with its captions.
 
         After a kill at any moment each item is there as it was before or as it should be. Ids must differ.
 
         Args:
             entries: what to write.
-            known: those of their ids that are there, if that was found out in this very turn.
+            stored: those of their ids that are there, if that was found out in this very turn.
         """
         if not entries:
             return
@@ -331,35 +344,30 @@ class Collection:
         if len(set(ids)) != len(ids):
             raise ValueError("two of the items to write have one id: write the later one in another call")
         with self.turn():
-            known = self.known(ids).keys() if known is None else known
-            stored, orphans = self._stored_captions(ids, known)
-            if orphans:
-                self._captions.delete(row_filter(orphans))
-            captions = captions_table(entries, stored, self.info.dim)
-            if captions.num_rows:
-                self._captions = lance.write_dataset(captions, self._captions, mode="append")
-            self._moments = self._moments.written(entries)
             if any(entry.record.video is not None for entry in entries):
                 self._items = with_videos(self._items)
+            stored = self.stored(ids) if stored is None else stored
+            kept, orphans = self._stored_captions(ids, stored)
+            self._captions = drop(self._captions, Rows.each(orphans))
+            self._captions = put(self._captions, captions_table(entries, kept, self.info.dim))
+            self._moments = self._moments.written(entries)
             # the commit point: from here on the items and their captions are there
-            self._write_items(items_like(self._items.schema, entries, self.info.dim), known)
-            stale = stored.keys() - {row for entry in entries for row in caption_rows(entry.record)}
-            if stale:
-                self._captions.delete(row_filter([stored[row] for row in stale]))
+            self._write_items(entries, stored)
+            stale = kept.keys() - {row for entry in entries for row in caption_rows(entry.record)}
+            # by id alone: the new captions are another version, and others may have merged files
+            self._captions = drop(self._captions, Rows(np.array([kept[row].row for row in stale], np.int64)))
             self._moments = self._moments.without_stale(entry.record for entry in entries)
 
     def delete(self, ids: Iterable[str]) -> list[str]:
         """Remove the items of those ids, in one commit, and then their captions; the ids that were there."""
+        ids = list(ids)
         with self.turn():
-            table = rows_of_ids(self._items, "id", ids, ["id"])
-            if table.num_rows:
-                # the commit point: captions of no item count no more
-                self._items.delete(row_filter(table["_rowid"].to_pylist()))
+            table = self._item_ids.rows(self._items, ids, [])
+            # the commit point: captions of no item count no more
+            self._items = drop(self._items, Rows.of(table))
             # what a kill left of an earlier removal goes too
             if self._captions.count_rows():
-                captions = rows_of_ids(self._captions, "item_id", ids, ["item_id"])["_rowid"].to_pylist()
-                if captions:
-                    self._captions.delete(row_filter(captions))
+                self._captions = drop(self._captions, Rows.of(self._caption_ids.rows(self._captions, ids, [])))
             self._moments = self._moments.without_items(ids)
         return table["id"].to_pylist()
 
@@ -423,16 +431,23 @@ class Collection:
             self.path, self.info, items, captions, home=self.home, alone=self._alone, moments_version=moments_version
         )
 
-    def _stored_captions(self, ids: list[str], known: AbstractSet[str]) -> tuple[dict[CaptionRow, int], list[int]]:
-        """Row ids of the captions of those items that count, and of those that a killed writer left.
+    def _stored_captions(
+        self, ids: list[str], stored: Mapping[str, StoredRow]
+    ) -> tuple[dict[CaptionRow, StoredRow], list[StoredRow]]:
+        """The rows of the captions of those items that count, and of those that a killed writer left.
 
         What it left is older than the commit that would make it count, and may be older than a snapshot without it: who looks
         for what was written since would not see it. So it is not used, but written anew.
         """
-        stored = stored_captions(self._captions, ids) if self._captions.count_rows() else {}
-        listed = {row for record in (self.get_many(known) if stored else {}).values() for row in caption_rows(record)}
-        orphans = [at for row, at in stored.items() if row not in listed]
-        return {row: at for row, at in stored.items() if row in listed}, orphans
+        if not self._captions.count_rows():
+            return {}, []
+        table = self._caption_ids.rows(self._captions, ids, CAPTION_COLUMNS)
+        places = zip(captions_in(table), row_ids(table).tolist(), row_addresses(table).tolist(), strict=True)
+        rows = {caption: StoredRow(row, place) for caption, row, place in places}
+        records = self.records_at([stored[each].row for each in {row.item_id for row in rows} if each in stored])
+        listed = {caption for record in records if record is not None for caption in caption_rows(record)}
+        orphans = [at for caption, at in rows.items() if caption not in listed]
+        return {caption: at for caption, at in rows.items() if caption in listed}, orphans
 
     def _forget_rejects(self, column: str, values: Sequence[str]) -> None:
         dataset = lance.dataset(self.path / REJECTS)
@@ -442,13 +457,11 @@ class Collection:
             if gone:
                 dataset.delete(row_filter(gone))
 
-    def _write_items(self, table: pa.Table, known: AbstractSet[str]) -> None:
-        if known:
-            merge = self._items.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-            merge.execute(table)
-        else:
-            # an append reads nothing: the usual case costs the same at any size
-            self._items = lance.write_dataset(table, self._items, mode="append")
+    def _write_items(self, entries: Sequence[Entry], stored: Mapping[str, StoredRow]) -> None:
+        table = items_like(self._items.schema, entries, self.info.dim)
+        there = np.array([entry.record.id in stored for entry in entries], bool)
+        rows = Rows.each(stored[entry.record.id] for entry in entries if entry.record.id in stored)
+        self._items = put(self._items, table.filter(~there), table.filter(there), rows)
 
 
 def list_collections(root: Path) -> list[str]:

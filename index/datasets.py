@@ -23,6 +23,9 @@ from index.schema import (
 from models.sealed import write_atomically
 
 ITEMS, CAPTIONS, REJECTS = "items.lance", "captions.lance", "rejects.lance"
+CAPTION_COLUMNS = ["item_id", "position", "text"]
+# Of one dataset and its later versions, in bytes.
+_INDEX_MEMORY, _FILE_MEMORY = 256 * 2**20, 64 * 2**20
 
 
 class _Versioned(BaseModel):
@@ -83,13 +86,35 @@ def open_pair(
         CollectionMissing: the version is not there.
         CollectionInvalid: a dataset is not there, or damaged.
     """
+    items = open_dataset(path / ITEMS, version)
+    captions = open_dataset(path / CAPTIONS, captions_version)
+    return (items, captions) if version is not None else newest_pair(items, captions)
+
+
+def newest_pair(
+    items: lance.LanceDataset, captions: lance.LanceDataset
+) -> tuple[lance.LanceDataset, lance.LanceDataset]:
+    """Items and captions as they are now, both of one moment; raises as `newest`."""
     while True:
-        items = open_dataset(path / ITEMS, version)
-        captions = open_dataset(path / CAPTIONS, captions_version)
+        items = newest(items)
+        captions = newest(captions)
         # Captions are written before their items and removed after them. If no item was committed meanwhile, the
         # captions of all the items seen are there.
-        if version is not None or items.latest_version == items.version:
+        if items.latest_version == items.version:
             return items, captions
+
+
+def newest(dataset: lance.LanceDataset) -> lance.LanceDataset:
+    """A dataset as it is now; what was read of its files and indexes before is not read again.
+
+    Raises:
+        CollectionInvalid: it is gone, or damaged.
+    """
+    try:
+        latest = dataset.latest_version
+        return dataset if latest == dataset.version else dataset.checkout_version(latest)
+    except (OSError, ValueError) as error:
+        raise CollectionInvalid(_damaged(Path(dataset.uri))) from error
 
 
 def open_dataset(path: Path, version: int | None = None) -> lance.LanceDataset:
@@ -100,14 +125,19 @@ def open_dataset(path: Path, version: int | None = None) -> lance.LanceDataset:
         CollectionInvalid: the dataset is not there, or damaged.
     """
     try:
-        return lance.dataset(path, version=version)
+        # Lance would let what it remembers of files and indexes grow to 7 GB
+        return lance.dataset(
+            path, version=version, index_cache_size_bytes=_INDEX_MEMORY, metadata_cache_size_bytes=_FILE_MEMORY
+        )
     except ValueError as error:
         # Lance tells where in its own source it noticed; its readers need not know
         if version is None or not path.is_dir():
-            raise CollectionInvalid(
-                f"{path} is missing or damaged: restore it from a copy, or remove {path.parent} and build it again"
-            ) from error
+            raise CollectionInvalid(_damaged(path)) from error
         raise CollectionMissing(f"there is no version {version} of {path} any more: use the latest") from error
+
+
+def _damaged(path: Path) -> str:
+    return f"{path} is missing or damaged: restore it from a copy, or remove {path.parent} and build it again"
 
 
 def rows_of_ids(
@@ -125,11 +155,12 @@ def rows_of_ids(
     return dataset.to_table(columns=columns, filter=pc.field(key).isin(wanted), with_row_id=True)
 
 
-def rows_at(dataset: lance.LanceDataset, rows: Sequence[int], columns: list[str]) -> pa.Table:
-    """The rows of those row ids that are there, in any order, with `_rowid`."""
-    if not rows:
-        return dataset.to_table(columns=columns, limit=0, with_row_id=True)
-    return dataset.to_table(columns=columns, filter=row_filter(rows), with_row_id=True)
+def rows_at(
+    dataset: lance.LanceDataset, rows: Sequence[int], columns: list[str], *, addresses: bool = False
+) -> pa.Table:
+    """The rows of those row ids that are there, in any order, with `_rowid`; on request with `_rowaddr` too."""
+    condition = row_filter(rows) if rows else "false"
+    return dataset.to_table(columns=columns, filter=condition, with_row_id=True, with_row_address=addresses)
 
 
 def row_filter(rows: Sequence[int]) -> str:
@@ -144,10 +175,18 @@ def row_ids(read: pa.RecordBatch | pa.Table) -> np.ndarray:
 
 def stored_captions(captions: lance.LanceDataset, item_ids: Iterable[str]) -> dict[CaptionRow, int]:
     """Row ids of the captions stored for those items, whether they count or not."""
-    columns = ["item_id", "position", "text"]
-    table = rows_of_ids(captions, "item_id", item_ids, columns)
-    rows = [CaptionRow(**row) for row in table.select(columns).to_pylist()]
-    return dict(zip(rows, table["_rowid"].to_pylist(), strict=True))
+    table = rows_of_ids(captions, "item_id", item_ids, CAPTION_COLUMNS)
+    return dict(zip(captions_in(table), row_ids(table).tolist(), strict=True))
+
+
+def row_addresses(read: pa.RecordBatch | pa.Table) -> np.ndarray:
+    """(n,) int64, file and offset in one number, of a batch or table that was read with them."""
+    return read["_rowaddr"].to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def captions_in(table: pa.Table) -> list[CaptionRow]:
+    """Row by row what a table holds that was read with `CAPTION_COLUMNS`."""
+    return [CaptionRow(**row) for row in table.select(CAPTION_COLUMNS).to_pylist()]
 
 
 def live_captions(items: lance.LanceDataset, batch: pa.RecordBatch) -> np.ndarray:

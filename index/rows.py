@@ -1,7 +1,7 @@
 """Records to Arrow tables and back."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,7 +110,7 @@ def items_like(schema: pa.Schema, entries: Sequence[Entry], dim: int) -> pa.Tabl
     return items_table(entries, dim, patches=PATCHES in names, videos=VIDEO_KEY in names, fields=derived_fields(schema))
 
 
-def captions_table(entries: Sequence[Entry], kept: Mapping[CaptionRow, int], dim: int) -> pa.Table:
+def captions_table(entries: Sequence[Entry], kept: Container[CaptionRow], dim: int) -> pa.Table:
     """Rows of `captions.lance` for every caption of *entries* that is not among *kept*."""
     rows: list[CaptionRow] = []
     vectors: list[np.ndarray] = []

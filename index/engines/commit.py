@@ -1,27 +1,20 @@
 """The driver's half: staged rows of many blocks become rows of the collection, in one commit of the items."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 
-import lance
 import numpy as np
 import pyarrow as pa
-from lance import LanceOperation
 from lance.file import LanceFileReader
-from lance.fragment import FragmentMetadata, RowIdSequence
+from lance.fragment import FragmentMetadata
 
 from index.collection import Collection
 from index.commits import full_disk_told
-from index.datasets import CAPTIONS, ITEMS, row_filter, row_ids
+from index.datasets import CAPTIONS, ITEMS
 from index.engines.blocks import Block
 from index.engines.staging import Staged, Staging
+from index.replace import NO_ROWS, Rows, commit_rows, drop, located, with_row_ids
 from index.rows import Entry, records_of, vectors_of
 from index.schema import PATCHES
-
-# Rows of a predicate: a longer one takes long to be parsed.
-_ROWS_TOGETHER = 10_000
-# A merge of small files beside us (`index.maintenance`) may take away the files that we delete rows of: look again.
-_ATTEMPTS = 8
 
 
 class StagedCommitter:
@@ -70,7 +63,7 @@ class StagedCommitter:
     def _written_by_others(self, reports: Sequence[Staged]) -> dict[Block, set[str]]:
         """Ids of each block that others have written, or removed, since it was compared with the collection."""
         written = self._written_since(min((report.version for report in reports), default=0))
-        alive, _ = _addresses(self._collection.items, [row for report in reports for row in report.row_ids])
+        alive = located(self._collection.items, _row_ids(reports)).ids
         found: dict[Block, set[str]] = {}
         for report in reports:
             gone = {at for at, there in enumerate(np.isin(report.row_ids, alive)) if not there}
@@ -94,42 +87,24 @@ class StagedCommitter:
 
     def _append_captions(self, reports: Sequence[Staged]) -> None:
         fragments = [self._moved(CAPTIONS, report.captions) for report in reports if report.captions is not None]
-        if fragments:
-            captions = self._collection.captions
-            lance.LanceDataset.commit(captions, LanceOperation.Append(fragments), read_version=captions.version)
-            self._collection.refresh()
+        commit_rows(self._collection.captions, fragments, [], NO_ROWS)
+        self._collection.refresh()
 
     def _commit_items(self, reports: Sequence[Staged]) -> None:
         """The commit point."""
         fresh = [self._moved(ITEMS, report.fresh) for report in reports if report.fresh is not None]
         changed = [self._in_place(report) for report in reports if report.changed is not None]
-        if not fresh and not changed:
-            return
-        replaced = [row for report in reports for row in report.row_ids]
-        for attempt in itertools.count(1):
-            items = self._collection.items
-            operation = _replacement(items, fresh, changed, replaced) if replaced else LanceOperation.Append(fresh)
-            try:
-                lance.LanceDataset.commit(items, operation, read_version=items.version)
-                break
-            except (OSError, RuntimeError) as error:
-                if attempt == _ATTEMPTS or "conflict" not in str(error).lower():
-                    raise
-                self._collection.refresh()
+        commit_rows(self._collection.items, fresh, changed, Rows(_row_ids(reports)))
         self._collection.refresh()
 
     def _remove_stale(self, reports: Sequence[Staged]) -> None:
-        rows = [row for report in reports for row, _ in report.stale]
-        for start in range(0, len(rows), _ROWS_TOGETHER):
-            self._collection.captions.delete(row_filter(rows[start : start + _ROWS_TOGETHER]))
-        if rows:
-            self._collection.refresh()
+        stale = [row for report in reports for row, _ in report.stale]
+        drop(self._collection.captions, Rows(np.array(stale, np.int64)))
+        self._collection.refresh()
 
     def _in_place(self, report: Staged) -> FragmentMetadata:
         """The fragment of a block's changed items, whose rows keep the ids of those that they replace."""
-        fragment = self._moved(ITEMS, report.changed or "")
-        fragment.row_id_meta = RowIdSequence(list(report.row_ids)).to_inline_metadata()
-        return fragment
+        return with_row_ids(self._moved(ITEMS, report.changed or ""), report.row_ids)
 
     def _moved(self, name: str, fragment: str) -> FragmentMetadata:
         """A staged fragment, whose files lie with the dataset's from now on."""
@@ -171,32 +146,6 @@ class StagedCommitter:
                 yield Entry(record, vector, np.array(of_captions).reshape(-1, dim), kept)
 
 
-def _addresses(items: lance.LanceDataset, rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Those of the row ids that are there, and where: fragment and offset in one number; both (n,)."""
-    if not rows:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    wanted, found, places = np.array(rows, np.int64), list[np.ndarray](), list[np.ndarray]()
-    # no column is read: a predicate of a million ids would take longer
-    for batch in items.scanner(columns=[], with_row_id=True, with_row_address=True).to_batches():
-        there = np.isin(row_ids(batch), wanted)
-        found.append(row_ids(batch)[there])
-        places.append(batch["_rowaddr"].to_numpy(zero_copy_only=False).astype(np.int64)[there])
-    return np.concatenate(found), np.concatenate(places)
-
-
-def _replacement(
-    items: lance.LanceDataset, fresh: list[FragmentMetadata], changed: list[FragmentMetadata], replaced: Sequence[int]
-) -> LanceOperation.Update:
-    """One operation that adds rows, and puts others in the place of the rows with the ids *replaced*."""
-    _, places = _addresses(items, replaced)
-    left, emptied = list[FragmentMetadata](), list[int]()
-    for number in np.unique(places >> 32).tolist():
-        fragment = items.get_fragment(number)
-        assert fragment is not None
-        offsets = places[places >> 32 == number] & 0xFFFF_FFFF
-        rest = fragment.delete_rows(offsets.tolist())
-        if rest is None:
-            emptied.append(number)
-        else:
-            left.append(rest)
-    return LanceOperation.Update(removed_fragment_ids=emptied, updated_fragments=left, new_fragments=[*fresh, *changed])
+def _row_ids(reports: Sequence[Staged]) -> np.ndarray:
+    """(n,) int64 of the items that the blocks replace."""
+    return np.array([row for report in reports for row in report.row_ids], np.int64)

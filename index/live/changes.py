@@ -1,14 +1,18 @@
 """What became of a dataset's rows between two of its versions; row ids are stable."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import lance
 import numpy as np
+import pyarrow as pa
 
 from index.datasets import row_ids
 from index.rows import vectors_of
 
 _VECTOR = "vector"
+_CREATED, _UPDATED = "_row_created_at_version", "_row_last_updated_at_version"
+# rows of new files that are read whole
+_FEW = 4_096
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,21 @@ def changes(old: lance.LanceDataset | None, new: lance.LanceDataset, dim: int) -
         new: the same dataset at the newer one.
         dim: d.
     """
-    rows, vectors = np.zeros(0, np.int64), np.zeros((0, dim), np.float32)
-    scanner = scan_written(old, new, [_VECTOR])
-    if scanner is not None:
-        table = scanner.to_table()
-        rows, vectors = row_ids(table), vectors_of(table[_VECTOR], dim)
-    return Changes(np.zeros(0, np.int64) if old is None else gone(old, new), rows, vectors)
+    none = Changes.none(dim)
+    table = _read_written(old, new)
+    found = none if table is None else Changes(none.gone, row_ids(table), vectors_of(table[_VECTOR], dim))
+    if old is None:
+        return found
+    moved = 0 if table is None else int(np.count_nonzero(table[_CREATED].to_numpy() <= old.version))
+    return replace(found, gone=gone(old, new, moved))
 
 
-def written(old: lance.LanceDataset | None, new: lance.LanceDataset) -> int:
-    """How many rows `changes` would find written; reads none."""
+def written(old: lance.LanceDataset | None, new: lance.LanceDataset, most: int = 0) -> int:
+    """How many rows `changes` would find written, or up to *most* an upper bound of that, which costs less; reads none."""
+    bound = sum(fragment.physical_rows for fragment in _fresh(old, new))
+    if bound <= most:
+        return bound
+    # merged files have rows that nobody wrote
     scanner = scan_written(old, new, [])
     return 0 if scanner is None else scanner.count_rows()
 
@@ -60,23 +69,56 @@ def scan_written(
     old: lance.LanceDataset | None, new: lance.LanceDataset, columns: list[str]
 ) -> lance.LanceScanner | None:
     """The rows that were written after *old*, up to *new*, with their row ids; None where there are none."""
-    known = set[int]() if old is None else {fragment.fragment_id for fragment in old.get_fragments()}
-    fresh = [fragment for fragment in new.get_fragments() if fragment.fragment_id not in known]
+    fresh = _fresh(old, new)
     if not fresh:
         return None
-    since = f"_row_last_updated_at_version > {0 if old is None else old.version}"
+    since = f"{_UPDATED} > {_version(old)}"
     return new.scanner(columns=columns, filter=since, fragments=fresh, with_row_id=True)
 
 
-def gone(old: lance.LanceDataset, new: lance.LanceDataset) -> np.ndarray:
-    """(g,) int64 row ids that were deleted after *old*, up to *new*; *old* must not have been cleaned away."""
-    now = _deletions(new)
+def gone(old: lance.LanceDataset, new: lance.LanceDataset, moved: int | None = None) -> np.ndarray:
+    """(g,) int64 row ids that were deleted after *old*, up to *new*; *old* must not have been cleaned away.
+
+    Args:
+        old: the dataset at the older version.
+        new: the same dataset at the newer one.
+        moved: how many of the rows of *old* were written again, where that is known; it spares a look at the row ids.
+    """
+    now, before = _deletions(new), _deletions(old)
     # what was written and deleted in between was never seen
-    if all(now.get(fragment) == count for fragment, count in _deletions(old).items()):
+    if all(now.get(fragment) == count for fragment, count in before.items()):
+        return np.zeros(0, np.int64)
+    # a row that is marked as deleted in its old file is in a new one, or is gone
+    marked = sum(now.get(fragment, 0) - count for fragment, count in before.items())
+    if before.keys() <= now.keys() and marked == moved:
         return np.zeros(0, np.int64)
     found = new.delta(compared_against=old.version).get_deleted_row_ids()
     table = found if hasattr(found, "column") else found.read_all()
     return row_ids(table)
+
+
+def _read_written(old: lance.LanceDataset | None, new: lance.LanceDataset) -> pa.Table | None:
+    """Vectors of the rows that were written after *old*, with row ids and the versions of their first writing."""
+    fresh = _fresh(old, new)
+    if not fresh:
+        return None
+    columns = [_VECTOR, _CREATED, _UPDATED]
+    if sum(fragment.physical_rows for fragment in fresh) > _FEW:
+        scanner = scan_written(old, new, columns)
+        return None if scanner is None else scanner.to_table()
+    # a condition costs Lance more than reading so few rows does
+    table = new.scanner(columns=columns, fragments=fresh, with_row_id=True).to_table()
+    return table.filter(table[_UPDATED].to_numpy() > _version(old))
+
+
+def _fresh(old: lance.LanceDataset | None, new: lance.LanceDataset) -> list[lance.LanceFragment]:
+    """The files that only the newer one has."""
+    known = set[int]() if old is None else {fragment.fragment_id for fragment in old.get_fragments()}
+    return [fragment for fragment in new.get_fragments() if fragment.fragment_id not in known]
+
+
+def _version(old: lance.LanceDataset | None) -> int:
+    return 0 if old is None else old.version
 
 
 def _deletions(dataset: lance.LanceDataset) -> dict[int, int]:

@@ -68,7 +68,7 @@ class View:
         if new is None:
             return Changes.none(self.collection.info.dim)
         # counted before a vector is read
-        entries = part.tail.entries + written(old, new)
+        entries = part.tail.entries + written(old, new, self.max_tail - part.tail.entries)
         if entries > self.max_tail:
             raise TailFull(
                 f"{entries:,} vectors of collection {self.collection.info.name!r} were written since its index was made, and "

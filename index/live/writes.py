@@ -7,10 +7,12 @@ from typing import Literal
 import numpy as np
 
 from index.collection import Collection
+from index.datasets import row_ids, rows_at
 from index.disk import full_disk_named
 from index.errors import BundleMismatch
-from index.patches import patches_of
-from index.rows import Entry
+from index.patches import patches_at
+from index.replace import StoredRow
+from index.rows import Entry, vectors_of
 from index.schema import Record
 
 _NOTHING_LOST = "free some and send it again; what was written before is safe"
@@ -54,9 +56,10 @@ Change = Put | Remove
 
 @dataclass(frozen=True)
 class _Stored:
-    """What is stored of the items that the changes name."""
+    """What is stored of the items that the changes name; more than the rows of those alone that keep their pictures."""
 
-    records: Mapping[str, Record]
+    rows: Mapping[str, StoredRow]
+    records: Mapping[str, Record] = field(default_factory=dict[str, Record])
     vectors: Mapping[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
     patches: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
@@ -83,7 +86,7 @@ def apply(collection: Collection, changes: Sequence[Change]) -> list[Outcome]:
 
 def _apply(collection: Collection, changes: Sequence[Change]) -> list[Outcome]:
     stored = _stored(collection, changes)
-    there = dict.fromkeys(stored.records, True)
+    there = dict.fromkeys(stored.rows, True)
     outcomes: list[Outcome] = []
     last: dict[str, Change] = {}
     for change in changes:
@@ -92,7 +95,7 @@ def _apply(collection: Collection, changes: Sequence[Change]) -> list[Outcome]:
         if outcome in ("created", "updated", "removed"):
             there[change.id] = isinstance(change, Put)
             last[change.id] = _whole(change, last.get(change.id), stored)
-    collection.add([_entry(each, stored) for each in last.values() if isinstance(each, Put)], stored.records.keys())
+    collection.add([_entry(each, stored) for each in last.values() if isinstance(each, Put)], stored.rows)
     removed = [each.id for each in last.values() if isinstance(each, Remove)]
     if removed:
         collection.delete(removed)
@@ -130,8 +133,17 @@ def _entry(put: Put, stored: _Stored) -> Entry:
 
 
 def _stored(collection: Collection, changes: Sequence[Change]) -> _Stored:
-    records = collection.get_many([change.id for change in changes])
-    kept = [each.id for each in changes if isinstance(each, Put) and each.vector is None and each.id in records]
-    if not kept:
-        return _Stored(records)
-    return _Stored(records, collection.vectors(kept), patches_of(collection.items, kept))
+    stored = collection.stored([change.id for change in changes])
+    kept = {each.id for each in changes if isinstance(each, Put) and each.vector is None}
+    ids = {stored[item_id].row: item_id for item_id in kept if item_id in stored}
+    if not ids:
+        return _Stored(stored)
+    records = collection.records_at(list(ids))
+    table = rows_at(collection.items, list(ids), ["vector"])
+    vectors = zip(row_ids(table).tolist(), vectors_of(table["vector"], collection.info.dim), strict=True)
+    return _Stored(
+        stored,
+        {record.id: record for record in records if record is not None},
+        {ids[row]: vector for row, vector in vectors},
+        {ids[row]: each for row, each in patches_at(collection.items, list(ids)).items()},
+    )

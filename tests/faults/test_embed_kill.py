@@ -48,7 +48,7 @@ class Slow(Bundle):
         print("batch", flush=True)
         return super().embed_images(pixels)
 
-write, count = lance.write_dataset, 0
+write, count = lance.LanceDataset.commit, 0
 
 def counted(*arguments, **options):
     global count
@@ -60,7 +60,7 @@ def counted(*arguments, **options):
         os.kill(os.getpid(), signal.SIGKILL)
     return written
 
-lance.write_dataset = counted
+lance.LanceDataset.commit = staticmethod(counted)
 run_job(Collection.open(root, "test"), open_source(str(root / "corpus.jsonl")), Slow.open(bundle), OPTIONS)
 """
 

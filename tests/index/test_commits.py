@@ -85,7 +85,7 @@ def test_a_full_disk_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise error
 
     with monkeypatch.context() as patch, Committer(collection) as committer:
-        patch.setattr(collection_module.lance, "write_dataset", full)
+        patch.setattr(collection_module, "put", full)
         committer.submit(Chunk([entry(2)]))
         with pytest.raises(StorageFull, match="free some and run the same command again; the 1 items"):
             committer.finish()

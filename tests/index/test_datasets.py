@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import lance
 import pyarrow as pa
 import pytest
 
@@ -63,25 +64,25 @@ def test_items_and_captions_are_of_one_moment(tmp_path: Path, monkeypatch: pytes
     """A write between the opening of the two datasets makes the reader look again."""
     writer = empty_collection(tmp_path)
     writer.add([entry(1)])
-    opened: list[str] = []
-    plain = datasets.open_dataset
+    looked: list[str] = []
+    plain = datasets.newest
     is_writing = False
 
-    def interrupted(path: Path, version: int | None = None) -> object:
+    def interrupted(dataset: lance.LanceDataset) -> lance.LanceDataset:
         nonlocal is_writing
-        dataset = plain(path, version)
+        seen = plain(dataset)
         # the writer looks at what is there, too
         if not is_writing:
-            opened.append(path.name)
-        if len(opened) == 1 and not is_writing:
+            looked.append(Path(dataset.uri).name)
+        if len(looked) == 1 and not is_writing:
             is_writing = True
             writer.add([entry(1, ["three"], "b")])
             is_writing = False
-        return dataset
+        return seen
 
-    monkeypatch.setattr(datasets, "open_dataset", interrupted)
+    monkeypatch.setattr(datasets, "newest", interrupted)
     reader = Collection.open(tmp_path, "test")
-    assert ["items.lance", "captions.lance"] * 2 == opened
+    assert ["items.lance", "captions.lance"] * 2 == looked
     assert (("three",), 1) == (
         reader.first(1)[0].captions,
         sum(len(rows) for rows, _ in reader.caption_vectors()),

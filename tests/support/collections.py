@@ -119,6 +119,8 @@ def add_published(home: Path, manifest: BundleManifest, name: str, entries: Sequ
         )
     for start in range(0, len(entries), _ROWS_A_COMMIT):
         collection.add(entries[start : start + _ROWS_A_COMMIT])
+    # as the embedding job ends
+    collection.index_ids()
     publish(collection)
 
 

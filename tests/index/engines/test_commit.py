@@ -8,8 +8,8 @@ import lance
 import numpy as np
 import pytest
 
+from index import replace
 from index.collection import Collection
-from index.engines import commit as module
 from index.engines.blocks import BlockSource
 from index.engines.commit import StagedCommitter
 from index.engines.job import Work
@@ -191,15 +191,15 @@ def test_files_that_are_merged_meanwhile_are_looked_up_again(stage: Stage, monke
     for number in range(6):
         stage.put(stage.item(number))
     before, merges = versions(stage.collection), list[int]()
-    replacement = module._replacement
+    without = replace.without
 
-    def merged_behind(items: lance.LanceDataset, *rest: object) -> object:
-        made = replacement(items, *rest)  # pyright: ignore[reportArgumentType]
+    def merged_behind(dataset: lance.LanceDataset, rows: replace.Rows) -> object:
+        made = without(dataset, rows)
         if not merges:
             merges.append(stage.others().items.optimize.compact_files().fragments_removed)
         return made
 
-    monkeypatch.setattr(module, "_replacement", merged_behind)
+    monkeypatch.setattr(replace, "without", merged_behind)
 
     stage.put(stage.item(1, 701), stage.item(4, 702), stage.item(7))
 

@@ -1,0 +1,85 @@
+"""Looking rows up by a column of strings while small commits come one after the other.
+
+The B-tree over the column knows the rows of the files that it was brought up to date with. Those of later files would have
+to be opened for every look-up: 0.1 ms of a core each. A writer that stays with a collection keeps the ids in them in
+memory instead, those that it wrote and those that others wrote, each file read once.
+"""
+
+from collections.abc import Iterable
+
+import lance
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from index.datasets import row_addresses, row_ids, rows_at
+from index.replace import ADDRESS_BITS
+
+# Rows of files that the B-tree does not know: of more, nothing is kept.
+_MOST_RECENT = 65_536
+
+
+class RecentIds:
+    """Rows by the column *key* of one dataset at rising versions; used by one thread.
+
+    Args:
+        key: a column of strings that may have a B-tree; what it holds of one row never changes.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        # of each file that the B-tree does not know; rows that were deleted since stay until the file is merged
+        self._files: dict[int, dict[str, list[int]]] = {}
+
+    def rows(self, dataset: lance.LanceDataset, keys: Iterable[str], columns: list[str]) -> pa.Table:
+        """The rows whose key is among *keys*, with `_rowid` and `_rowaddr`, in any order."""
+        wanted = list(dict.fromkeys(keys))
+        columns = list(dict.fromkeys([self._key, *columns]))
+        indexed = self._follow(dataset)
+        if indexed is None:
+            return self._scanned(dataset, wanted, columns)
+        recent = {row for file in self._files.values() for key in wanted for row in file.get(key, ())}
+        if indexed and not recent:
+            return self._scanned(dataset, wanted, columns, fast_search=True)
+        found = rows_at(dataset, sorted(recent), columns, addresses=True)
+        if not indexed:
+            return found
+        older = self._scanned(dataset, wanted, columns, fast_search=True)
+        # a row that was rewritten may be in a file that the B-tree has heard of meanwhile
+        return pa.concat_tables([found, older.filter(~np.isin(row_ids(older), row_ids(found)))])
+
+    def _scanned(
+        self, dataset: lance.LanceDataset, keys: list[str], columns: list[str], *, fast_search: bool = False
+    ) -> pa.Table:
+        """By Lance; a fast search leaves out what the B-tree does not know."""
+        among = pc.field(self._key).isin(pa.array(keys, pa.string()))
+        return dataset.scanner(
+            columns=columns, filter=among, with_row_id=True, with_row_address=True, fast_search=fast_search
+        ).to_table()
+
+    def _follow(self, dataset: lance.LanceDataset) -> bool | None:
+        """Read the ids in files that are new; whether the B-tree knows others, None where too many rows are new to it."""
+        segments = [
+            segment
+            for index in dataset.describe_indices()
+            if index.field_names == [self._key]
+            for segment in index.segments
+        ]
+        known = {file for segment in segments for file in segment.fragment_ids}
+        recent = {each.fragment_id: each for each in dataset.get_fragments() if each.fragment_id not in known}
+        if sum(each.physical_rows for each in recent.values()) > _MOST_RECENT:
+            self._files.clear()
+            return None
+        self._files = {file: ids for file, ids in self._files.items() if file in recent}
+        fresh = [each for file, each in recent.items() if file not in self._files]
+        if fresh:
+            self._files |= {each.fragment_id: {} for each in fresh}
+            self._read(dataset, fresh)
+        return bool(segments)
+
+    def _read(self, dataset: lance.LanceDataset, files: list[lance.LanceFragment]) -> None:
+        scan = dataset.scanner(columns=[self._key], fragments=files, with_row_id=True, with_row_address=True)
+        table = scan.to_table()
+        places = row_addresses(table) >> ADDRESS_BITS
+        for key, row, file in zip(table[self._key].to_pylist(), row_ids(table).tolist(), places.tolist(), strict=True):
+            self._files[file].setdefault(key, []).append(row)
