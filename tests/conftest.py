@@ -1,6 +1,9 @@
 """Fixtures that every test may ask for."""
 
+import functools
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,20 @@ settings.register_profile(
     derandomize=os.environ.get("VILEM_TEST_EXAMPLES") == "same",
 )
 settings.load_profile("shared")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def operators_read_once() -> Iterator[None]:
+    """torch reads the ONNX forms of all its operators anew for each graph, which is a third of what exporting a small one takes."""
+    if "torch" not in sys.modules:
+        yield
+        return
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    with pytest.MonkeyPatch.context() as patched:
+        # nothing is added to it: the exporter is given no operators of ours
+        patched.setattr(ONNXRegistry, "from_torchlib", staticmethod(functools.cache(ONNXRegistry.from_torchlib)))
+        yield
 
 
 @pytest.fixture(scope="session")

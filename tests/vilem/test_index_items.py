@@ -10,7 +10,7 @@ from index.errors import CollectionMissing, SourceError
 from index.searcher import Searcher
 from models.scenes.corpus import write_jsonl
 from tests.index.support import write_pictures
-from tests.support.proof_bundle import make_proof_bundle
+from tests.support.collections import link_bundle
 from tests.support.tiny_bundle import make_tiny_bundle
 from vilem.cli.main import app
 
@@ -80,12 +80,12 @@ def test_a_collection_that_is_not_there_is_not_made(home: Path) -> None:
     assert not (home / "collections" / "nothing").exists()
 
 
-def test_patches_are_made_where_they_are_kept(tmp_path: Path) -> None:
+def test_patches_are_made_where_they_are_kept(tmp_path: Path, proof_bundle: Path) -> None:
     """Items that come later can be proofread like those of the build."""
-    make_proof_bundle(tmp_path / "bundles" / "reader")
+    link_bundle(tmp_path, proof_bundle)
     write_pictures(tmp_path / "first", range(2))
     write_pictures(tmp_path / "more", range(2, 4))
-    run(tmp_path, "build", "scenes", str(tmp_path / "first"), "--model", "reader")
+    run(tmp_path, "build", "scenes", str(tmp_path / "first"), "--model", proof_bundle.name)
 
     run(tmp_path, "upsert", "scenes", str(tmp_path / "more"))
 
