@@ -1,12 +1,13 @@
 """The inverted lists of an IVF index: which rows lie in which, and where a filtered search must look.
 
 Allowed rows are thinner than all rows, so the nearest of them lie farther away: for a share s of rows that has nothing to
-do with the vectors, s^-0.33 times as many lists find as much (measured at s = 0.5 to 0.01, of 60,000 x 256 and 100,000 x 512).
+do with the vectors, s^-0.3 times as many lists find as much (measured at s = 0.5 to 0.01, of 60,000 x 256 and 100,000 x 512).
 They take no longer than an unfiltered search, because forbidden codes are skipped. A filter that has to do with the vectors
 (one colour, one subject) fills few lists, and a query may lie far from all of these: then only lists with allowed rows are
 looked at, of which s is the share within, and twice as many, for they are crowded. `python -m benchmarks.filtered` measures it.
 """
 
+import math
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
@@ -18,13 +19,15 @@ from index.kinds.swig import SwigIndex, SwigObject, swig
 
 # share of the allowed rows that may lie in lists that are left out
 _UNSEEN = 0.005
-_THINNING = -0.33
+_THINNING = -0.3
+# of more rows than such a share it does not matter which: what died since a snapshot was made, a new mask with each write
+_NEARLY_ALL = 0.97
 # a tenth more: the tuned number was only just enough of all rows
 _SPARE = 1.1
 # A crowded filter's rows may all be far from the query, where lists are hardly ordered: crowding to this power, and at
 # most so many times as many lists.
 _CROWDING = 2.0
-_MOST_FOR_CROWDING = 2.2
+_MOST_FOR_CROWDING = 2.0
 
 
 class Lists:
@@ -72,6 +75,8 @@ class Lists:
 
     def _parameters_among(self, nprobe: int, allowed: Allowed) -> SwigObject:
         count, share = allowed.count, allowed.count / len(allowed)
+        if share > _NEARLY_ALL:
+            return self.parameters(min(math.ceil(nprobe * share**_THINNING), self.count), sel=selector(allowed))
         # of some of the allowed rows, how many lie in each list
         hits = np.bincount(self.of_rows[allowed.sample], minlength=self.count)
         drawn = hits.sum()

@@ -104,6 +104,22 @@ def test_a_sample_of_a_large_filter_is_enough(
     assert 10 < chosen.nprobe < LISTS
 
 
+@pytest.mark.parametrize("kind", ["random", "near", "far"])
+def test_a_few_dead_cost_next_to_nothing(kind: str, built: FaissIndex, vectors: np.ndarray) -> None:
+    """Where nearly all is allowed, as many lists are scanned as ever, none is left out, and as much is found."""
+    parameters, queries = {"nprobe": 10, "candidates": 100}, unit_vectors(200, DIM, seed=3) + 2 * vectors[:200]
+    free = recall_at_k(built.search(queries, 10, parameters)[1], built.exact(queries, 10)[1])
+    alive = Allowed(masks(vectors, 0.98)[kind])
+
+    chosen = Lists(inner(built)).parameters_among(10, alive)
+    _, found = built.search(queries, 10, parameters, allowed=alive)
+
+    assert 10 <= chosen.nprobe <= 11
+    assert chosen.quantizer_params is None
+    assert alive.mask[found].all()
+    assert recall_at_k(found, built.exact(queries, 10, allowed=alive)[1]) >= free - 0.01
+
+
 def test_where_to_look_is_worked_out_once(built: FaissIndex, vectors: np.ndarray) -> None:
     """Searches with one filter share FAISS's parameters, of other numbers of lists they have others; then they are forgotten."""
     lists = Lists(inner(built))
