@@ -5,6 +5,7 @@ tests do that. The names used here were compared with faiss-gpu-cu12 1.14.1 and 
 """
 
 import logging
+import re
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
@@ -24,6 +25,9 @@ Copy = Callable[[int, SwigIndex], SwigIndex]
 Graph = Callable[[np.ndarray, int], SwigIndex]
 T = TypeVar("T")
 
+# what FAISS's messages begin with: a C++ function, a file and a line
+_SIGNATURE = re.compile(r"^Error in .* at \S+:\d+: (Error: '.*' failed: )?", re.DOTALL)
+
 _log = logging.getLogger("vilem.index")
 
 
@@ -42,6 +46,7 @@ class Gpus:
         self.copy = copy
         self.graph = graph
         self._required = required
+        self._told: set[str] = set()
         self._owner = ThreadPoolExecutor(1, thread_name_prefix="gpu")
 
     def later(self, work: Callable[[], T]) -> "Future[T]":
@@ -61,11 +66,13 @@ class Gpus:
         try:
             return future.result()
         except (RuntimeError, MemoryError) as error:
-            # FAISS's message begins with a C++ signature
-            detail = str(error).splitlines()[-1] if str(error) else type(error).__name__
+            detail = _SIGNATURE.sub("", str(error)) or type(error).__name__
             if self._required:
                 raise GpuFailed(f"the GPU cannot do it ({detail}): free its memory, or go on with the CPU") from error
-            _log.warning("the GPU cannot do it, the CPU does: %s", detail)
+            if detail not in self._told:
+                # once: it may be the same with every batch and every request
+                self._told.add(detail)
+                _log.warning("the GPU cannot do it, the CPU does: %s", detail)
             return None
 
 

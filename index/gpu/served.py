@@ -4,7 +4,7 @@ A card compares with everything faster than a CPU walks a graph, so of kinds wit
 lists keep their centroids and `nprobe`; their lists hold vectors in place of codes, so no less is found. The cards name
 candidates; they are compared again with the stored vectors, on the CPU, so that scores are the same as without cards.
 
-Cards know no filters. They are asked for so many more that enough of what is allowed should be among them; where it is not, or
+Cards know no filters (FAISS's classic GPU indexes heed no selector). They are asked for so many more that enough of what is allowed should be among them; where it is not, or
 where that would be too many, the index on the CPU answers, which is open all the while and mapped into memory.
 """
 

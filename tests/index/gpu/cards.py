@@ -14,7 +14,11 @@ import pytest
 from index.gpu.device import Gpus, gpus_for
 from index.kinds.swig import SwigIndex, swig
 
-FULL = "Error in alloc at StandardGpuResources.cpp:1\nError: out of memory"
+FULL = (
+    "Error in virtual void* faiss::gpu::StandardGpuResourcesImpl::allocMemory(const faiss::gpu::AllocRequest&) at "
+    "/project/faiss/gpu/StandardGpuResources.cpp:530: Error: 'err == cudaSuccess' failed: alloc fail type FlatData dev 0 "
+    "size 20971520000 bytes (cudaMalloc error out of memory [2])"
+)
 
 
 def graph(vectors: np.ndarray, links: int) -> SwigIndex:

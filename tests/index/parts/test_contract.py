@@ -8,6 +8,7 @@ import pytest
 
 from index.allowed import Allowed
 from index.faiss_cpu import FaissIndex
+from index.gpu.served import served_by
 from index.live.changes import Changes
 from index.live.part import LivePart
 from index.milvus.connection import Connection
@@ -17,6 +18,7 @@ from index.milvus.store import Index, create_store, settle
 from index.milvus.target import target_of
 from index.parts import Found, VectorPart
 from index.snapshot import LoadedPart
+from tests.index.gpu.cards import in_memory, machine_s
 from tests.index.parts.contract import DIM, Make, MakeWritable, ReadLaws, WriteLaws
 from tests.index.parts.exact import ExactPart
 
@@ -89,6 +91,18 @@ class TestFaissFlat(ReadLaws):
             return FaissPart(LoadedPart(FaissIndex.load(path), rows, {}))
 
         return saved
+
+
+class TestCards(ReadLaws):
+    """An exact snapshot that is searched on cards."""
+
+    @pytest.fixture(params=[in_memory, machine_s], ids=["in memory", "machine's"])
+    def make(self, request: pytest.FixtureRequest) -> Make:
+        """On all of them."""
+        gpus = request.param()
+        return lambda rows, vectors: FaissPart(
+            LoadedPart(served_by(FaissIndex.build([vectors], len(rows), DIM), gpus), rows, {})
+        )
 
 
 class TestLive(WriteLaws):
