@@ -72,6 +72,16 @@ def _docstrings(tree: ast.Module) -> Iterator[ast.Expr]:
             yield first
 
 
-def functions(path: Path) -> list[Function]:
+@functools.cache
+def functions(path: Path) -> tuple[Function, ...]:
     """Every function and method of a file."""
-    return [Function(path, node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, FunctionNode)]
+    return tuple(Function(path, node) for node in _defined(ast.parse(path.read_text())))
+
+
+def _defined(node: ast.AST) -> Iterator[FunctionNode]:
+    """The functions inside a node: they stand where statements stand, and to look into every expression takes long."""
+    for statements in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for each in getattr(node, statements, ()):
+            if isinstance(each, FunctionNode):
+                yield each
+            yield from _defined(each)

@@ -27,8 +27,8 @@ OPTIONS = EmbedOptions(chunk_rows=8, image_batch=4)
 
 @pytest.fixture(scope="module")
 def nodes() -> Generator[Nodes]:
-    """Two nodes of two CPUs each, whose processes know an S3 server."""
-    with s3_server() as environment, ray_nodes(2, 2, environment=environment) as found:
+    """Two nodes of one CPU each, whose processes know an S3 server."""
+    with s3_server() as environment, ray_nodes(1, 1, environment=environment) as found:
         yield found
 
 
@@ -46,7 +46,7 @@ def test_a_cluster_gives_what_the_plain_job_gives(tmp_path: Path, tiny_bundle: P
     plain, clustered = collection_for(bundle, tmp_path, "plain"), collection_for(bundle, tmp_path, "clustered")
     expected, version = run_job(plain, source, bundle), clustered.version
 
-    found = _run(clustered, source, bundle, workers=4)
+    found = _run(clustered, source, bundle, workers=2)
 
     assert contents(plain) == contents(clustered) and 60 == found.embedded
     assert rejects_of(plain) == rejects_of(clustered)
@@ -86,18 +86,18 @@ def test_a_node_that_is_killed_costs_no_row(tmp_path: Path, tiny_bundle: Path, n
     bundle = Bundle.open(tiny_bundle)
     images = tmp_path / "images"
     images.mkdir()
-    for number in range(400):
+    for number in range(200):
         (images / f"{number:03d}.png").write_bytes(picture(number, size=(480, 400)))
     collection = collection_for(bundle, tmp_path)
 
     killed_at = None
-    with embed_on_ray(collection, open_source(str(images)), bundle, OPTIONS, RayOptions("auto", 4)) as job:
+    with embed_on_ray(collection, open_source(str(images)), bundle, OPTIONS, RayOptions("auto", 2)) as job:
         for progress in job:
-            if killed_at is None and progress.seen >= 40:
+            if killed_at is None and progress.seen >= 16:
                 nodes.kill()
                 killed_at = progress.seen
 
-    assert killed_at is not None and killed_at < 200
-    assert [f"{number:03d}.png" for number in range(400)] == sorted(contents(collection))
-    assert 400 == job.summary.seen == job.summary.embedded == collection.latest().count()
+    assert killed_at is not None and killed_at < 100
+    assert [f"{number:03d}.png" for number in range(200)] == sorted(contents(collection))
+    assert 200 == job.summary.seen == job.summary.embedded == collection.latest().count()
     assert job.summary.finished
