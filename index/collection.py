@@ -14,19 +14,17 @@ one is served.
 """
 
 import itertools
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
 import lance
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from index import rejects
 from index.datasets import (
     CAPTION_COLUMNS,
-    REJECTS,
     captions_in,
     live_captions,
     make_datasets,
@@ -34,7 +32,6 @@ from index.datasets import (
     open_pair,
     read_info,
     row_addresses,
-    row_filter,
     row_ids,
     rows_at,
     rows_of_ids,
@@ -54,7 +51,6 @@ from index.rows import (
     items_like,
     record_columns,
     records_of,
-    rejects_table,
     vectors_of,
 )
 from index.schema import (
@@ -320,8 +316,7 @@ class Collection:
 
     def rejects(self) -> list[Reject]:
         """What could not be read in, by id."""
-        table = lance.dataset(self.path / REJECTS).to_table()
-        return sorted((Reject(**row) for row in table.to_pylist()), key=lambda reject: (reject.id, reject.uri))
+        return rejects.read(self.path)
 
     def stored(self, ids: Iterable[str]) -> dict[str, StoredRow]:
         """The rows of the items of those ids that are there, by id; for the writer, in its turn."""
@@ -329,7 +324,12 @@ class Collection:
         rows = zip(row_ids(table).tolist(), row_addresses(table).tolist(), strict=True)
         return dict(zip(table["id"].to_pylist(), itertools.starmap(StoredRow, rows), strict=True))
 
-    def add(self, entries: Sequence[Entry], stored: Mapping[str, StoredRow] | None = None) -> None:
+    def add(
+        self,
+        entries: Sequence[Entry],
+        stored: Mapping[str, StoredRow] | None = None,
+        anew: Container[str] = (),
+    ) -> None:
         """Write items, in one commit: new ids are appended, known ids are replaced, each with its captions.
 
         After a kill at any moment each item is there as it was before or as it should be. Ids must differ.
@@ -337,6 +337,8 @@ class Collection:
         Args:
             entries: what to write.
             stored: those of their ids that are there, if that was found out in this very turn.
+            anew: those that get new rows, as if they had been removed and added. Any number of rows may keep their ids at
+                the price of a look at all of them: right for many, wrong for a few at a time.
         """
         if not entries:
             return
@@ -352,7 +354,7 @@ class Collection:
             self._captions = put(self._captions, captions_table(entries, kept, self.info.dim))
             self._moments = self._moments.written(entries)
             # the commit point: from here on the items and their captions are there
-            self._write_items(entries, stored)
+            self._write_items(entries, stored, anew)
             stale = kept.keys() - {row for entry in entries for row in caption_rows(entry.record)}
             # by id alone: the new captions are another version, and others may have merged files
             self._captions = drop(self._captions, Rows(np.array([kept[row].row for row in stale], np.int64)))
@@ -371,27 +373,16 @@ class Collection:
             self._moments = self._moments.without_items(ids)
         return table["id"].to_pylist()
 
-    def note_rejects(self, rejects: Sequence[Reject], cleared: Sequence[str]) -> None:
-        """Take the ids *cleared* out of the rejects table, then put *rejects* in; one row for an id and URI."""
+    def note_rejects(self, found: Sequence[Reject], cleared: Sequence[str]) -> None:
+        """Take the ids *cleared* out of the rejects, then put *found* in; one row for an id and URI."""
         with self.turn():
-            self._forget_rejects("id", cleared)
-            self._put_rejects(rejects)
+            rejects.forget(self.path, "id", cleared)
+            rejects.note(self.path, found)
 
     def forget_rejects_at(self, uris: Sequence[str]) -> None:
         """Take the rejects with those URIs out: what bears them has no id that could come again and succeed."""
         with self.turn():
-            self._forget_rejects("uri", uris)
-
-    def _put_rejects(self, rejects: Sequence[Reject]) -> None:
-        if rejects:
-            last = {(reject.id, reject.uri): reject for reject in rejects}
-            merge = (
-                lance.dataset(self.path / REJECTS)
-                .merge_insert(["id", "uri"])
-                .when_matched_update_all()
-                .when_not_matched_insert_all()
-            )
-            merge.execute(rejects_table(list(last.values())))
+            rejects.forget(self.path, "uri", uris)
 
     def index_ids(self) -> None:
         """Bring the B-trees over ids up to date, so that look-ups stay quick; a small collection needs none."""
@@ -449,19 +440,13 @@ class Collection:
         orphans = [at for caption, at in rows.items() if caption not in listed]
         return {caption: at for caption, at in rows.items() if caption in listed}, orphans
 
-    def _forget_rejects(self, column: str, values: Sequence[str]) -> None:
-        dataset = lance.dataset(self.path / REJECTS)
-        if values and dataset.count_rows():
-            among = pc.field(column).isin(pa.array(values))
-            gone = dataset.to_table(columns=[column], filter=among, with_row_id=True)["_rowid"].to_pylist()
-            if gone:
-                dataset.delete(row_filter(gone))
-
-    def _write_items(self, entries: Sequence[Entry], stored: Mapping[str, StoredRow]) -> None:
+    def _write_items(self, entries: Sequence[Entry], stored: Mapping[str, StoredRow], anew: Container[str]) -> None:
         table = items_like(self._items.schema, entries, self.info.dim)
-        there = np.array([entry.record.id in stored for entry in entries], bool)
-        rows = Rows.each(stored[entry.record.id] for entry in entries if entry.record.id in stored)
-        self._items = put(self._items, table.filter(~there), table.filter(there), rows)
+        there = [entry.record.id for entry in entries if entry.record.id in stored]
+        keeps = np.array([entry.record.id in stored and entry.record.id not in anew for entry in entries], bool)
+        rows = Rows.each(stored[item_id] for item_id in there if item_id not in anew)
+        dropped = Rows.each(stored[item_id] for item_id in there if item_id in anew)
+        self._items = put(self._items, table.filter(~keeps), table.filter(keeps), rows, dropped)
 
 
 def list_collections(root: Path) -> list[str]:

@@ -61,6 +61,19 @@ def served(home: Path) -> str:
     return history(home)[0]
 
 
+def mark_of(home: Path) -> object:
+    """Equal while the collection in folder *home* is the same one and its generation that is served is; raises as `history`.
+
+    One that was removed and made again under its name differs; one that is not there equals nothing but that.
+    """
+    generation = served(home)
+    try:
+        file = (folder_of(home, generation) / COLLECTION_FILE).stat()
+    except FileNotFoundError:
+        return None
+    return generation, file.st_ino, file.st_mtime_ns
+
+
 def served_folder(home: Path) -> Path:
     """Folder of the generation that is served; raises as `history`."""
     return folder_of(home, served(home))

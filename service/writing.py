@@ -7,7 +7,7 @@ from pathlib import Path
 
 from index.collection import Collection
 from index.errors import GenerationChanged
-from index.generations import served
+from index.generations import mark_of, served
 from index.live.writes import Change, Outcome, apply
 from index.searcher import Searcher
 from service.batching import MicroBatcher
@@ -44,6 +44,8 @@ class Writer:
         self._root = settings.home / "collections"
         self._deadline_s = settings.deadline_s
         self._advance = advance
+        self._collection: Collection | None = None
+        self._mark: object = None
         self._changes: MicroBatcher[Change, Written] = MicroBatcher(
             self._commit, name="write", max_batch=_MAX_COMMIT, max_queue=settings.max_queue, metrics=metrics
         )
@@ -64,8 +66,7 @@ class Writer:
 
     def _commit(self, changes: list[Change]) -> list[Written]:
         while True:
-            # opened each time: it costs a millisecond, and follows a collection that was replaced
-            collection = Collection.open(self._root, self._name)
+            collection = self._opened()
             try:
                 outcomes = apply(collection, changes)
             except GenerationChanged:
@@ -73,6 +74,13 @@ class Writer:
                 continue
             version = self._shown(collection.home).version
             return [Written(outcome, version) for outcome in outcomes]
+
+    def _opened(self) -> Collection:
+        """The collection; the same object while it is the same collection, for that knows the rows that it wrote last."""
+        mark = mark_of(self._root / self._name)
+        if mark is None or mark != self._mark or self._collection is None:
+            self._collection, self._mark = Collection.open(self._root, self._name), mark
+        return self._collection
 
     def _shown(self, home: Path) -> Searcher:
         """What searches see by now, of the generation that is served.

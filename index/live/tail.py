@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 _FIRST_ROOM = 256
+# share of the entries from which on all are compared with
+_MOSTLY = 0.3
 
 
 @dataclass
@@ -87,7 +89,11 @@ class Tail:
             scores (n, k') float32 and row ids (n, k') int64, k' = min(k, rows that may be found), in no order.
         """
         there = np.flatnonzero(self._alive if among is None else self._alive & within(self._rows, among))
-        scores = queries @ self._vectors[there].T if len(there) < len(self._alive) else queries @ self._vectors.T
+        if len(there) > _MOSTLY * len(self._alive):
+            # a copy of most vectors costs more than comparing with all
+            scores = (queries @ self._vectors.T)[:, there]
+        else:
+            scores = queries @ self._vectors[there].T
         rows = self._rows[there]
         if k < len(there):
             best = np.argpartition(-scores, k - 1, axis=1)[:, :k]

@@ -95,7 +95,10 @@ def _apply(collection: Collection, changes: Sequence[Change]) -> list[Outcome]:
         if outcome in ("created", "updated", "removed"):
             there[change.id] = isinstance(change, Put)
             last[change.id] = _whole(change, last.get(change.id), stored)
-    collection.add([_entry(each, stored) for each in last.values() if isinstance(each, Put)], stored.rows)
+    puts = [each for each in last.values() if isinstance(each, Put)]
+    # a row is one vector of an item; what keeps its vector keeps its row
+    anew = {each.id for each in puts if each.vector is not None}
+    collection.add([_entry(each, stored) for each in puts], stored.rows, anew)
     removed = [each.id for each in last.values() if isinstance(each, Remove)]
     if removed:
         collection.delete(removed)

@@ -20,6 +20,7 @@ from index.generations import (
     history,
     is_id,
     made,
+    mark_of,
     next_id,
     remove_abandoned_files,
     serve,
@@ -48,6 +49,24 @@ def test_the_folder_itself_is_the_first(tmp_path: Path) -> None:
 
     assert (FIRST, collection.path) == (served(collection.home), served_folder(collection.home))
     assert (FIRST, collection.path) == (collection.generation, collection.home)
+
+
+def test_its_mark_says_when_to_open_it_again(tmp_path: Path) -> None:
+    """Writes leave it; another generation, or a collection made anew under the name, does not; what is gone has none."""
+    first = empty_collection(tmp_path)
+    mark = mark_of(first.home)
+    first.add([entry(1)])
+    assert None is not mark == mark_of(first.home)
+
+    serve(first.home, generation(first).generation)
+    assert mark != mark_of(first.home) is not None
+    serve(first.home, FIRST)
+    assert mark == mark_of(first.home)
+
+    first.home.rename(tmp_path / "before")
+    assert mark_of(first.home) is None
+    empty_collection(tmp_path)
+    assert mark != mark_of(first.home)
 
 
 def test_what_is_served_is_opened(tmp_path: Path) -> None:

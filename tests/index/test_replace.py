@@ -81,6 +81,18 @@ def test_versions_of_rows_tell_what_was_written_when(tmp_path: Path) -> None:
     assert [(1, 1, 1), (2, 1, 2), (3, 1, 1), (4, 2, 2)] == [tuple(row.values()) for row in read]
 
 
+def test_rows_may_be_added_replaced_and_dropped_at_once(tmp_path: Path) -> None:
+    """One commit for all three, whether all that is known is ids, or of some rows where they lie."""
+    for known in (True, False):
+        dataset = made(tmp_path / str(known), [1, 2, 3, 4])
+        dropped = located(dataset, rows(2).ids) if known else rows(2)
+
+        after = put(dataset, table([3, 5], 7), table([2], 8), located(dataset, rows(1).ids), dropped)
+
+        assert {1: (0, 0), 2: (8, 1), 3: (7, 4), 4: (0, 3), 5: (7, 5)} == contents(after)
+        assert dataset.version + 1 == after.version
+
+
 def test_nothing_is_no_version(tmp_path: Path) -> None:
     """Empty tables and no rows make no commit, and leave no file."""
     dataset = made(tmp_path, [1])

@@ -1,6 +1,7 @@
 """Writes of many requests become few commits."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ from index.collection import Collection
 from index.errors import BundleMismatch
 from index.live.writes import Put, Remove
 from index.schema import Record
+from index.searcher import Searcher
 from models.bundle import Bundle
 from service.errors import CollectionUnknown, NotReady
 from service.metrics import Metrics
 from service.runtime import Runtime
+from service.served import Served
 from service.settings import Settings
 from service.writing import Writers
 from tests.service.test_runtime import is_served, until, with_runtime
@@ -87,6 +90,30 @@ def test_changes_are_made_in_their_order(tmp_path: Path, tiny_bundle: Path) -> N
         assert runtime.served(NAME).searcher.record(change.id) is None
 
     with_runtime(use, tmp_path)
+
+
+def test_a_collection_that_was_made_anew_is_written_to(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A writer stays with a collection, and not with its name's old files: what was removed and made again is followed."""
+    make_colours(tmp_path, tiny_bundle)
+    manifest, served = Bundle.open(tiny_bundle).manifest, dict[str, Served]()
+
+    async def write() -> None:
+        writers = Writers(Settings(home=tmp_path), Metrics(), lambda name: served[name])
+        try:
+            for number in (1, 2):
+                searcher = Searcher.open(tmp_path / "collections", NAME)
+                served[NAME] = Served(searcher, None, None, 1.0)  # pyright: ignore[reportArgumentType] - nothing is searched
+                await writers.of(NAME).write(put(number, manifest.digest(), manifest.dim))
+                if number == 1:
+                    shutil.rmtree(tmp_path / "collections" / NAME)
+                    make_colours(tmp_path, tiny_bundle)
+        finally:
+            writers.close()
+
+    asyncio.run(write())
+
+    found = Collection.open(tmp_path / "collections", NAME)
+    assert found.get("new-1") is None and found.get("new-2") is not None
 
 
 def test_what_is_served_no_more_is_durable_all_the_same(tmp_path: Path, tiny_bundle: Path) -> None:

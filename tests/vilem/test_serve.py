@@ -1,6 +1,9 @@
 """`vilem serve`: options become settings."""
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,24 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     settings: list[Settings] = []
     monkeypatch.setattr(serve, "run_server", settings.append)
     return settings
+
+
+def test_idle_threads_wait_and_do_not_spin(tmp_path: Path) -> None:
+    """FAISS's threads read once, when they are loaded, what to do between searches: it is said before, unless one said so.
+
+    Spinning threads took two thirds of a search's time from what else two cores had to do.
+    """
+    code = (
+        "import os, sys, vilem.cli.serve as serve; assert 'faiss' not in sys.modules\n"
+        "serve.run_server = lambda settings: print(os.environ['OMP_WAIT_POLICY'])\n"
+        f"serve.serve(home={str(tmp_path)!r})"
+    )
+    said = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    said.pop("OMP_WAIT_POLICY", None)
+
+    for given, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        run = subprocess.run([sys.executable, "-c", code], env=said | given, capture_output=True, text=True, check=True)
+        assert expected == run.stdout.strip()
 
 
 def test_options_win_over_the_environment(served: list[Settings], tmp_path: Path) -> None:

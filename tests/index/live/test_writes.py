@@ -95,6 +95,26 @@ def test_what_others_wrote_is_seen(tmp_path: Path) -> None:
     assert 1 == ours.latest().count()
 
 
+def test_a_row_is_one_vector_of_an_item(tmp_path: Path) -> None:
+    """Who keeps its vector keeps its row; another vector is another row, which costs the same in any collection."""
+    collection = empty_collection(tmp_path)
+    apply(collection, [put(1), put(2, 1)])
+    before = row_of(collection)
+
+    apply(collection, [put(3, keeps=True)])
+    assert before == row_of(collection)
+
+    apply(collection, [put(4), put(5, 1, keeps=True)])
+    assert before["item-1"] == row_of(collection)["item-1"]
+    assert row_of(collection)["item-0"] not in before.values()
+
+
+def row_of(collection: Collection) -> dict[str, int]:
+    """Row ids by item."""
+    latest = collection.latest()
+    return {item_id: stored.row for item_id, stored in latest.stored(["item-0", "item-1"]).items()}
+
+
 def test_patches_stay_with_their_picture(tmp_path: Path) -> None:
     """New captions leave the patches; a new picture brings its own, or none."""
     collection = empty_collection(tmp_path)
