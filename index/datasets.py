@@ -18,6 +18,7 @@ from index.schema import (
     CollectionInfo,
     captions_schema,
     items_schema,
+    lists,
     rejects_schema,
 )
 from models.sealed import write_atomically
@@ -195,4 +196,4 @@ def live_captions(items: lance.LanceDataset, batch: pa.RecordBatch) -> np.ndarra
     table = rows_of_ids(items, "id", item_ids, ["id", "captions"])
     texts: dict[str, list[str]] = dict(zip(table["id"].to_pylist(), table["captions"].to_pylist(), strict=True))
     rows = zip(item_ids, batch["position"].to_pylist(), batch["text"].to_pylist(), strict=True)
-    return np.array([[text] == texts.get(item, [])[at : at + 1] for item, at, text in rows], bool)
+    return np.array([lists(texts.get(item, []), at, text) for item, at, text in rows], bool)
