@@ -4,8 +4,9 @@ A card compares with everything faster than a CPU walks a graph, so of kinds wit
 lists keep their centroids and `nprobe`; their lists hold vectors in place of codes, so no less is found. The cards name
 candidates; they are compared again with the stored vectors, on the CPU, so that scores are the same as without cards.
 
-Cards know no filters (FAISS's classic GPU indexes heed no selector). They are asked for so many more that enough of what is allowed should be among them; where it is not, or
-where that would be too many, the index on the CPU answers, which is open all the while and mapped into memory.
+Cards know no filters (FAISS's classic GPU indexes heed no selector). They are asked for so many more that enough of what is
+allowed should be among them; where it is not, or where that would be too many, the index on the CPU answers, which is open all
+the while and mapped into memory.
 """
 
 from math import ceil, log2
@@ -74,6 +75,8 @@ class GpuIndex:
         Raises:
             GpuFailed: a card failed, and cards are required.
         """
+        if allowed is not None and allowed.count == len(allowed):
+            allowed = None
         share = 1.0 if allowed is None else allowed.count / len(allowed)
         depth = self._depth(k, share)
         if depth is None or not len(queries):

@@ -107,6 +107,18 @@ def test_only_what_is_allowed_is_found(spec: Spec, served: Served) -> None:
 
 
 @KINDS
+def test_a_filter_that_allows_everything_is_none(spec: Spec, served: Served) -> None:
+    """The answer is the unfiltered one, also where the lists that are looked at have too few."""
+    index, setting = served(spec), {"efSearch": 32, "nprobe": 1, "candidates": 16}
+
+    free = index.search(QUERIES, 400, setting)
+    masked = index.search(QUERIES, 400, setting, allowed=Allowed(np.ones(ROWS, np.bool_)))
+
+    assert np.array_equal(free[1], masked[1])
+    assert np.array_equal(free[0], masked[0])
+
+
+@KINDS
 def test_a_filter_of_what_is_far_is_kept_too(spec: Spec, served: Served) -> None:
     """Where nothing that is near may be found, what is far is: the worst case of asking for more and dropping."""
     index = served(spec)
