@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-# A process for each core, a few at most: each loads torch. A file's tests share what they make, so files stay whole; in
-# the order of the alphabet the long ones (e2e, faults) come early and no core waits for the last.
-PARALLEL := -n auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+# Tests wait for servers, disks and kills: a process more than there are cores, a few at most, for each loads torch. A file's
+# tests share what they make, so files stay whole; in the order of the alphabet the long ones (e2e, faults) come early and no
+# core waits for the last.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
+PARALLEL := -n $(WORKERS) --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint unit format bench clean
