@@ -23,6 +23,7 @@ from index.gpu.device import Device, Gpus, gpus_for
 from index.lease import lease
 from index.lexical.upkeep import index_texts
 from index.plan import RECALL, Budget
+from index.records import RECORDS_FILE, write_records
 from index.snapshot import MANIFEST_NAME, LoadedPart, Snapshot, SnapshotManifest, read_manifest
 from index.vectors import unit
 from index.versions import keep_versions, release_versions
@@ -155,6 +156,7 @@ def _write(
 ) -> SnapshotManifest:
     images, texts = build_parts(collection, folder, target_recall=target_recall, budget=budget, gpus=gpus)
     moments = build_moments(collection, folder, target_recall=target_recall, budget=budget, gpus=gpus)
+    write_records(collection.items, folder / RECORDS_FILE)
     manifest = SnapshotManifest(
         id=snapshot_id,
         collection=collection.info.name,
@@ -171,6 +173,7 @@ def _write(
         budget=budget,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         files=seal_files(folder),
+        records_file=RECORDS_FILE,
     )
     (folder / MANIFEST_NAME).write_bytes(manifest.to_bytes())
     return manifest

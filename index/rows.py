@@ -154,19 +154,21 @@ def vectors_of(column: pa.ChunkedArray | pa.Array, dim: int) -> np.ndarray:
 
 def records_of(table: pa.Table) -> list[Record]:
     """Records of rows that have `record_columns`."""
-    return [
-        Record(
-            id=row["id"],
-            uri=row["uri"],
-            sha256=row["sha256"],
-            width=row["width"],
-            height=row["height"],
-            captions=tuple(row["captions"]),
-            metadata=json.loads(row["metadata"]),
-            video=_video(row),
-        )
-        for row in table.select(record_columns(table.schema)).to_pylist()
-    ]
+    return [record_of(row) for row in table.select(record_columns(table.schema)).to_pylist()]
+
+
+def record_of(row: Mapping[str, Any]) -> Record:
+    """The record of a row's `record_columns`."""
+    return Record(
+        id=row["id"],
+        uri=row["uri"],
+        sha256=row["sha256"],
+        width=row["width"],
+        height=row["height"],
+        captions=tuple(row["captions"]),
+        metadata=json.loads(row["metadata"]),
+        video=_video(row),
+    )
 
 
 def record_columns(schema: pa.Schema) -> list[str]:

@@ -350,8 +350,7 @@ class Searcher:
         return data
 
     def _items(self, rows: list[int]) -> dict[int, tuple[Record, str | None]]:
-        records = self._view.collection.records_at(rows)
-        return {row: (record, None) for row, record in zip(rows, records, strict=True) if record is not None}
+        return {row: (record, None) for row, record in self._view.items(rows).items()}
 
     def _captions(self, rows: list[int]) -> dict[int, tuple[Record, str | None]]:
         captions = self._view.collection.captions_at(rows)

@@ -4,6 +4,7 @@
     images.faiss       index over the items' image vectors; images.rowids.npy: row id of each position
     texts.faiss        index over the captions' vectors, when there are captions; texts.rowids.npy
     moments.faiss      index over the vectors of videos' moments, when there are videos; moments.rowids.npy
+    records.arrow      the items' records by position, an Arrow file (`index.records`)
     *.vectors.f16      the vectors of an index that compares its candidates again: (N, d) float16, row-major, nothing else
 
 The manifest names the bundle that made the vectors and the dataset versions they were read at.
@@ -23,12 +24,13 @@ from index.faiss_cpu import FaissIndex
 from index.gpu.device import Gpus
 from index.gpu.served import served_by
 from index.plan import Budget
+from index.records import Records
 from index.tune import Point
 from index.vectors import VectorIndex
 from models.sealed import FileSeal, SealBroken, verify
 
-# 1 has no budgets, curves and vectors beside an index
-SCHEMA_VERSION = 2
+# 1 has no budgets, curves and vectors beside an index, 2 no records
+SCHEMA_VERSION = 3
 MANIFEST_NAME = "snapshot.json"
 
 
@@ -79,6 +81,7 @@ class SnapshotManifest(_Part):
     moments: IndexPart | None = None
     target_recall: float | None = Field(default=None, description="recall@10 that was wanted")
     budget: Budget = Field(default=Budget(), description="what could be spent; publishing anew keeps to it")
+    records_file: str | None = Field(default=None, description="None before schema 3: records are looked up in Lance")
 
     def to_bytes(self) -> bytes:
         """The exact bytes of `snapshot.json`."""
@@ -119,6 +122,7 @@ class Snapshot:
     images: LoadedPart
     texts: LoadedPart | None
     moments: LoadedPart | None = None
+    records: Records | None = None
 
     @classmethod
     def open(cls, folder: Path, *, contents: bool = True, gpus: Gpus | None = None) -> "Snapshot":
@@ -140,7 +144,8 @@ class Snapshot:
         _expect_whole(folder, manifest, manifest.files, contents=contents)
         texts = _load(folder, manifest.texts, manifest.dim, gpus) if manifest.texts else None
         moments = _load(folder, manifest.moments, manifest.dim, gpus) if manifest.moments else None
-        return cls(manifest, _load(folder, manifest.images, manifest.dim, gpus), texts, moments)
+        records = _load_records(folder, manifest)
+        return cls(manifest, _load(folder, manifest.images, manifest.dim, gpus), texts, moments, records)
 
 
 def open_moments(
@@ -176,7 +181,8 @@ def read_manifest(folder: Path) -> SnapshotManifest:
 def _expect_whole(folder: Path, manifest: SnapshotManifest, names: Iterable[str], *, contents: bool) -> None:
     """Those of its files are what was sealed, and all that are read are sealed."""
     parts = [part for part in (manifest.images, manifest.texts, manifest.moments) if part]
-    unsealed = {name for part in parts for name in part.file_names} - manifest.files.keys()
+    used = {name for part in parts for name in part.file_names}
+    unsealed = (used if manifest.records_file is None else used | {manifest.records_file}) - manifest.files.keys()
     if unsealed:
         raise SnapshotInvalid(
             f"{folder / MANIFEST_NAME} does not seal {', '.join(sorted(unsealed))}: publish the collection again"
@@ -197,3 +203,15 @@ def _load(folder: Path, part: IndexPart, dim: int, gpus: Gpus | None) -> LoadedP
             f"manifest says {part.rows} x {dim}: publish the collection again"
         )
     return LoadedPart(served_by(index, gpus), rowids, part.parameters)
+
+
+def _load_records(folder: Path, manifest: SnapshotManifest) -> Records | None:
+    if manifest.records_file is None:
+        return None
+    records = Records.open(folder / manifest.records_file)
+    if len(records) != manifest.images.rows:
+        raise SnapshotInvalid(
+            f"{folder}: {manifest.records_file} has {len(records)} records and {manifest.images.index_file} "
+            f"{manifest.images.rows} vectors: publish the collection again"
+        )
+    return records

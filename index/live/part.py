@@ -1,5 +1,6 @@
 """The vectors of one kind, images' or captions', as they are now: a snapshot's index, less the dead, and a tail."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, Self
@@ -130,6 +131,12 @@ class LivePart:
     def dead(self) -> int:
         """Rows of the snapshot that are there no more, or are in the tail."""
         return 0 if self.alive is None else len(self.alive) - int(self.alive.sum())
+
+    def positions(self, rows: Sequence[int]) -> dict[int, int]:
+        """Where in the snapshot those of *rows* are that are alive there, by row id."""
+        found = self.places.of(np.array(rows, np.int64))
+        found = found if self.alive is None else found[self.alive[found]]
+        return dict(zip(self.places.rowids[found].tolist(), found.tolist(), strict=True))
 
     def after(self, changes: Changes) -> "LivePart":
         """The part once those changes were made; only the newest may be changed."""

@@ -4,7 +4,8 @@ What was written since the snapshot is compared vector by vector and held in mem
 view stays where it is until a new snapshot is published, or pushed.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import lance
 
@@ -12,6 +13,8 @@ from index.collection import Collection
 from index.errors import TailFull
 from index.live.changes import Changes, changes, written
 from index.live.part import LivePart, LiveVectors
+from index.records import Records
+from index.schema import Record
 from index.snapshot import Snapshot
 
 # 100,000 x 512 floats: 200 MB, and about 20 ms a query on two cores
@@ -27,6 +30,8 @@ class View:
         images: vectors of the items.
         texts: vectors of the captions. Some may not count: their item does not list them, or not any more.
         moments: vectors of the moments of videos. Some may not count, as of the captions.
+        max_tail: most vectors of a kind that were written since.
+        records: of the items that a snapshot shows, by position there; None where there is none that has them.
     """
 
     collection: Collection
@@ -34,6 +39,7 @@ class View:
     texts: LiveVectors
     moments: LiveVectors
     max_tail: int = MAX_TAIL
+    records: Records | None = None
 
     @classmethod
     def of(cls, snapshot: Snapshot, collection: Collection, max_tail: int = MAX_TAIL) -> "View":
@@ -46,7 +52,18 @@ class View:
         """
         dim = collection.info.dim
         parts = (LivePart.of(part, dim) for part in (snapshot.images, snapshot.texts, snapshot.moments))
-        return cls(collection, *parts, max_tail=max_tail)
+        return cls(collection, *parts, max_tail=max_tail, records=snapshot.records)
+
+    def items(self, rows: Sequence[int]) -> dict[int, Record]:
+        """The items of those row ids that are there, by row id."""
+        found = dict[int, Record]()
+        if self.records is not None and isinstance(self.images, LivePart):
+            # what is alive in the snapshot is as it was; the others are looked up
+            positions = self.images.positions(rows)
+            found = dict(zip(positions, self.records.at(list(positions.values())), strict=True))
+        rest = [row for row in rows if row not in found]
+        records = zip(rest, self.collection.records_at(rest) if rest else (), strict=True)
+        return found | {row: record for row, record in records if record is not None}
 
     def advanced(self, to: Collection) -> "View":
         """The view at the later version *to*; itself when nothing was written. Only the newest view may be advanced.
@@ -62,7 +79,7 @@ class View:
         texts = self._changes(self.texts, old.captions, to.captions)
         moments = self._changes(self.moments, old.moments.dataset, to.moments.dataset)
         parts = self.images.after(images), self.texts.after(texts), self.moments.after(moments)
-        return View(to, *parts, max_tail=self.max_tail)
+        return replace(self, collection=to, images=parts[0], texts=parts[1], moments=parts[2])
 
     def _changes(self, part: LiveVectors, old: lance.LanceDataset | None, new: lance.LanceDataset | None) -> Changes:
         if new is None:

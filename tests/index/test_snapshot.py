@@ -115,24 +115,28 @@ def test_the_first_schema_still_opens(folder: Path) -> None:
             "build_seconds",
         )
         fields[name] = {key: fields[name][key] for key in known}
-    for name in ("target_recall", "budget"):
+    for name in ("target_recall", "budget", "records_file"):
         del fields[name]
     (folder / MANIFEST_NAME).write_text(json.dumps({**fields, "schema_version": 1}))
 
     snapshot = Snapshot.open(folder)
 
-    assert (None, [], 1) == (
+    assert (None, [], 1, None) == (
         snapshot.manifest.images.kind,
         snapshot.manifest.images.curve,
         snapshot.manifest.schema_version,
+        snapshot.records,
     )
     assert np.array_equal(snapshot.images.rowids, snapshot.images.search(unit_vectors(20), 1)[1][:, 0])
 
 
-DAMAGE: list[tuple[str, Callable[[Path], None], type[SnapshotError]]] = [
+DAMAGE: list[tuple[str, Callable[[Path], object], type[SnapshotError]]] = [
     ("missing file", lambda folder: (folder / "images.faiss").unlink(), SnapshotAltered),
     ("flipped bit", lambda folder: flip(folder / "images.faiss"), SnapshotAltered),
     ("flipped row id", lambda folder: flip(folder / "images.rowids.npy"), SnapshotAltered),
+    ("flipped record", lambda folder: flip(folder / "records.arrow"), SnapshotAltered),
+    ("unsealed records", lambda folder: edit(folder, records_file="images.copy"), SnapshotInvalid),
+    ("other records", lambda folder: edit(folder, records_file="texts.rowids.npy"), SnapshotInvalid),
     ("truncated", lambda folder: (folder / "texts.faiss").write_bytes(b"x"), SnapshotAltered),
     ("no manifest", lambda folder: (folder / MANIFEST_NAME).unlink(), SnapshotMissing),
     ("no JSON", lambda folder: (folder / MANIFEST_NAME).write_text("{"), SnapshotInvalid),
@@ -143,7 +147,7 @@ DAMAGE: list[tuple[str, Callable[[Path], None], type[SnapshotError]]] = [
 
 
 @pytest.mark.parametrize(("damage", "error"), [row[1:] for row in DAMAGE], ids=[row[0] for row in DAMAGE])
-def test_damage_is_refused(folder: Path, damage: Callable[[Path], None], error: type[SnapshotError]) -> None:
+def test_damage_is_refused(folder: Path, damage: Callable[[Path], object], error: type[SnapshotError]) -> None:
     """A snapshot that is not what was published is refused, with the reason and what to do."""
     damage(folder)
 

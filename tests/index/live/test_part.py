@@ -145,3 +145,14 @@ def test_the_dead_are_counted() -> None:
     part = LivePart.of(loaded(np.arange(ROWS)), DIM).after(changes([1, 2], [3, 500], VECTORS[:2]))
 
     assert (3, 2, ROWS - 1) == (part.dead, part.tail.entries, part.rows)
+
+
+def test_positions_are_of_what_is_alive_in_the_snapshot() -> None:
+    """Rows that died, rows of the tail and rows that never were have none."""
+    part = LivePart.of(loaded(np.arange(10, 15)), DIM)
+
+    after = part.after(changes([11], [13, 20], VECTORS[5:7]))
+
+    assert {10: 0, 11: 1, 13: 3} == part.positions([13, 10, 11, 20])
+    assert {10: 0, 14: 4} == after.positions([14, 13, 11, 10, 20, 99])
+    assert {} == after.positions([])

@@ -55,6 +55,10 @@ def test_a_view_is_the_collection_of_now(
         for row, vector in zip(rows, found, strict=True)
     }
 
+    # from the snapshot and from the collection: what is there now, and nothing of what was
+    now = zip(stored, view.collection.records_at(list(stored)), strict=True)
+    assert dict(now) == view.items([*range(400), *stored])
+
     scores, rows = view.images.search(VECTORS[-2:], 1000)
 
     assert len(stored) == view.images.rows == view.texts.rows
