@@ -38,11 +38,11 @@ from index.datasets import (
 )
 from index.errors import CollectionExists, GenerationChanged
 from index.generations import folder_of, generation_of, served
-from index.ids import RecentIds
 from index.lease import lease, turn
+from index.live.changes import Commits
 from index.moments import Moments, with_videos
 from index.patches import keeps_patches, patches_of, with_patches
-from index.replace import Rows, StoredRow, drop, put
+from index.replace import Rows, StoredRow
 from index.rows import (
     CaptionRow,
     Entry,
@@ -60,6 +60,7 @@ from index.schema import (
     Reject,
     check_name,
 )
+from index.table import Table
 from index.uploads import SCHEME
 
 # From here on a look-up by id is faster through a B-tree than by reading the column: 1.4 ms against 48 ms at 500,000.
@@ -91,10 +92,8 @@ class Collection:
         self.info = info
         self._alone = alone
         self._writes = False
-        self._items = items
-        self._captions = captions
-        # for writes, which look up the same ids that were written just before
-        self._item_ids, self._caption_ids = RecentIds("id"), RecentIds("item_id")
+        self._items = Table(items, "id", info.dim)
+        self._captions = Table(captions, "item_id", info.dim)
         # After the items: moments are written before them. Those of a video that is replaced just now may be gone already.
         self._moments = Moments.open(path, info.dim, moments_version)
 
@@ -181,11 +180,13 @@ class Collection:
 
     def latest(self) -> "Collection":
         """The same collection as it is now."""
-        return self._like(*newest_pair(self._items, self._captions))
+        return self._like(*newest_pair(self.items, self.captions))
 
     def refresh(self) -> None:
         """See what others have committed; for the writer, once it holds the lease."""
-        self._items, self._captions = newest_pair(self._items, self._captions)
+        items, captions = newest_pair(self.items, self.captions)
+        self._items.begin(items)
+        self._captions.begin(captions)
         self._moments = Moments.open(self.path, self.info.dim)
 
     @property
@@ -208,22 +209,27 @@ class Collection:
     @property
     def version(self) -> int:
         """Version of the items that this object sees."""
-        return self._items.version
+        return self.items.version
 
     @property
     def captions_version(self) -> int:
         """Version of the captions that this object sees."""
-        return self._captions.version
+        return self.captions.version
 
     @property
     def items(self) -> lance.LanceDataset:
         """The items' dataset at this version; row ids are stable."""
-        return self._items
+        return self._items.dataset
 
     @property
     def captions(self) -> lance.LanceDataset:
         """The captions' dataset at this version. It may hold rows that do not count: see `caption_vectors`."""
-        return self._captions
+        return self._captions.dataset
+
+    @property
+    def made(self) -> Commits:
+        """What this object's commits since its last turn began made of items and captions; see `Table`."""
+        return self._items.made, self._captions.made
 
     @property
     def moments(self) -> Moments:
@@ -234,11 +240,11 @@ class Collection:
     def datasets(self) -> list[lance.LanceDataset]:
         """All that are versioned together: items, captions, and moments where there are any."""
         moments = self._moments.dataset
-        return [self._items, self._captions, *([] if moments is None else [moments])]
+        return [self.items, self.captions, *([] if moments is None else [moments])]
 
     def count(self) -> int:
         """Number of items."""
-        return self._items.count_rows()
+        return self.items.count_rows()
 
     def get(self, item_id: str) -> Record | None:
         """The item of that id."""
@@ -246,71 +252,71 @@ class Collection:
 
     def get_many(self, ids: Iterable[str]) -> dict[str, Record]:
         """The items of those ids that are there, by id."""
-        table = rows_of_ids(self._items, "id", ids, record_columns(self._items.schema))
+        table = rows_of_ids(self.items, "id", ids, record_columns(self.items.schema))
         return {record.id: record for record in records_of(table)}
 
     def known(self, ids: Iterable[str]) -> dict[str, str]:
         """SHA-256 of the items of those ids that are there, by id."""
-        table = rows_of_ids(self._items, "id", ids, ["id", "sha256"])
+        table = rows_of_ids(self.items, "id", ids, ["id", "sha256"])
         return dict(zip(table["id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
 
     def vectors(self, ids: Iterable[str]) -> dict[str, np.ndarray]:
         """Image vectors (d,) float32 of the items of those ids that are there, by id."""
-        table = rows_of_ids(self._items, "id", ids, ["id", "vector"])
+        table = rows_of_ids(self.items, "id", ids, ["id", "vector"])
         return dict(zip(table["id"].to_pylist(), vectors_of(table["vector"], self.info.dim), strict=True))
 
     @property
     def keeps_patches(self) -> bool:
         """Whether its items have a column for patches; see `index.patches`."""
-        return keeps_patches(self._items)
+        return keeps_patches(self.items)
 
     def keep_patches(self) -> None:
         """Give its items a column for patches, if they have none; for the writer, who holds the lease."""
         with self.turn():
-            self._items = with_patches(self._items)
+            self._items.begin(with_patches(self.items))
 
     def patches(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Stored patches of the items of those ids that have them, by id."""
-        return patches_of(self._items, ids)
+        return patches_of(self.items, ids)
 
     def vectors_of_captions(self, ids: Iterable[str]) -> dict[tuple[str, str], np.ndarray]:
         """Vectors (d,) float32 of the captions stored for those items, by item id and text."""
-        table = rows_of_ids(self._captions, "item_id", ids, ["item_id", "text", "vector"])
+        table = rows_of_ids(self.captions, "item_id", ids, ["item_id", "text", "vector"])
         keys = zip(table["item_id"].to_pylist(), table["text"].to_pylist(), strict=True)
         return dict(zip(keys, vectors_of(table["vector"], self.info.dim), strict=True))
 
     def records_at(self, rows: Sequence[int]) -> list[Record | None]:
         """The items of those row ids, in their order; None where the row is not there at this version."""
-        table = rows_at(self._items, rows, record_columns(self._items.schema))
+        table = rows_at(self.items, rows, record_columns(self.items.schema))
         found = dict(zip(table["_rowid"].to_pylist(), records_of(table), strict=True))
         return [found.get(row) for row in rows]
 
     def captions_at(self, rows: Sequence[int]) -> list[CaptionRow | None]:
         """The captions of those row ids, in their order; None where the row is not there at this version."""
-        table = rows_at(self._captions, rows, ["item_id", "position", "text"])
+        table = rows_at(self.captions, rows, ["item_id", "position", "text"])
         found = {row.pop("_rowid"): CaptionRow(**row) for row in table.to_pylist()}
         return [found.get(row) for row in rows]
 
     def upload_names(self) -> set[str]:
         """Addresses of the pictures that came with a request and that items have."""
-        named = self._items.to_table(columns=["uri"], filter=f"starts_with(uri, '{SCHEME}')")
+        named = self.items.to_table(columns=["uri"], filter=f"starts_with(uri, '{SCHEME}')")
         return set(named["uri"].to_pylist())
 
     def first(self, limit: int) -> list[Record]:
         """The first *limit* items in storage order."""
-        return records_of(self._items.to_table(columns=record_columns(self._items.schema), limit=limit))
+        return records_of(self.items.to_table(columns=record_columns(self.items.schema), limit=limit))
 
     def item_vectors(self, batch_rows: int = 8_192) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """All image vectors in storage order, in batches: row ids (n,) int64 and vectors (n, d) float32."""
-        scan = self._items.scanner(columns=["vector"], with_row_id=True, batch_size=batch_rows, scan_in_order=True)
+        scan = self.items.scanner(columns=["vector"], with_row_id=True, batch_size=batch_rows, scan_in_order=True)
         for batch in scan.to_batches():
             yield row_ids(batch), vectors_of(batch["vector"], self.info.dim)
 
     def caption_vectors(self, batch_rows: int = 8_192) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Vectors of all captions that count, in batches: row ids (n,) int64 and vectors (n, d) float32."""
-        scan = self._captions.scanner(with_row_id=True, batch_size=batch_rows, scan_in_order=True)
+        scan = self.captions.scanner(with_row_id=True, batch_size=batch_rows, scan_in_order=True)
         for batch in scan.to_batches():
-            live = live_captions(self._items, batch)
+            live = live_captions(self.items, batch)
             if live.any():
                 yield row_ids(batch)[live], vectors_of(batch["vector"], self.info.dim)[live]
 
@@ -320,7 +326,7 @@ class Collection:
 
     def stored(self, ids: Iterable[str]) -> dict[str, StoredRow]:
         """The rows of the items of those ids that are there, by id; for the writer, in its turn."""
-        table = self._item_ids.rows(self._items, ids, [])
+        table = self._items.rows(ids)
         rows = zip(row_ids(table).tolist(), row_addresses(table).tolist(), strict=True)
         return dict(zip(table["id"].to_pylist(), itertools.starmap(StoredRow, rows), strict=True))
 
@@ -347,29 +353,29 @@ class Collection:
             raise ValueError("two of the items to write have one id: write the later one in another call")
         with self.turn():
             if any(entry.record.video is not None for entry in entries):
-                self._items = with_videos(self._items)
+                self._items.begin(with_videos(self.items))
             stored = self.stored(ids) if stored is None else stored
             kept, orphans = self._stored_captions(ids, stored)
-            self._captions = drop(self._captions, Rows.each(orphans))
-            self._captions = put(self._captions, captions_table(entries, kept, self.info.dim))
+            self._captions.drop(Rows.each(orphans))
+            self._captions.put(captions_table(entries, kept, self.info.dim))
             self._moments = self._moments.written(entries)
             # the commit point: from here on the items and their captions are there
             self._write_items(entries, stored, anew)
             stale = kept.keys() - {row for entry in entries for row in caption_rows(entry.record)}
             # by id alone: the new captions are another version, and others may have merged files
-            self._captions = drop(self._captions, Rows(np.array([kept[row].row for row in stale], np.int64)))
+            self._captions.drop(Rows(np.array([kept[row].row for row in stale], np.int64)))
             self._moments = self._moments.without_stale(entry.record for entry in entries)
 
     def delete(self, ids: Iterable[str]) -> list[str]:
         """Remove the items of those ids, in one commit, and then their captions; the ids that were there."""
         ids = list(ids)
         with self.turn():
-            table = self._item_ids.rows(self._items, ids, [])
+            table = self._items.rows(ids)
             # the commit point: captions of no item count no more
-            self._items = drop(self._items, Rows.of(table))
+            self._items.drop(Rows.of(table))
             # what a kill left of an earlier removal goes too
-            if self._captions.count_rows():
-                self._captions = drop(self._captions, Rows.of(self._caption_ids.rows(self._captions, ids, [])))
+            if self.captions.count_rows():
+                self._captions.drop(Rows.of(self._captions.rows(ids)))
             self._moments = self._moments.without_items(ids)
         return table["id"].to_pylist()
 
@@ -387,7 +393,7 @@ class Collection:
     def index_ids(self) -> None:
         """Bring the B-trees over ids up to date, so that look-ups stay quick; a small collection needs none."""
         with self.turn():
-            for dataset, column in ((self._items, "id"), (self._captions, "item_id")):
+            for dataset, column in ((self.items, "id"), (self.captions, "item_id")):
                 # those over fields take longer, and are brought up to date less often: `index.fields.indexes`
                 if names := [index.name for index in dataset.describe_indices() if index.field_names == [column]]:
                     dataset.optimize.optimize_indices(index_names=names)
@@ -430,9 +436,9 @@ class Collection:
         What it left is older than the commit that would make it count, and may be older than a snapshot without it: who looks
         for what was written since would not see it. So it is not used, but written anew.
         """
-        if not self._captions.count_rows():
+        if not self.captions.count_rows():
             return {}, []
-        table = self._caption_ids.rows(self._captions, ids, CAPTION_COLUMNS)
+        table = self._captions.rows(ids, CAPTION_COLUMNS)
         places = zip(captions_in(table), row_ids(table).tolist(), row_addresses(table).tolist(), strict=True)
         rows = {caption: StoredRow(row, place) for caption, row, place in places}
         records = self.records_at([stored[each].row for each in {row.item_id for row in rows} if each in stored])
@@ -441,12 +447,12 @@ class Collection:
         return {caption: at for caption, at in rows.items() if caption in listed}, orphans
 
     def _write_items(self, entries: Sequence[Entry], stored: Mapping[str, StoredRow], anew: Container[str]) -> None:
-        table = items_like(self._items.schema, entries, self.info.dim)
+        table = items_like(self.items.schema, entries, self.info.dim)
         there = [entry.record.id for entry in entries if entry.record.id in stored]
         keeps = np.array([entry.record.id in stored and entry.record.id not in anew for entry in entries], bool)
         rows = Rows.each(stored[item_id] for item_id in there if item_id not in anew)
         dropped = Rows.each(stored[item_id] for item_id in there if item_id in anew)
-        self._items = put(self._items, table.filter(~keeps), table.filter(keeps), rows, dropped)
+        self._items.put(table.filter(~keeps), table.filter(keeps), rows, dropped)
 
 
 def list_collections(root: Path) -> list[str]:

@@ -5,7 +5,7 @@ to be opened for every look-up: 0.1 ms of a core each. A writer that stays with 
 memory instead, those that it wrote and those that others wrote, each file read once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import lance
 import numpy as np
@@ -47,6 +47,12 @@ class RecentIds:
         older = self._scanned(dataset, wanted, columns, fast_search=True)
         # a row that was rewritten may be in a file that the B-tree has heard of meanwhile
         return pa.concat_tables([found, older.filter(~np.isin(row_ids(older), row_ids(found)))])
+
+    def wrote(self, file: int, keys: Sequence[str], rows: Sequence[int]) -> None:
+        """Know the keys (n,) of the row ids (n,) in a file that was just committed."""
+        found = self._files[file] = {}
+        for key, row in zip(keys, rows, strict=True):
+            found.setdefault(key, []).append(row)
 
     def _scanned(
         self, dataset: lance.LanceDataset, keys: list[str], columns: list[str], *, fast_search: bool = False

@@ -16,6 +16,7 @@ from index.duplicates.groups import Groups, load_groups
 from index.errors import SnapshotInvalid, TailFull, UriMissing
 from index.filters.facets import Facet, facet_counts
 from index.gpu.device import Gpus
+from index.live.changes import NO_COMMITS, Commits
 from index.live.part import LivePart, LiveVectors
 from index.live.view import MAX_TAIL, View
 from index.maintenance import tidy
@@ -126,14 +127,17 @@ class Searcher:
         if self.engine is not None:
             self.engine.close()
 
-    def advanced(self) -> "Searcher":
+    def advanced(self, made: Commits = NO_COMMITS) -> "Searcher":
         """The collection as it is now; itself when nothing was written. Only the newest searcher may be advanced.
+
+        Args:
+            made: commits that are known; see `View.advanced`.
 
         Raises:
             CollectionInvalid: a dataset is damaged, or gone.
             TailFull: too much was written; this searcher stays good.
         """
-        view = self._view.advanced(self._view.collection.latest())
+        view = self._view.advanced(self._view.collection.latest(), made)
         return self if view is self._view else Searcher(self.manifest, self.text_model, view, self.engine)
 
     def tidy(self) -> bool:

@@ -6,6 +6,7 @@ what was written to a collection since.
 """
 
 import asyncio
+import gc
 import logging
 import threading
 from collections.abc import Coroutine, Mapping
@@ -14,6 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from index.errors import MilvusError
+from index.live.changes import NO_COMMITS, Commits
 from index.milvus.engine import Engine
 from service.cache import ByteLru, Cache
 from service.catalogue import Catalogue, Loader
@@ -112,8 +114,12 @@ class Runtime:
         self._expect_loaded()
         raise CollectionUnknown(f"no collection {name[:100]!r} is served: GET /v1/collections lists those that are")
 
-    def advance(self, name: str) -> Served:
+    def advance(self, name: str, made: Commits = NO_COMMITS) -> Served:
         """See what was just committed to a served collection; from any thread.
+
+        Args:
+            name: of the collection.
+            made: what is known of the commits; see `View.advanced`.
 
         Raises:
             CollectionUnknown: it is not served any more.
@@ -123,7 +129,7 @@ class Runtime:
                 raise CollectionUnknown(
                     f"collection {name[:100]!r} is served no more: GET /v1/collections lists those that are"
                 )
-            self._catalogue = self._catalogue.changed(name, Served.advanced)
+            self._catalogue = self._catalogue.changed(name, lambda served: served.advanced(made))
             served = self._catalogue.served[name]
         self._note(served)
         return served
@@ -243,6 +249,10 @@ class Runtime:
             except Exception:  # noqa: BLE001 - see below
                 # one bad round, whatever its cause, must not end the looking for new snapshots
                 _log.exception("could not look for new snapshots")
+            if not self._loaded:
+                # what is there now stays: else the collector would look through it again and again, 0.1 s each time
+                gc.collect()
+                gc.freeze()
             if not self._loaded or old != self._catalogue.parts():
                 self._loaded = True
                 self._changed.set()

@@ -7,6 +7,7 @@ import numpy as np
 
 from index.errors import TailFull
 from index.faiss_cpu import use_threads
+from index.live.changes import NO_COMMITS, Commits
 from index.searcher import Hit, Searcher, Target
 from models.ort import available_cores
 from service.batching import MicroBatcher
@@ -89,10 +90,13 @@ class Served:
     deadline_s: float
     behind: str | None = None
 
-    def advanced(self) -> "Served":
-        """The collection as it is now; itself when nothing was written. Only the newest may be advanced."""
+    def advanced(self, made: Commits = NO_COMMITS) -> "Served":
+        """The collection as it is now; itself when nothing was written. Only the newest may be advanced.
+
+        Commits that are known to have been *made* are not read again.
+        """
         try:
-            searcher = self.searcher.advanced()
+            searcher = self.searcher.advanced(made)
         except TailFull as error:
             return self._kept(str(error))
         except Exception as error:  # noqa: BLE001 - see below

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from index.collection import Collection
-from index.errors import GenerationChanged
-from index.generations import mark_of, served
-from index.live.writes import Change, Outcome, apply
+from index.generations import served
+from index.live.changes import Commits
+from index.live.remote import RemoteWriter
+from index.live.writes import Change, Outcome
+from index.live.writing import Done, LiveWriter
 from index.searcher import Searcher
 from service.batching import MicroBatcher
 from service.errors import CollectionUnknown, NotReady
@@ -30,7 +30,7 @@ class Written:
 
 
 class Writer:
-    """Writes to one collection; one thread, so that its changes are made in the order they came.
+    """Writes to one collection; one thread, so that its changes are made in the order they came, in a process of their own.
 
     Args:
         name: of the collection.
@@ -39,13 +39,15 @@ class Writer:
         advance: makes what was committed visible; see `Runtime.advance`.
     """
 
-    def __init__(self, name: str, settings: Settings, metrics: Metrics, advance: Callable[[str], Served]) -> None:
+    def __init__(
+        self, name: str, settings: Settings, metrics: Metrics, advance: Callable[[str, Commits], Served]
+    ) -> None:
         self._name = name
         self._root = settings.home / "collections"
         self._deadline_s = settings.deadline_s
         self._advance = advance
-        self._collection: Collection | None = None
-        self._mark: object = None
+        self._here = LiveWriter(self._root, name)
+        self._remote = RemoteWriter(self._root / name)
         self._changes: MicroBatcher[Change, Written] = MicroBatcher(
             self._commit, name="write", max_batch=_MAX_COMMIT, max_queue=settings.max_queue, metrics=metrics
         )
@@ -61,35 +63,25 @@ class Writer:
         return await self._changes.submit(change, self._deadline_s)
 
     def close(self) -> None:
-        """Finish the commit that is under way, and end the thread."""
+        """Finish the commit that is under way, and end the thread and the process."""
         self._changes.close()
+        self._remote.close()
 
     def _commit(self, changes: list[Change]) -> list[Written]:
-        while True:
-            collection = self._opened()
-            try:
-                outcomes = apply(collection, changes)
-            except GenerationChanged:
-                # between the two another model took over: what is not for the old one can be written to the new one
-                continue
-            version = self._shown(collection.home).version
-            return [Written(outcome, version) for outcome in outcomes]
+        # in this process, until the other one is there
+        done = self._remote.apply(changes) or self._here.apply(changes)
+        version = self._shown(done).version
+        return [Written(outcome, version) for outcome in done.outcomes]
 
-    def _opened(self) -> Collection:
-        """The collection; the same object while it is the same collection, for that knows the rows that it wrote last."""
-        mark = mark_of(self._root / self._name)
-        if mark is None or mark != self._mark or self._collection is None:
-            self._collection, self._mark = Collection.open(self._root, self._name), mark
-        return self._collection
-
-    def _shown(self, home: Path) -> Searcher:
+    def _shown(self, done: Done) -> Searcher:
         """What searches see by now, of the generation that is served.
 
         Raises:
             NotReady: a new model took over, and is not loaded yet.
         """
         until = time.monotonic() + self._deadline_s
-        while (searcher := self._advance(self._name).searcher).view.collection.generation != served(home):
+        home = self._root / self._name
+        while (searcher := self._advance(self._name, done.made).searcher).view.collection.generation != served(home):
             if time.monotonic() >= until:
                 raise NotReady("it was written, and is found once the service has loaded the collection's new model")
             time.sleep(_PAUSE_S)
@@ -99,7 +91,7 @@ class Writer:
 class Writers:
     """The writers of all collections, each made when it is first needed; used from one event loop."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, advance: Callable[[str], Served]) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, advance: Callable[[str, Commits], Served]) -> None:
         self._make: Callable[[str], Writer] = lambda name: Writer(name, settings, metrics, advance)
         self._writers: dict[str, Writer] = {}
         self._closed = False

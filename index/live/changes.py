@@ -1,5 +1,6 @@
 """What became of a dataset's rows between two of its versions; row ids are stable."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import lance
@@ -35,6 +36,30 @@ class Changes:
         return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, dim), np.float32))
 
 
+@dataclass(frozen=True)
+class Made:
+    """What one commit made of a dataset, from one version to the next, as its writer knows it."""
+
+    before: int
+    after: int
+    changes: Changes
+
+
+# of items and of captions, in their order
+Commits = tuple[Sequence[Made], Sequence[Made]]
+NO_COMMITS: Commits = ((), ())
+
+
+def known(made: Iterable[Made], since: int, until: int) -> list[Changes] | None:
+    """Changes from one version to a later one, if those commits lead from the one to the other; one after the other."""
+    found = list[Changes]()
+    for each in made:
+        if each.before == since < until:
+            found.append(each.changes)
+            since = each.after
+    return found if since == until else None
+
+
 def changes(old: lance.LanceDataset | None, new: lance.LanceDataset, dim: int) -> Changes:
     """What was deleted and written after *old*, up to *new*; costs what was written, not what is there.
 
@@ -57,7 +82,7 @@ def changes(old: lance.LanceDataset | None, new: lance.LanceDataset, dim: int) -
 
 def written(old: lance.LanceDataset | None, new: lance.LanceDataset, most: int = 0) -> int:
     """How many rows `changes` would find written, or up to *most* an upper bound of that, which costs less; reads none."""
-    bound = sum(fragment.physical_rows for fragment in _fresh(old, new))
+    bound = sum(fragment.physical_rows for fragment in fresh_files(old, new))
     if bound <= most:
         return bound
     # merged files have rows that nobody wrote
@@ -69,7 +94,7 @@ def scan_written(
     old: lance.LanceDataset | None, new: lance.LanceDataset, columns: list[str]
 ) -> lance.LanceScanner | None:
     """The rows that were written after *old*, up to *new*, with their row ids; None where there are none."""
-    fresh = _fresh(old, new)
+    fresh = fresh_files(old, new)
     if not fresh:
         return None
     since = f"{_UPDATED} > {_version(old)}"
@@ -99,7 +124,7 @@ def gone(old: lance.LanceDataset, new: lance.LanceDataset, moved: int | None = N
 
 def _read_written(old: lance.LanceDataset | None, new: lance.LanceDataset) -> pa.Table | None:
     """Vectors of the rows that were written after *old*, with row ids and the versions of their first writing."""
-    fresh = _fresh(old, new)
+    fresh = fresh_files(old, new)
     if not fresh:
         return None
     columns = [_VECTOR, _CREATED, _UPDATED]
@@ -111,8 +136,8 @@ def _read_written(old: lance.LanceDataset | None, new: lance.LanceDataset) -> pa
     return table.filter(table[_UPDATED].to_numpy() > _version(old))
 
 
-def _fresh(old: lance.LanceDataset | None, new: lance.LanceDataset) -> list[lance.LanceFragment]:
-    """The files that only the newer one has."""
+def fresh_files(old: lance.LanceDataset | None, new: lance.LanceDataset) -> list[lance.LanceFragment]:
+    """The files that only the newer one has, in the order of their numbers."""
     known = set[int]() if old is None else {fragment.fragment_id for fragment in old.get_fragments()}
     return [fragment for fragment in new.get_fragments() if fragment.fragment_id not in known]
 

@@ -11,7 +11,7 @@ import lance
 
 from index.collection import Collection
 from index.errors import TailFull
-from index.live.changes import Changes, changes, written
+from index.live.changes import NO_COMMITS, Changes, Commits, Made, changes, known, written
 from index.live.part import LivePart, LiveVectors
 from index.records import Records
 from index.schema import Record
@@ -65,8 +65,12 @@ class View:
         records = zip(rest, self.collection.records_at(rest) if rest else (), strict=True)
         return found | {row: record for row, record in records if record is not None}
 
-    def advanced(self, to: Collection) -> "View":
+    def advanced(self, to: Collection, made: Commits = NO_COMMITS) -> "View":
         """The view at the later version *to*; itself when nothing was written. Only the newest view may be advanced.
+
+        Args:
+            to: the collection as it is to be shown.
+            made: commits that are known, of items and captions (`Collection.made`): if they lead there, nothing is read.
 
         Raises:
             TailFull: more was written than is searched without an index; this view stays good.
@@ -75,20 +79,37 @@ class View:
         if [each.version for each in to.datasets] == [each.version for each in old.datasets]:
             return self
         # all, before one of the tails grows
-        images = self._changes(self.images, old.items, to.items)
-        texts = self._changes(self.texts, old.captions, to.captions)
-        moments = self._changes(self.moments, old.moments.dataset, to.moments.dataset)
-        parts = self.images.after(images), self.texts.after(texts), self.moments.after(moments)
-        return replace(self, collection=to, images=parts[0], texts=parts[1], moments=parts[2])
+        images = self._changes(self.images, old.items, to.items, made[0])
+        texts = self._changes(self.texts, old.captions, to.captions, made[1])
+        moments = self._changes(self.moments, old.moments.dataset, to.moments.dataset, ())
+        return replace(
+            self,
+            collection=to,
+            images=_after(self.images, images),
+            texts=_after(self.texts, texts),
+            moments=_after(self.moments, moments),
+        )
 
-    def _changes(self, part: LiveVectors, old: lance.LanceDataset | None, new: lance.LanceDataset | None) -> Changes:
+    def _changes(
+        self, part: LiveVectors, old: lance.LanceDataset | None, new: lance.LanceDataset | None, made: Sequence[Made]
+    ) -> list[Changes]:
+        """What happened to a part, one after the other."""
         if new is None:
-            return Changes.none(self.collection.info.dim)
+            return []
+        steps = None if old is None else known(made, old.version, new.version)
         # counted before a vector is read
-        entries = part.tail.entries + written(old, new, self.max_tail - part.tail.entries)
+        room = self.max_tail - part.tail.entries
+        fresh = written(old, new, room) if steps is None else sum(len(each.rows) for each in steps)
+        entries = part.tail.entries + fresh
         if entries > self.max_tail:
             raise TailFull(
                 f"{entries:,} vectors of collection {self.collection.info.name!r} were written since its index was made, and "
                 f"{self.max_tail:,} are searched without one: `{part.remedy} {self.collection.info.name}`"
             )
-        return changes(old, new, self.collection.info.dim)
+        return [changes(old, new, self.collection.info.dim)] if steps is None else steps
+
+
+def _after(part: LiveVectors, steps: Sequence[Changes]) -> LiveVectors:
+    for each in steps:
+        part = part.after(each)
+    return part

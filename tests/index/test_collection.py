@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from index import collection as module
+from index import table
 from index.collection import Collection, list_collections
 from index.errors import CollectionExists, CollectionNameInvalid, LeaseHeld
 from index.lease import lease
@@ -175,7 +176,8 @@ def _die_at(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
             return given[0]  # nothing to drop
         raise Killed
 
-    monkeypatch.setattr(Collection if hasattr(Collection, name) else module, name, die)
+    owner = next(each for each in (module, table, Collection) if hasattr(each, name))
+    monkeypatch.setattr(owner, name, die)
 
 
 @pytest.mark.parametrize("step", ["items_like", "_write_items", "drop"])

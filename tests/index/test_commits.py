@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from index import collection as collection_module
+from index import table as table_module
 from index.collection import Collection
 from index.commits import Chunk, Committer
 from index.errors import StorageFull
@@ -85,7 +85,7 @@ def test_a_full_disk_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise error
 
     with monkeypatch.context() as patch, Committer(collection) as committer:
-        patch.setattr(collection_module, "put", full)
+        patch.setattr(table_module, "put", full)
         committer.submit(Chunk([entry(2)]))
         with pytest.raises(StorageFull, match="free some and run the same command again; the 1 items"):
             committer.finish()

@@ -9,6 +9,7 @@ import pytest
 from index.collection import Collection
 from index.lease import lease
 from index.live.writes import Put
+from index.maintenance import MAX_LOOSE
 from index.schema import Record
 from models.bundle import Bundle
 from service.runtime import Runtime
@@ -55,10 +56,10 @@ def test_small_files_are_merged(tmp_path: Path, tiny_bundle: Path) -> None:
     async def use(runtime: Runtime) -> None:
         await until(lambda: is_served(runtime, NAME))
         old = runtime.served(NAME).searcher.manifest.id
-        await write(runtime, manifest.digest(), manifest.dim, 40)
-        await until(lambda: files() < 27)
+        await write(runtime, manifest.digest(), manifest.dim, MAX_LOOSE + 16)
+        await until(lambda: files() <= MAX_LOOSE)
         assert old == runtime.served(NAME).searcher.manifest.id
-        assert 64 == runtime.served(NAME).searcher.count
+        assert 24 + MAX_LOOSE + 16 == runtime.served(NAME).searcher.count
 
     with_runtime(use, tmp_path, publish_rows=0)
 

@@ -9,6 +9,7 @@ import pytest
 
 from index.collection import Collection
 from index.errors import BundleMismatch
+from index.live.changes import Commits
 from index.live.writes import Put, Remove
 from index.schema import Record
 from index.searcher import Searcher
@@ -98,7 +99,7 @@ def test_a_collection_that_was_made_anew_is_written_to(tmp_path: Path, tiny_bund
     manifest, served = Bundle.open(tiny_bundle).manifest, dict[str, Served]()
 
     async def write() -> None:
-        writers = Writers(Settings(home=tmp_path), Metrics(), lambda name: served[name])
+        writers = Writers(Settings(home=tmp_path), Metrics(), lambda name, _: served[name])
         try:
             for number in (1, 2):
                 searcher = Searcher.open(tmp_path / "collections", NAME)
@@ -122,7 +123,7 @@ def test_what_is_served_no_more_is_durable_all_the_same(tmp_path: Path, tiny_bun
     manifest = Bundle.open(tiny_bundle).manifest
     settings = Settings(home=tmp_path)
 
-    def gone(name: str) -> None:
+    def gone(name: str, _: Commits) -> None:
         raise CollectionUnknown(name)
 
     async def write() -> None:

@@ -26,19 +26,23 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
 
 
 def test_idle_threads_wait_and_do_not_spin(tmp_path: Path) -> None:
-    """FAISS's threads read once, when they are loaded, what to do between searches: it is said before, unless one said so.
+    """FAISS's and numpy's threads read once, when they are loaded, what to do between searches: it is said before, unless one said so.
 
     Spinning threads took two thirds of a search's time from what else two cores had to do.
     """
     code = (
-        "import os, sys, vilem.cli.serve as serve; assert 'faiss' not in sys.modules\n"
-        "serve.run_server = lambda settings: print(os.environ['OMP_WAIT_POLICY'])\n"
+        "import os, sys, vilem.cli.serve as serve; assert not {'faiss', 'numpy'} & sys.modules.keys()\n"
+        "serve.run_server = lambda settings: print(os.environ['OMP_WAIT_POLICY'], os.environ['OPENBLAS_NUM_THREADS'])\n"
         f"serve.serve(home={str(tmp_path)!r})"
     )
     said = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    said.pop("OMP_WAIT_POLICY", None)
+    for name in ("OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS"):
+        said.pop(name, None)
 
-    for given, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+    for given, expected in (
+        ({}, "PASSIVE 1"),
+        ({"OMP_WAIT_POLICY": "ACTIVE", "OPENBLAS_NUM_THREADS": "2"}, "ACTIVE 2"),
+    ):
         run = subprocess.run([sys.executable, "-c", code], env=said | given, capture_output=True, text=True, check=True)
         assert expected == run.stdout.strip()
 

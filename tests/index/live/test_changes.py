@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from index.collection import Collection
-from index.live.changes import Changes, changes, written
+from index.live.changes import Changes, Made, changes, known, written
 from tests.index.published import DIM, entries, filled, unit_vectors
 
 VECTORS = unit_vectors(40)
@@ -102,3 +102,17 @@ def test_compaction_changes_nothing(collection: Collection) -> None:
     now = rows_of(collection)
     assert {now[f"item-{number:05d}"] for number in (30, 31, 32)} == set(found.rows.tolist())
     assert [before["item-00001"]] == found.gone.tolist()
+
+
+def test_known_commits_lead_from_one_version_to_another() -> None:
+    """All of the way or not at all; what lies before and after it is left out."""
+    none = Changes.none(DIM)
+    made = [Made(before, before + 1, Changes(none.gone, np.array([before]), none.vectors)) for before in (3, 4, 6)]
+
+    def way(since: int, until: int) -> list[int] | None:
+        found = known(made, since, until)
+        return None if found is None else [int(each.rows[0]) for each in found]
+
+    assert [3, 4] == way(3, 5)
+    assert [3] == way(3, 4) and [6] == way(6, 7) and [] == way(5, 5)
+    assert way(3, 7) is None is way(2, 4) is way(5, 6)

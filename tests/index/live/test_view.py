@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from index.collection import Collection
 from index.datasets import CAPTIONS
 from index.errors import TailFull
+from index.live import view as view_module
 from index.live.view import View
+from index.live.writes import Put, Remove, apply
 from index.publish import current, publish
 from index.rows import captions_table
+from index.schema import Record
 from index.snapshot import Snapshot
 from index.vectors import unit
 from tests.index.published import DIM, entries, filled, unit_vectors
@@ -105,3 +108,36 @@ def test_captions_that_a_killed_writer_left_are_found_when_their_item_comes(tmp_
     assert "item-00060" == found[0]
     assert "item-00060" not in found[1:]
     assert 41 == view.texts.rows == view.collection.captions.count_rows()
+
+
+def test_known_commits_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A view that is told what its own process committed is the one that reads it, row by row and score by score."""
+    collection, view = published(tmp_path)
+    apply(collection, [Remove("item-00003"), *(_put(number) for number in (7, 50, 51))])
+    read = view.advanced(collection.latest())
+    other = View.of(Snapshot.open(current(collection.path)), view.collection)
+    monkeypatch.setattr(view_module, "changes", lambda *_: pytest.fail("it was read"))
+
+    told = other.advanced(collection.latest(), collection.made)
+
+    assert (read.images.rows, read.texts.rows) == (told.images.rows, told.texts.rows) == (41, 38)
+    for ours, theirs in ((told.images, read.images), (told.texts, read.texts)):
+        for mine, its in zip(ours.search(VECTORS[:5], 60), theirs.search(VECTORS[:5], 60), strict=True):
+            assert np.array_equal(mine, its)
+
+
+def test_too_many_known_commits_are_too_many(tmp_path: Path) -> None:
+    """The bound on what is searched without an index holds for what is known too; the view stays good."""
+    collection, view = published(tmp_path, max_tail=1)
+    apply(collection, [_put(50), _put(51)])
+
+    with pytest.raises(TailFull):
+        view.advanced(collection.latest(), collection.made)
+
+    assert 40 == view.images.rows == len({*view.images.search(VECTORS[:1], 100)[1][0].tolist()})
+
+
+def _put(number: int) -> Put:
+    """An item without captions."""
+    record = Record(f"item-{number:05d}", "", "", 0, 0)
+    return Put(record, VECTORS[200 + number], np.zeros((0, DIM), np.float32), "0" * 64)

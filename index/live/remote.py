@@ -1,0 +1,134 @@
+"""Live writes made in a process of their own.
+
+A commit asks Lance for a dozen things, and after each its thread waits for the interpreter, which a busy service hardly ever
+leaves free: 20 ms for a commit that takes 8 alone. A child process has an interpreter to itself. It is started when it is first
+asked, is asked by one thread, and ends with its parent: its standard input ends then.
+"""
+
+import logging
+import os
+import pickle
+import select
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from index.live.writes import Change
+from index.live.writing import Done, LiveWriter
+
+_log = logging.getLogger("vilem.index")
+
+_READY = b"ready\n"
+# a child that ends so often, one after the other, is not started again
+_MOST_ENDS = 3
+_END_S = 10
+
+
+class RemoteWriter:
+    """The parent's side; used by one thread.
+
+    Args:
+        folder: of the collection.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._child: subprocess.Popen[bytes] | None = None
+        self._is_ready = False
+        self._ends = 0
+
+    def apply(self, changes: Sequence[Change]) -> Done | None:
+        """As `index.live.writes.apply`; None where the child cannot be asked now: it starts, or has ended.
+
+        What it was asked when it ended may have been written, or not: to make the same changes again does no harm.
+
+        Raises:
+            CollectionError: as `LiveWriter.apply`.
+        """
+        if not self._ready():
+            return None
+        child = self._child
+        assert child is not None and child.stdin is not None and child.stdout is not None
+        try:
+            pickle.dump(changes, child.stdin, pickle.HIGHEST_PROTOCOL)
+            child.stdin.flush()
+            answer = pickle.load(child.stdout)  # noqa: S301 - our own child wrote it
+        except (OSError, EOFError, pickle.UnpicklingError):
+            self._ends += 1
+            _log.warning("the process that writes to %s has ended: another one is started", self._folder.name)
+            self.close()
+            return None
+        self._ends = 0
+        if isinstance(answer, Exception):
+            raise answer
+        assert isinstance(answer, Done)
+        return answer
+
+    def close(self) -> None:
+        """End the child, once it has made what it was asked to."""
+        child, self._child, self._is_ready = self._child, None, False
+        if child is None:
+            return
+        assert child.stdin is not None and child.stdout is not None
+        # it may have ended already
+        with suppress(OSError):
+            child.stdin.close()
+        try:
+            child.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        child.stdout.close()
+
+    def _ready(self) -> bool:
+        if self._child is None and self._ends < _MOST_ENDS:
+            command = [sys.executable, "-m", "index.live.remote", str(self._folder)]
+            self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if self._is_ready or self._child is None:
+            return self._is_ready
+        assert self._child.stdout is not None
+        if select.select([self._child.stdout], [], [], 0)[0]:
+            self._is_ready = self._child.stdout.read(len(_READY)) == _READY
+            if not self._is_ready:
+                self._ends += 1
+                self.close()
+        return self._is_ready
+
+
+def main() -> None:
+    """The child: reads changes of the collection in the folder that is given, and answers `Done` or what was raised."""
+    # what a library prints must not come between
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    folder = Path(sys.argv[1])
+    writer = LiveWriter(folder.parent, folder.name)
+    answers.write(_READY)
+    answers.flush()
+    while (changes := _next(sys.stdin.buffer)) is not None:
+        answers.write(_answer(writer, changes))
+        answers.flush()
+
+
+def _next(requests: BinaryIO) -> Sequence[Change] | None:
+    try:
+        return pickle.load(requests)  # noqa: S301 - our parent wrote it
+    except EOFError:
+        return None
+
+
+def _answer(writer: LiveWriter, changes: Sequence[Change]) -> bytes:
+    try:
+        return pickle.dumps(writer.apply(changes), pickle.HIGHEST_PROTOCOL)
+    except Exception as error:  # noqa: BLE001 - the parent's to hear of
+        try:
+            pickle.loads(answer := pickle.dumps(error))  # noqa: S301 - ours
+        except Exception:  # noqa: BLE001 - one that cannot be sent as it is
+            return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
+        return answer
+
+
+if __name__ == "__main__":
+    main()
