@@ -17,6 +17,8 @@ from index.replace import ADDRESS_BITS
 
 # Rows of files that the B-tree does not know: of more, nothing is kept.
 _MOST_RECENT = 65_536
+# From here on a look-up by id is faster through a B-tree than by reading the column: 1.4 ms against 48 ms at 500,000.
+INDEX_FROM_ROWS = 4_096
 
 
 class RecentIds:
@@ -65,14 +67,8 @@ class RecentIds:
 
     def _follow(self, dataset: lance.LanceDataset) -> bool | None:
         """Read the ids in files that are new; whether the B-tree knows others, None where too many rows are new to it."""
-        segments = [
-            segment
-            for index in dataset.describe_indices()
-            if index.field_names == [self._key]
-            for segment in index.segments
-        ]
-        known = {file for segment in segments for file in segment.fragment_ids}
-        recent = {each.fragment_id: each for each in dataset.get_fragments() if each.fragment_id not in known}
+        is_indexed, unknown = _unknown(dataset, self._key)
+        recent = {each.fragment_id: each for each in unknown}
         if sum(each.physical_rows for each in recent.values()) > _MOST_RECENT:
             self._files.clear()
             return None
@@ -81,7 +77,7 @@ class RecentIds:
         if fresh:
             self._files |= {each.fragment_id: {} for each in fresh}
             self._read(dataset, fresh)
-        return bool(segments)
+        return is_indexed
 
     def _read(self, dataset: lance.LanceDataset, files: list[lance.LanceFragment]) -> None:
         scan = dataset.scanner(columns=[self._key], fragments=files, with_row_id=True, with_row_address=True)
@@ -89,3 +85,28 @@ class RecentIds:
         places = row_addresses(table) >> ADDRESS_BITS
         for key, row, file in zip(table[self._key].to_pylist(), row_ids(table).tolist(), places.tolist(), strict=True):
             self._files[file].setdefault(key, []).append(row)
+
+
+def update_index(dataset: lance.LanceDataset, key: str, *, behind: int = 0) -> None:
+    """Bring the B-tree over a column of ids up to date; a small dataset gets none. Writers go on meanwhile.
+
+    Args:
+        dataset: as it is now.
+        key: the column.
+        behind: rows that the B-tree may lack; to bring it up to date costs what all its rows cost.
+    """
+    is_indexed, unknown = _unknown(dataset, key)
+    if not is_indexed:
+        if dataset.count_rows() >= INDEX_FROM_ROWS:
+            dataset.create_scalar_index(key, "BTREE")
+    elif sum(each.physical_rows for each in unknown) > behind:
+        # those over fields take longer, and are brought up to date less often: `index.fields.indexes`
+        names = [index.name for index in dataset.describe_indices() if index.field_names == [key]]
+        dataset.optimize.optimize_indices(index_names=names)
+
+
+def _unknown(dataset: lance.LanceDataset, key: str) -> tuple[bool, list[lance.LanceFragment]]:
+    """Whether there is a B-tree over a column, and the files that it does not know: all where there is none."""
+    indexes = [index for index in dataset.describe_indices() if index.field_names == [key]]
+    known = {file for index in indexes for segment in index.segments for file in segment.fragment_ids}
+    return bool(indexes), [each for each in dataset.get_fragments() if each.fragment_id not in known]

@@ -16,6 +16,7 @@ from lance.optimize import Compaction
 from index.collection import Collection
 from index.errors import CollectionError
 from index.fields.indexes import update_field_indexes
+from index.ids import update_index
 from index.lexical.upkeep import index_texts
 from index.versions import remove_old_versions
 
@@ -40,7 +41,8 @@ def tidy(collection: Collection, max_loose: int = MAX_LOOSE) -> bool:
     for dataset in untidy:
         _merge(dataset)
     if untidy:
-        latest.index_ids()
+        for dataset, key in latest.keyed:
+            update_index(dataset, key, behind=_WHOLE_ROWS)
         index_texts(latest)
         update_field_indexes(latest)
     return bool(untidy)

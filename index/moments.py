@@ -127,15 +127,6 @@ class Moments:
         """Without all moments of those ids, whose items are gone already."""
         return self._without(list(self._stored(ids).values()))
 
-    def index_ids(self, from_rows: int) -> None:
-        """Bring the B-tree over the items' ids up to date; it is made when there are *from_rows* rows."""
-        if self._dataset is None:
-            return
-        if names := [index.name for index in self._dataset.describe_indices() if index.field_names == ["item_id"]]:
-            self._dataset.optimize.optimize_indices(index_names=names)
-        elif self._dataset.count_rows() >= from_rows:
-            self._dataset.create_scalar_index("item_id", "BTREE")
-
     def vectors(self, items: lance.LanceDataset, batch_rows: int = 8_192) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Vectors of all moments that count, in batches: row ids (n,) int64 and vectors (n, d) float32."""
         if self._dataset is None:

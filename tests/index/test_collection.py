@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from index import collection as module
-from index import table
+from index import ids, table
 from index.collection import Collection, list_collections
 from index.errors import CollectionExists, CollectionNameInvalid, LeaseHeld
 from index.lease import lease
@@ -256,7 +256,7 @@ def test_clearing_nothing_writes_nothing(tmp_path: Path) -> None:
 
 def test_an_index_changes_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With and without B-trees, and for rows younger than them, look-ups find the same."""
-    monkeypatch.setattr(module, "_INDEX_FROM_ROWS", 20)
+    monkeypatch.setattr(ids, "INDEX_FROM_ROWS", 20)
     collection = empty_collection(tmp_path)
     collection.index_ids()
     assert [] == collection.items.list_indices()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from index import ids as module
 from index.collection import Collection
 from index.datasets import newest, row_ids, rows_of_ids
-from index.ids import RecentIds
+from index.ids import RecentIds, update_index
 from index.replace import Rows, drop, put
 from tests.index.support import empty_collection, entry
 
@@ -141,3 +141,39 @@ def test_a_collection_finds_what_it_wrote_itself(tmp_path: Path) -> None:
     others.add([entry(3)])
     with ours.turn():
         assert {"item-00002", "item-00003"} == ours.stored(["item-00001", "item-00002", "item-00003"]).keys()
+
+
+def test_a_b_tree_may_lack_some_rows(tmp_path: Path) -> None:
+    """It is brought up to date when it lacks more than it may; a small dataset gets none."""
+    dataset = replaced(made(tmp_path), ["new-1", "new-2"], 1)
+    update_index(newest(dataset), "key", behind=2)
+    assert [{0}] == known_files(newest(dataset))
+
+    update_index(newest(dataset), "key", behind=1)
+    assert [{0, 1}] == known_files(newest(dataset))
+
+    small = made(tmp_path / "small", indexed=False)
+    update_index(small, "key")
+    assert [] == known_files(newest(small))
+
+
+def known_files(dataset: lance.LanceDataset) -> list[set[int]]:
+    """Of each index."""
+    return [{file for part in index.segments for file in part.fragment_ids} for index in dataset.describe_indices()]
+
+
+def test_writers_go_on_while_it_is_brought_up_to_date(tmp_path: Path) -> None:
+    """A commit between look and commit of the B-tree fails neither, and every row is found."""
+    dataset = made(tmp_path)
+    behind, dataset = newest(dataset), replaced(dataset, ["new-1"], 1)
+    stale = behind.checkout_version(dataset.version)
+    dataset = replaced(drop(dataset, Rows.of(RecentIds("key").rows(dataset, [KEYS[0]], []))), [KEYS[1], "new-2"], 2)
+
+    update_index(stale, "key")
+
+    assert expected(newest(dataset), [*KEYS, "new-1", "new-2"]) == found(
+        RecentIds("key"), newest(dataset), [*KEYS, "new-1", "new-2"]
+    )
+    assert {KEYS[1]: 2, "new-1": 1, "new-2": 2} == {
+        key: number for key, number, _ in expected(newest(dataset), [*KEYS[:2], "new-1", "new-2"])
+    }

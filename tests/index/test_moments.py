@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index import ids
 from index import moments as module
 from index.collection import Collection
 from index.errors import CollectionMissing
@@ -201,14 +202,13 @@ def test_equal_moments_are_told_by_the_first(tmp_path: Path) -> None:
     assert [0.0] == [best.seconds for best in collection.moments.best([(video.record, same.vectors[0])]) if best]
 
 
-def test_ids_are_indexed_when_there_are_many(tmp_path: Path) -> None:
+def test_ids_are_indexed_when_there_are_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From so many rows on; later ones are taken in."""
     collection = empty_collection(tmp_path)
-    moments = Moments.open(collection.path, DIM)
-    moments.index_ids(1)
     collection.add([video_entry(1, [0.0, 1.0])])
     for many, indexes in ((3, 0), (2, 1), (2, 1)):
-        Moments.open(collection.path, DIM).index_ids(many)
+        monkeypatch.setattr(ids, "INDEX_FROM_ROWS", many)
+        Collection.open(tmp_path, "test").index_ids()
         dataset = Moments.open(collection.path, DIM).dataset
         assert dataset is not None and indexes == len(dataset.describe_indices())
     collection = Collection.open(tmp_path, "test")
