@@ -5,6 +5,7 @@ to be opened for every look-up: 0.1 ms of a core each. A writer that stays with 
 memory instead, those that it wrote and those that others wrote, each file read once.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import lance
@@ -31,7 +32,7 @@ class RecentIds:
     def __init__(self, key: str) -> None:
         self._key = key
         # of each file that the B-tree does not know; rows that were deleted since stay until the file is merged
-        self._files: dict[int, dict[str, list[int]]] = {}
+        self._files: dict[int, dict[str, tuple[int, ...]]] = {}
 
     def rows(self, dataset: lance.LanceDataset, keys: Iterable[str], columns: list[str]) -> pa.Table:
         """The rows whose key is among *keys*, with `_rowid` and `_rowaddr`, in any order."""
@@ -52,9 +53,8 @@ class RecentIds:
 
     def wrote(self, file: int, keys: Sequence[str], rows: Sequence[int]) -> None:
         """Know the keys (n,) of the row ids (n,) in a file that was just committed."""
-        found = self._files[file] = {}
-        for key, row in zip(keys, rows, strict=True):
-            found.setdefault(key, []).append(row)
+        self._files[file] = {}
+        self._keep(zip(keys, rows, itertools.repeat(file)))
 
     def _scanned(
         self, dataset: lance.LanceDataset, keys: list[str], columns: list[str], *, fast_search: bool = False
@@ -83,8 +83,13 @@ class RecentIds:
         scan = dataset.scanner(columns=[self._key], fragments=files, with_row_id=True, with_row_address=True)
         table = scan.to_table()
         places = row_addresses(table) >> ADDRESS_BITS
-        for key, row, file in zip(table[self._key].to_pylist(), row_ids(table).tolist(), places.tolist(), strict=True):
-            self._files[file].setdefault(key, []).append(row)
+        self._keep(zip(table[self._key].to_pylist(), row_ids(table).tolist(), places.tolist(), strict=True))
+
+    def _keep(self, found: Iterable[tuple[str, int, int]]) -> None:
+        for key, row, file in found:
+            # tuples of numbers are nothing to Python's collector, which lists would keep busy
+            ids = self._files[file]
+            ids[key] = (*ids.get(key, ()), row)
 
 
 def update_index(dataset: lance.LanceDataset, key: str, *, behind: int = 0) -> None:

@@ -5,6 +5,7 @@ leaves free: 20 ms for a commit that takes 8 alone. A child process has an inter
 asked, is asked by one thread, and ends with its parent: its standard input ends then.
 """
 
+import gc
 import logging
 import os
 import pickle
@@ -105,6 +106,8 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     folder = Path(sys.argv[1])
     writer = LiveWriter(folder.parent, folder.name)
+    # as the service does: what is loaded is not looked through again
+    gc.freeze()
     answers.write(_READY)
     answers.flush()
     while (changes := _next(sys.stdin.buffer)) is not None:
