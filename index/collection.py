@@ -3,8 +3,8 @@
 A collection is a folder with `collection.json` and three datasets, and a fourth one with the moments of videos
 (`index.moments`) where there are any. An item is there from the moment its row in `items.lance` is committed. Its
 captions are written first; a caption row counts only while its item lists that text at that position. So a writer may be
-killed anywhere: what it leaves without an item is ignored by readers, used again when the same item comes again, and
-removed when the item comes with other captions.
+killed anywhere: what it leaves without an item is ignored by readers, and removed when the item comes
+again.
 
 One object sees one pair of versions (items, captions), whatever others write; what it writes itself moves it on. Any
 number of threads may read one object; one thread writes. Processes write one after the other: each write takes its turn
@@ -227,7 +227,7 @@ class Collection:
     @property
     def made(self) -> Commits:
         """What this object's commits since its last turn began made of items and captions; see `Table`."""
-        return self._items.made, self._captions.made
+        return Commits(self.generation, self._items.made, self._captions.made)
 
     @property
     def moments(self) -> Moments:
@@ -355,9 +355,11 @@ class Collection:
         if len(set(ids)) != len(ids):
             raise ValueError("two of the items to write have one id: write the later one in another call")
         with self.turn():
+            before = self.version
             if any(entry.record.video is not None for entry in entries):
                 self._items.begin(with_videos(self.items))
-            stored = self.stored(ids) if stored is None else stored
+            # columns may have come after a merge, which moves rows
+            stored = self.stored(ids) if stored is None or before != self.version else stored
             kept, orphans = self._stored_captions(ids, stored)
             self._captions.drop(Rows.each(orphans))
             self._captions.put(captions_table(entries, kept, self.info.dim))

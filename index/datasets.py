@@ -108,12 +108,14 @@ def newest_pair(
 def newest(dataset: lance.LanceDataset) -> lance.LanceDataset:
     """A dataset as it is now; what was read of its files and indexes before is not read again.
 
+    A handle of its own, also where nothing was written: merging files and making indexes move the handle that they are given, and
+    what searches see must stay where it is.
+
     Raises:
         CollectionInvalid: it is gone, or damaged.
     """
     try:
-        latest = dataset.latest_version
-        return dataset if latest == dataset.version else dataset.checkout_version(latest)
+        return dataset.checkout_version(dataset.latest_version)
     except (OSError, ValueError) as error:
         raise CollectionInvalid(_damaged(Path(dataset.uri))) from error
 

@@ -99,6 +99,8 @@ class MicroBatcher(Generic[T, R]):
             self._closed = True
             self._arrived.notify()
         self._worker.join(timeout=10)
+        # lets go of what it is bound to, which holds us: the collector does not look at what was there from the start
+        vars(self).pop("_run", None)
 
     def _work(self) -> None:
         while True:

@@ -98,7 +98,7 @@ class Upkeep:
     def _start(self, folder: Path) -> None:
         _log.info("publishing %s in the background", folder.name)
         # of the same interpreter; what it prints is for our log
-        command = [sys.executable, "-m", "index.maintenance", str(folder)]
+        command = [sys.executable, "-P", "-m", "index.maintenance", str(folder)]
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         assert self._child.stdin is not None
         # an argument could be read by others; it may have ended already

@@ -68,8 +68,12 @@ class Writer:
         self._remote.close()
 
     def _commit(self, changes: list[Change]) -> list[Written]:
-        # in this process, until the other one is there
-        done = self._remote.apply(changes) or self._here.apply(changes)
+        done = self._remote.apply(changes)
+        if done is None:
+            # in this process, until the other one is there
+            done = self._here.apply(changes)
+        else:
+            self._here.forget()
         version = self._shown(done).version
         return [Written(outcome, version) for outcome in done.outcomes]
 

@@ -45,9 +45,16 @@ class Made:
     changes: Changes
 
 
-# of items and of captions, in their order
-Commits = tuple[Sequence[Made], Sequence[Made]]
-NO_COMMITS: Commits = ((), ())
+@dataclass(frozen=True)
+class Commits:
+    """What was made of the items and of the captions of one generation of a collection, in its order."""
+
+    generation: str
+    items: Sequence[Made]
+    captions: Sequence[Made]
+
+
+NO_COMMITS = Commits("", (), ())
 
 
 def known(made: Iterable[Made], since: int, until: int) -> list[Changes] | None:

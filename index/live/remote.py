@@ -10,12 +10,13 @@ import logging
 import os
 import pickle
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from index.live.writes import Change
 from index.live.writing import Done, LiveWriter
@@ -25,11 +26,14 @@ _log = logging.getLogger("vilem.index")
 _READY = b"ready\n"
 # a child that ends so often, one after the other, is not started again
 _MOST_ENDS = 3
-_END_S = 10
+_END_S = 5
+# longer than a writer waits for its turn (`index.lease`)
+_PATIENCE_S = 60.0
+_IDLE_S = 900.0
 
 
 class RemoteWriter:
-    """The parent's side; used by one thread.
+    """The parent's side; used by one thread, and closed once that has ended.
 
     Args:
         folder: of the collection.
@@ -42,9 +46,10 @@ class RemoteWriter:
         self._ends = 0
 
     def apply(self, changes: Sequence[Change]) -> Done | None:
-        """As `index.live.writes.apply`; None where the child cannot be asked now: it starts, or has ended.
+        """As `index.live.writes.apply`; None where the child cannot be asked now: it starts, or has ended, or hangs.
 
-        What it was asked when it ended may have been written, or not: to make the same changes again does no harm.
+        What it was asked when it ended may have been written, or not. The same changes may be made again: the collection is as
+        if they had come twice, and so are the outcomes.
 
         Raises:
             CollectionError: as `LiveWriter.apply`.
@@ -56,11 +61,12 @@ class RemoteWriter:
         try:
             pickle.dump(changes, child.stdin, pickle.HIGHEST_PROTOCOL)
             child.stdin.flush()
+            if not _has_more(child.stdout, _PATIENCE_S):
+                child.kill()
             answer = pickle.load(child.stdout)  # noqa: S301 - our own child wrote it
-        except (OSError, EOFError, pickle.UnpicklingError):
-            self._ends += 1
+        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
             _log.warning("the process that writes to %s has ended: another one is started", self._folder.name)
-            self.close()
+            self._end()
             return None
         self._ends = 0
         if isinstance(answer, Exception):
@@ -85,22 +91,43 @@ class RemoteWriter:
         child.stdout.close()
 
     def _ready(self) -> bool:
+        if self._is_ready and self._child is not None and self._child.poll() == 0:
+            # it had nothing to do for a while
+            self.close()
         if self._child is None and self._ends < _MOST_ENDS:
-            command = [sys.executable, "-m", "index.live.remote", str(self._folder)]
-            self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            # without the working directory on its path: there may be a package of our name
+            command = [sys.executable, "-P", "-m", "index.live.remote", str(self._folder)]
+            try:
+                self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            except OSError as error:
+                _log.warning("no process can be started that writes to %s: %s", self._folder.name, error)
+                self._ends += 1
         if self._is_ready or self._child is None:
             return self._is_ready
         assert self._child.stdout is not None
-        if select.select([self._child.stdout], [], [], 0)[0]:
+        if _has_more(self._child.stdout, 0):
             self._is_ready = self._child.stdout.read(len(_READY)) == _READY
             if not self._is_ready:
-                self._ends += 1
-                self.close()
+                self._end()
         return self._is_ready
+
+    def _end(self) -> None:
+        self._ends += 1
+        self.close()
+
+
+def _has_more(pipe: IO[bytes], seconds: float) -> bool:
+    """Whether there is something to read, or an end, within so many seconds."""
+    # not select(2), which knows no descriptor above 1,023
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    return bool(poll.poll(1_000 * seconds))
 
 
 def main() -> None:
     """The child: reads changes of the collection in the folder that is given, and answers `Done` or what was raised."""
+    # Ctrl-C is for the parent, which ends us when it has ended its own work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # what a library prints must not come between
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -116,7 +143,10 @@ def main() -> None:
 
 
 def _next(requests: BinaryIO) -> Sequence[Change] | None:
+    """What is to be made next; None when the parent has gone, or has asked for nothing for long."""
     try:
+        if not _has_more(requests, _IDLE_S):
+            return None
         return pickle.load(requests)  # noqa: S301 - our parent wrote it
     except EOFError:
         return None

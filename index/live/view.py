@@ -79,8 +79,10 @@ class View:
         if [each.version for each in to.datasets] == [each.version for each in old.datasets]:
             return self
         # all, before one of the tails grows
-        images = self._changes(self.images, old.items, to.items, made[0])
-        texts = self._changes(self.texts, old.captions, to.captions, made[1])
+        # versions of another generation are other versions
+        made = made if made.generation == to.generation else NO_COMMITS
+        images = self._changes(self.images, old.items, to.items, made.items)
+        texts = self._changes(self.texts, old.captions, to.captions, made.captions)
         moments = self._changes(self.moments, old.moments.dataset, to.moments.dataset, ())
         return replace(
             self,

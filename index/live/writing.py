@@ -13,10 +13,9 @@ from index.live.writes import Change, Outcome, apply
 
 @dataclass(frozen=True)
 class Done:
-    """What became of changes: their outcomes, the generation that has them, and the commits as their writer knows them."""
+    """What became of changes: their outcomes, and the commits as their writer knows them."""
 
     outcomes: list[Outcome]
-    generation: str
     made: Commits
 
 
@@ -44,10 +43,14 @@ class LiveWriter:
             collection = self._opened()
             try:
                 outcomes = apply(collection, changes)
-                return Done(outcomes, collection.generation, collection.made)
+                return Done(outcomes, collection.made)
             except GenerationChanged:
                 # between the two another model took over: what is not for the old one can be written to the new one
-                continue
+                self.forget()
+
+    def forget(self) -> None:
+        """Let go of the collection and of what is known of it; the next changes open it again."""
+        self._collection = self._mark = None
 
     def _opened(self) -> Collection:
         """The collection; the same object while it is the same collection, for that knows the rows that it wrote last."""

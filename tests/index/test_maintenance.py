@@ -3,11 +3,13 @@
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from index import maintenance
 from index.collection import Collection
 from index.fields.change import add_fields
 from index.fields.indexes import INDEX_FROM_ROWS, index_fields
@@ -19,6 +21,7 @@ from index.maintenance import tidy
 from index.publish import current, publish
 from index.searcher import Searcher
 from index.snapshot import read_manifest
+from index.vectors import unit
 from tests.index.published import entries, filled, unit_vectors
 
 VECTORS = unit_vectors(200)
@@ -53,6 +56,44 @@ def test_small_files_become_one(collection: Collection) -> None:
 
     assert 1 == files(collection)
     assert table == collection.latest().items.to_table(columns=["id"], with_row_id=True).sort_by("id")
+
+
+@pytest.mark.parametrize("step", ["merge", "index"])
+def test_what_is_written_meanwhile_is_followed(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Another process removes, changes and adds just before files are merged or an index is made: searches show all of it.
+
+    Both move the handle that they are given: the one that a view holds must stay where the view is.
+    """
+    seen, others = Searcher.open(collection.path.parent, "test"), Collection.open(collection.path.parent, "test")
+
+    def write() -> None:
+        if others.get("item-00060") is None:
+            others.add(entries(VECTORS[60:61], first=60))
+        if step == "index":
+            # files that lose rows are not merged
+            others.delete(["item-00045"])
+            others.add([replace(entries(VECTORS[4:5], first=4)[0], vector=VECTORS[104])])
+
+    if step == "merge":
+        plain = maintenance.Compaction.commit
+        monkeypatch.setattr(maintenance.Compaction, "commit", lambda *given: (write(), plain(*given)))
+        assert tidy(seen.view.collection, 5)
+    else:
+        latest = seen.view.collection.latest()
+        write()
+        latest.items.create_scalar_index("sha256", "BTREE")
+
+    after = seen.advanced()
+
+    found = {hit.id: hit.score for hit in after.search(unit(VECTORS[104:105]), [60], "images")[0]}
+    assert others.latest().count() == after.count == len(found)
+    assert "item-00060" in found
+    if step == "index":
+        assert "item-00045" not in found and 0.99 < found["item-00004"]
+    else:
+        assert 1 < files(others) < 11
 
 
 def test_filters_stay_quick(tmp_path: Path) -> None:

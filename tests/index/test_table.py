@@ -113,10 +113,10 @@ def test_a_turn_begins_with_nothing_made(tmp_path: Path) -> None:
     collection.add(entries(VECTORS[9:10], first=1))
     before = ours.latest()
     ours.delete(["item-00002"])
-    assert [[1], [1]] == [[len(each.changes.gone) for each in made] for made in ours.made]
+    assert [[1], [1]] == [[len(each.changes.gone) for each in made] for made in (ours.made.items, ours.made.captions)]
 
     ours.add(entries(VECTORS[5:7], first=5))
 
-    items, captions_made = ours.made
+    items, captions_made = ours.made.items, ours.made.captions
     assert [2] == [len(each.changes.rows) for each in items] == [len(each.changes.rows) for each in captions_made]
     assert isinstance(items[0], Made) and before.version < items[0].before < items[0].after == ours.version

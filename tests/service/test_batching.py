@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
@@ -278,6 +279,18 @@ def test_a_closed_batcher_refuses() -> None:
             asyncio.run(batching.submit(1, PATIENT_S))
 
     assert not [each for each in threading.enumerate() if each.name == "batch-test" and each is batching._worker]
+
+
+def test_a_closed_batcher_holds_nothing() -> None:
+    """What it ran, a model say, can go as soon as nobody else has it: no cycle is left to Python's collector."""
+    gate = Gate()
+    gone = weakref.ref(gate)
+    batches = MicroBatcher(gate, name="test", max_batch=1, max_queue=1, metrics=Metrics())
+    batches.close()
+    del gate
+
+    assert gone() is None
+    batches.close()
 
 
 def test_sizes_and_waits_are_measured() -> None:

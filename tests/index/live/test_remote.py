@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -70,8 +71,8 @@ def test_it_answers_as_a_writer_in_this_process(writer: RemoteWriter, tmp_path: 
     there = asked(writer, changes)
 
     assert here.outcomes == there.outcomes == ["updated", "created", "removed", "absent"]
-    assert here.generation == there.generation
-    for ours, theirs in zip(here.made, there.made, strict=True):
+    assert here.made.generation == there.made.generation
+    for ours, theirs in ((here.made.items, there.made.items), (here.made.captions, there.made.captions)):
         assert [(each.changes.gone.tolist(), each.changes.rows.tolist()) for each in ours] == [
             (each.changes.gone.tolist(), each.changes.rows.tolist()) for each in theirs
         ]
@@ -109,6 +110,72 @@ def test_a_child_that_is_killed_is_replaced(writer: RemoteWriter, tmp_path: Path
     assert 6 == Collection.open(tmp_path, "test").count()
 
 
+def test_one_that_hangs_is_ended(writer: RemoteWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that does not answer in time is killed, and nobody waits for it any longer."""
+    asked(writer, [put(5)])
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.1)
+    os.kill(stopped := pid_of(writer), signal.SIGSTOP)
+
+    assert writer.apply([put(6)]) is None
+
+    assert not _is_there(stopped)
+    monkeypatch.undo()
+    assert ["created"] == asked(writer, [put(6)]).outcomes
+    assert 6 == Collection.open(tmp_path, "test").count()
+
+
+def test_pipes_may_have_high_numbers(tmp_path: Path) -> None:
+    """A service with many connections has no low descriptor left."""
+    filled(tmp_path, VECTORS[:4])
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4_096, hard), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1_100)]
+    made = RemoteWriter(tmp_path / "test")
+    try:
+        assert ["created"] == asked(made, [put(5)]).outcomes
+    finally:
+        made.close()
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_no_process_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where none can be started, whoever asks writes by itself."""
+    monkeypatch.setattr(
+        module.subprocess, "Popen", lambda *_, **__: (_ for _ in ()).throw(OSError("no more processes"))
+    )
+    writer = RemoteWriter(tmp_path / "test")
+
+    assert [None] * 5 == [writer.apply([put(1)]) for _ in range(5)]
+
+
+def test_control_c_is_for_the_parent(writer: RemoteWriter) -> None:
+    """The terminal sends it to all of a group: a commit that is under way is finished, and the next one made."""
+    asked(writer, [put(5)])
+    os.kill(child := pid_of(writer), signal.SIGINT)
+
+    assert ["created"] == asked(writer, [put(6)]).outcomes
+    assert child == pid_of(writer)
+
+
+def test_one_that_has_nothing_to_do_ends(tmp_path: Path) -> None:
+    """After a while without changes it goes, and is no fault: the next changes start another one."""
+    filled(tmp_path, VECTORS[:4])
+    code = (
+        "import sys; from pathlib import Path; import index.live.remote as remote; remote._IDLE_S = 0.0\n"
+        "sys.argv[1:] = [sys.argv[1]]; remote.main()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "test")]
+    run = subprocess.run(command, stdin=subprocess.PIPE, capture_output=True, env=_with_path(), check=True, timeout=60)
+
+    assert b"ready\n" == run.stdout
+
+
+def _with_path() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
 def test_one_that_always_ends_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three children that end before they are ready: no fourth one, and whoever asks writes by itself."""
     empty_collection(tmp_path)
@@ -143,7 +210,7 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "test")],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=_with_path(),
     )
     assert parent.stdout is not None
     child = int(parent.stdout.readline())

@@ -1,5 +1,6 @@
 """A collection as it is now."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import lance
@@ -12,6 +13,7 @@ from index.collection import Collection
 from index.datasets import CAPTIONS
 from index.errors import TailFull
 from index.live import view as view_module
+from index.live.changes import Changes, Commits
 from index.live.view import View
 from index.live.writes import Put, Remove, apply
 from index.publish import current, publish
@@ -141,3 +143,16 @@ def _put(number: int) -> Put:
     """An item without captions."""
     record = Record(f"item-{number:05d}", "", "", 0, 0)
     return Put(record, VECTORS[200 + number], np.zeros((0, DIM), np.float32), "0" * 64)
+
+
+def test_commits_of_another_generation_lead_nowhere(tmp_path: Path) -> None:
+    """Its versions have numbers as ours have: they are left out, and ours are read."""
+    collection, view = published(tmp_path)
+    apply(collection, [_put(50)])
+    ours = collection.made
+    wrong = Changes(np.zeros(0, np.int64), np.array([999]), VECTORS[:1])
+    theirs = Commits("g1-00000000", [replace(each, changes=wrong) for each in ours.items], ours.captions)
+
+    after = view.advanced(collection.latest(), theirs)
+
+    assert 41 == after.images.rows and 999 not in after.images.search(VECTORS[:1], 100)[1][0]

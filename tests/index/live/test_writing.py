@@ -32,9 +32,9 @@ def test_it_tells_what_it_made(tmp_path: Path) -> None:
     again = writer.apply([put(2), put(3)])
 
     assert ["created", "created"] == first.outcomes and ["updated", "created"] == again.outcomes
-    assert [[2], [2]] == [[len(each.changes.rows) for each in done.made[0]] for done in (first, again)]
-    assert first.made[0][-1].after == again.made[0][0].before
-    assert "g0" == again.generation
+    assert [[2], [2]] == [[len(each.changes.rows) for each in done.made.items] for done in (first, again)]
+    assert first.made.items[-1].after == again.made.items[0].before
+    assert "g0" == again.made.generation
     assert 3 == Collection.open(tmp_path, "test").count()
 
 
@@ -48,7 +48,7 @@ def test_it_writes_to_the_generation_that_is_served(tmp_path: Path) -> None:
 
     done = writer.apply([put(2, 2 * DIM, other.info.bundle_digest)])
 
-    assert other.generation == done.generation
+    assert other.generation == done.made.generation
     assert (1, 1) == (collection.latest().count(), other.latest().count())
 
 
