@@ -117,10 +117,10 @@ def test_killed_while_old_snapshots_are_removed(tmp_path: Path) -> None:
     for _ in range(KEEP):
         publish(collection)
     touches = _killed_publication(tmp_path, 0)
-    # the alias, then the oldest snapshot: renamed, and its manifest, index and row ids removed one by one
-    assert ["os.rename", "os.rename", "shutil.rmtree", *["os.remove"] * 3, "os.rmdir"] == touches[-7:]
+    # the alias, then the oldest snapshot: renamed, and its manifest, index, row ids and records removed one by one
+    assert ["os.rename", "os.rename", "shutil.rmtree", *["os.remove"] * 4, "os.rmdir"] == touches[-8:]
 
-    for number in range(len(touches) - 5, len(touches) + 1):
+    for number in range(len(touches) - 6, len(touches) + 1):
         _killed_publication(tmp_path, number)
 
         assert NEW == _rows_served(collection)
