@@ -3,8 +3,8 @@
 A collection is a folder with `collection.json` and three datasets, and a fourth one with the moments of videos
 (`index.moments`) where there are any. An item is there from the moment its row in `items.lance` is committed. Its
 captions are written first; a caption row counts only while its item lists that text at that position. So a writer may be
-killed anywhere: what it leaves without an item is ignored by readers, and removed when the item comes
-again.
+killed anywhere: what it leaves without an item is ignored by readers, and removed when the item
+comes again.
 
 One object sees one pair of versions (items, captions), whatever others write; what it writes itself moves it on. Any
 number of threads may read one object; one thread writes. Processes write one after the other: each write takes its turn
@@ -13,7 +13,6 @@ different models (`index.generations`): an object stays with the one that it was
 one is served.
 """
 
-import itertools
 from collections.abc import Container, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -31,7 +30,6 @@ from index.datasets import (
     newest_pair,
     open_pair,
     read_info,
-    row_addresses,
     row_ids,
     rows_at,
     rows_of_ids,
@@ -296,7 +294,7 @@ class Collection:
 
     def captions_at(self, rows: Sequence[int]) -> list[CaptionRow | None]:
         """The captions of those row ids, in their order; None where the row is not there at this version."""
-        table = rows_at(self.captions, rows, ["item_id", "position", "text"])
+        table = rows_at(self.captions, rows, CAPTION_COLUMNS)
         found = {row.pop("_rowid"): CaptionRow(**row) for row in table.to_pylist()}
         return [found.get(row) for row in rows]
 
@@ -330,8 +328,7 @@ class Collection:
     def stored(self, ids: Iterable[str]) -> dict[str, StoredRow]:
         """The rows of the items of those ids that are there, by id; for the writer, in its turn."""
         table = self._items.rows(ids)
-        rows = zip(row_ids(table).tolist(), row_addresses(table).tolist(), strict=True)
-        return dict(zip(table["id"].to_pylist(), itertools.starmap(StoredRow, rows), strict=True))
+        return dict(zip(table["id"].to_pylist(), StoredRow.each_of(table), strict=True))
 
     def add(
         self,
@@ -439,8 +436,7 @@ class Collection:
         if not self.captions.count_rows():
             return {}, []
         table = self._captions.rows(ids, CAPTION_COLUMNS)
-        places = zip(captions_in(table), row_ids(table).tolist(), row_addresses(table).tolist(), strict=True)
-        rows = {caption: StoredRow(row, place) for caption, row, place in places}
+        rows = dict(zip(captions_in(table), StoredRow.each_of(table), strict=True))
         records = self.records_at([stored[each].row for each in {row.item_id for row in rows} if each in stored])
         listed = {caption for record in records if record is not None for caption in caption_rows(record)}
         orphans = [at for caption, at in rows.items() if caption not in listed]

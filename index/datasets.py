@@ -144,7 +144,13 @@ def _damaged(path: Path) -> str:
 
 
 def rows_of_ids(
-    dataset: lance.LanceDataset, key: str, ids: Iterable[str], columns: list[str] | dict[str, str]
+    dataset: lance.LanceDataset,
+    key: str,
+    ids: Iterable[str],
+    columns: list[str] | dict[str, str],
+    *,
+    addresses: bool = False,
+    indexed_only: bool = False,
 ) -> pa.Table:
     """The rows whose column *key* is among *ids*, with `_rowid`; ids are bound values, never text of a query.
 
@@ -153,9 +159,13 @@ def rows_of_ids(
         key: a column of strings.
         ids: what it may hold.
         columns: by name, or expressions by the name that they get.
+        addresses: with `_rowaddr` too.
+        indexed_only: leave out what the B-tree over the key does not know.
     """
-    wanted = pa.array(list(dict.fromkeys(ids)), pa.string())
-    return dataset.to_table(columns=columns, filter=pc.field(key).isin(wanted), with_row_id=True)
+    wanted = pc.field(key).isin(pa.array(list(dict.fromkeys(ids)), pa.string()))
+    return dataset.scanner(
+        columns=columns, filter=wanted, with_row_id=True, with_row_address=addresses, fast_search=indexed_only
+    ).to_table()
 
 
 def rows_at(

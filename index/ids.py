@@ -11,9 +11,8 @@ from collections.abc import Iterable, Sequence
 import lance
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from index.datasets import row_addresses, row_ids, rows_at
+from index.datasets import row_addresses, row_ids, rows_at, rows_of_ids
 from index.replace import ADDRESS_BITS
 
 # Rows of files that the B-tree does not know: of more, nothing is kept.
@@ -40,14 +39,14 @@ class RecentIds:
         columns = list(dict.fromkeys([self._key, *columns]))
         indexed = self._follow(dataset)
         if indexed is None:
-            return self._scanned(dataset, wanted, columns)
+            return rows_of_ids(dataset, self._key, wanted, columns, addresses=True)
         recent = {row for file in self._files.values() for key in wanted for row in file.get(key, ())}
         if indexed and not recent:
-            return self._scanned(dataset, wanted, columns, fast_search=True)
+            return rows_of_ids(dataset, self._key, wanted, columns, addresses=True, indexed_only=True)
         found = rows_at(dataset, sorted(recent), columns, addresses=True)
         if not indexed:
             return found
-        older = self._scanned(dataset, wanted, columns, fast_search=True)
+        older = rows_of_ids(dataset, self._key, wanted, columns, addresses=True, indexed_only=True)
         # a row that was rewritten may be in a file that the B-tree has heard of meanwhile
         return pa.concat_tables([found, older.filter(~np.isin(row_ids(older), row_ids(found)))])
 
@@ -55,15 +54,6 @@ class RecentIds:
         """Know the keys (n,) of the row ids (n,) in a file that was just committed."""
         self._files[file] = {}
         self._keep(zip(keys, rows, itertools.repeat(file)))
-
-    def _scanned(
-        self, dataset: lance.LanceDataset, keys: list[str], columns: list[str], *, fast_search: bool = False
-    ) -> pa.Table:
-        """By Lance; a fast search leaves out what the B-tree does not know."""
-        among = pc.field(self._key).isin(pa.array(keys, pa.string()))
-        return dataset.scanner(
-            columns=columns, filter=among, with_row_id=True, with_row_address=True, fast_search=fast_search
-        ).to_table()
 
     def _follow(self, dataset: lance.LanceDataset) -> bool | None:
         """Read the ids in files that are new; whether the B-tree knows others, None where too many rows are new to it."""

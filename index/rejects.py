@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import lance
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from index.datasets import REJECTS, row_filter
+from index.datasets import REJECTS, row_filter, rows_of_ids
 from index.rows import rejects_table
 from index.schema import Reject
 
@@ -22,8 +20,7 @@ def forget(folder: Path, column: str, values: Sequence[str]) -> None:
     """Take those out whose *column*, "id" or "uri", is among *values*."""
     dataset = lance.dataset(folder / REJECTS)
     if values and dataset.count_rows():
-        among = pc.field(column).isin(pa.array(values))
-        gone = dataset.to_table(columns=[column], filter=among, with_row_id=True)["_rowid"].to_pylist()
+        gone = rows_of_ids(dataset, column, values, [column])["_rowid"].to_pylist()
         if gone:
             dataset.delete(row_filter(gone))
 

@@ -32,6 +32,11 @@ class StoredRow(NamedTuple):
     row: int
     place: int
 
+    @classmethod
+    def each_of(cls, read: pa.Table) -> "list[StoredRow]":
+        """Those of a table that was read with row ids and addresses, in its order."""
+        return list(map(cls, row_ids(read).tolist(), row_addresses(read).tolist()))
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -150,10 +155,11 @@ def without(dataset: lance.LanceDataset, rows: Rows) -> tuple[list[FragmentMetad
     places = located(dataset, rows.ids).places if rows.places is None else rows.places
     assert places is not None
     left, emptied = list[FragmentMetadata](), list[int]()
-    for number in np.unique(places >> ADDRESS_BITS).tolist():
+    files = places >> ADDRESS_BITS
+    for number in np.unique(files).tolist():
         fragment = dataset.get_fragment(number)
         assert fragment is not None
-        rest = fragment.delete_rows((places[places >> ADDRESS_BITS == number] & _OFFSET).tolist())
+        rest = fragment.delete_rows((places[files == number] & _OFFSET).tolist())
         if rest is None:
             emptied.append(number)
         else:

@@ -78,9 +78,9 @@ class View:
         old = self.collection
         if [each.version for each in to.datasets] == [each.version for each in old.datasets]:
             return self
-        # all, before one of the tails grows
         # versions of another generation are other versions
         made = made if made.generation == to.generation else NO_COMMITS
+        # all, before one of the tails grows
         images = self._changes(self.images, old.items, to.items, made.items)
         texts = self._changes(self.texts, old.captions, to.captions, made.captions)
         moments = self._changes(self.moments, old.moments.dataset, to.moments.dataset, ())

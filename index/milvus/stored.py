@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import lance
 import numpy as np
 
-from index.datasets import row_filter, row_ids
+from index.datasets import row_ids, rows_at
 from index.live.changes import gone, scan_written
 from index.rows import vectors_of
 from index.vectors import unit
@@ -54,17 +54,12 @@ class Stored:
 
     def vectors(self, rows: np.ndarray) -> Batch:
         """Those of *rows* (m,) that are there, and their vectors."""
-        if not len(rows):
-            return np.zeros(0, np.int64), np.zeros((0, self.dim), np.float32)
-        table = self.dataset.to_table(columns=[_VECTOR], filter=row_filter(rows.tolist()), with_row_id=True)
+        table = rows_at(self.dataset, rows.tolist(), [_VECTOR])
         return row_ids(table), unit(vectors_of(table[_VECTOR], self.dim))
 
     def known(self, rows: np.ndarray) -> np.ndarray:
         """Those of *rows* (m,) that are there, sorted."""
-        if not len(rows):
-            return np.zeros(0, np.int64)
-        table = self.dataset.scanner(columns=[], filter=row_filter(rows.tolist()), with_row_id=True).to_table()
-        return np.sort(row_ids(table))
+        return np.sort(row_ids(rows_at(self.dataset, rows.tolist(), [])))
 
     def spread(self, size: int) -> Batch:
         """At most *size* rows, evenly spread over all."""
