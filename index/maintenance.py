@@ -1,8 +1,8 @@
 """What keeps a collection quick while it is written to, beside its readers and writers.
 
 Every commit leaves a small file, which each look-up by id has to open until files are merged and the B-tree over ids has
-heard of them; so do filters, with the indexes over fields. Merging rewrites small files alone; it is made beside the writers and only its last step, which swaps files,
-is a commit like theirs.
+heard of them; so do filters, with the indexes over fields. Merging rewrites small files alone; it is made beside the writers
+and only its last step, which swaps files, is a commit like theirs.
 """
 
 import logging

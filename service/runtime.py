@@ -251,7 +251,6 @@ class Runtime:
                 _log.exception("could not look for new snapshots")
             if not self._loaded:
                 # what is there now stays: else the collector would look through it again and again, 0.1 s each time
-                gc.collect()
                 gc.freeze()
             if not self._loaded or old != self._catalogue.parts():
                 self._loaded = True
