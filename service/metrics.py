@@ -43,6 +43,15 @@ class Metrics:
             ["layer", "result"],
             registry=self.registry,
         )
+        self.redis = Counter(
+            "vilem_redis_calls",
+            "Calls to Redis by result (ok, refused, failed, skipped while it does not answer).",
+            ["result"],
+            registry=self.registry,
+        )
+        self.redis_open = Gauge(
+            "vilem_redis_open", "1 while Redis is not asked, since it did not answer.", registry=self.registry
+        )
         self.rejected = Counter(
             "vilem_rejected", "Requests refused, by problem type.", ["problem"], registry=self.registry
         )
