@@ -35,7 +35,7 @@ from index.datasets import (
     rows_of_ids,
 )
 from index.errors import CollectionExists, GenerationChanged
-from index.generations import folder_of, generation_of, served
+from index.generations import folder_of, generation_of, mark_of, served
 from index.ids import update_index
 from index.lease import lease, turn
 from index.live.changes import Commits
@@ -80,13 +80,14 @@ class Collection:
         captions: lance.LanceDataset,
         *,
         home: Path | None = None,
-        alone: bool = False,
+        mark: object = None,
         moments_version: int | None = None,
     ) -> None:
         self.path = path
         self.home = path if home is None else home
         self.info = info
-        self._alone = alone
+        # of what is served; None where its job alone writes to it
+        self._mark = mark
         self._writes = False
         self._items = Table(items, "id", info.dim)
         self._captions = Table(captions, "item_id", info.dim)
@@ -161,10 +162,12 @@ class Collection:
         """
         check_name(name)
         home = root / name
+        # before it is opened: one that is made anew meanwhile is not taken for it
+        mark = mark_of(home) if generation is None else None
         path = folder_of(home, generation or served(home))
         info = read_info(path, name)
         items, captions = open_pair(path, version, captions_version)
-        return cls(path, info, items, captions, home=home, alone=generation is not None)
+        return cls(path, info, items, captions, home=home, mark=mark)
 
     def at(self, version: int, captions_version: int, moments_version: int | None = None) -> "Collection":
         """The same collection at earlier versions; of the moments None = the latest.
@@ -194,12 +197,12 @@ class Collection:
         """Make sure that its generation is the one that is served, or one that its job builds.
 
         Raises:
-            GenerationChanged: another one has taken its place.
+            GenerationChanged: another one has taken its place, or the collection was removed and made anew.
         """
-        if not self._alone and self.generation != served(self.home):
+        if self._mark is not None and mark_of(self.home) != self._mark:
             raise GenerationChanged(
-                f"collection {self.info.name} has changed from model {self.info.bundle_name} to another meanwhile: open it "
-                "again, with that one"
+                f"collection {self.info.name} was made anew meanwhile, or has changed from model {self.info.bundle_name} to "
+                "another: open it again, with the model that it has now"
             )
 
     @property
@@ -403,13 +406,13 @@ class Collection:
         """The right to write, at the latest version; several writes in one turn see nothing of others in between.
 
         Raises:
-            GenerationChanged: another generation is served by now; nothing may be written to this one.
+            GenerationChanged: as `expect_served`; nothing may be written to this one.
             LeaseHeld: another writer does not come to its end.
         """
         if self._writes:
             yield
             return
-        with nullcontext() if self._alone else turn(self.home):
+        with nullcontext() if self._mark is None else turn(self.home):
             self.expect_served()
             self.refresh()
             self._writes = True
@@ -422,7 +425,7 @@ class Collection:
         self, items: lance.LanceDataset, captions: lance.LanceDataset, moments_version: int | None = None
     ) -> "Collection":
         return Collection(
-            self.path, self.info, items, captions, home=self.home, alone=self._alone, moments_version=moments_version
+            self.path, self.info, items, captions, home=self.home, mark=self._mark, moments_version=moments_version
         )
 
     def _stored_captions(

@@ -115,6 +115,19 @@ def test_nothing_is_written_to_what_is_not_served(tmp_path: Path, write: Callabl
     assert [] == Collection.open(tmp_path, "test", generation=FIRST).rejects()
 
 
+def test_nothing_is_written_to_what_was_made_anew(tmp_path: Path) -> None:
+    """What was opened before a collection was removed and made again under its name writes nothing to the new one."""
+    first = empty_collection(tmp_path)
+    first.add([entry(1)])
+    first.home.rename(tmp_path / "before")
+    anew = empty_collection(tmp_path)
+
+    with pytest.raises(GenerationChanged, match="made anew"):
+        first.add([entry(2)])
+
+    assert 0 == anew.latest().count()
+
+
 def test_versions_of_one_object_are_of_one_generation(tmp_path: Path) -> None:
     """What an open collection shows, now and earlier, stays of its generation."""
     first = empty_collection(tmp_path)
