@@ -13,7 +13,7 @@ from models.decode import DecodeLimits
 from service.cache import Cache
 from service.errors import QueryInvalid
 from service.metrics import Metrics
-from service.models import Model
+from service.models import Model, Tokens
 from service.settings import Settings
 from service.singleflight import SingleFlight
 from service.workers import Workers
@@ -70,7 +70,15 @@ class Embedder:
         self._flights: SingleFlight[np.ndarray] = SingleFlight()
 
     async def text(self, model: Model, text: str, timings: Timings, *, field: str = "query.text") -> Embedded:
-        """Embed one text.
+        """Embed one text, what the model reads of it.
+
+        Raises:
+            QueryInvalid, TextInvalid, QueueFull, DeadlineExceeded: as `tokens`.
+        """
+        return await self.text_of(model, await self.tokens(model, text, timings, field=field), timings)
+
+    async def tokens(self, model: Model, text: str, timings: Timings, *, field: str = "query.text") -> Tokens:
+        """Tokenise one text.
 
         Raises:
             QueryInvalid: it is longer than the setting allows; names *field*.
@@ -79,7 +87,10 @@ class Embedder:
         """
         check_length(text, self._settings.max_text_chars, field)
         with timings.stage("tokenize"):
-            tokens = await model.tokenize(text, self._settings.deadline_s)
+            return await model.tokenize(text, self._settings.deadline_s)
+
+    async def text_of(self, model: Model, tokens: Tokens, timings: Timings) -> Embedded:
+        """Embed one tokenised text; raises QueueFull and DeadlineExceeded as `tokens`."""
         # the ids are the whole of what the tower sees
         key = _key("t", model, tokens.ids[: tokens.length].tobytes())
         with timings.stage("encode"):
