@@ -104,6 +104,24 @@ def test_a_sample_of_a_large_filter_is_enough(
     assert 10 < chosen.nprobe < LISTS
 
 
+@pytest.mark.parametrize("kind", ["near", "far"])
+def test_what_a_sample_of_a_crowded_filter_leaves_open_is_counted(
+    kind: str, built: FaissIndex, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that lie together far from a query are found though their sample leaves some of their lists out."""
+    monkeypatch.setattr(allowed_module, "SAMPLE", 100)
+    allowed = Allowed(masks(vectors, 0.2)[kind])
+    lists, queries = Lists(inner(built)), unit_vectors(200, DIM, seed=3)
+    occupied = set(lists.of_rows[allowed.mask].tolist())
+    assert len(set(lists.of_rows[allowed.sample].tolist())) < len(occupied)
+
+    chosen = lists.parameters_among(LISTS, allowed)
+    found = built.search(queries, 10, {"nprobe": 12, "candidates": 200}, allowed=allowed)[1]
+
+    assert len(occupied) == chosen.nprobe
+    assert recall_at_k(found, built.exact(queries, 10, allowed=allowed)[1]) >= 0.9
+
+
 @pytest.mark.parametrize("kind", ["random", "near", "far"])
 def test_a_few_dead_cost_next_to_nothing(kind: str, built: FaissIndex, vectors: np.ndarray) -> None:
     """Where nearly all is allowed, as many lists are scanned as ever, none is left out, and as much is found."""
