@@ -8,9 +8,9 @@ import lance
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from index.errors import CollectionInvalid, CollectionMissing, CollectionTooNew
+from index.errors import CollectionInvalid, CollectionMissing
 from index.rows import CaptionRow
 from index.schema import (
     COLLECTION_FILE,
@@ -21,18 +21,13 @@ from index.schema import (
     lists,
     rejects_schema,
 )
+from index.sealed_json import refuse_newer
 from models.sealed import write_atomically
 
 ITEMS, CAPTIONS, REJECTS = "items.lance", "captions.lance", "rejects.lance"
 CAPTION_COLUMNS = ["item_id", "position", "text"]
 # Of one dataset and its later versions, in bytes.
 _INDEX_MEMORY, _FILE_MEMORY = 256 * 2**20, 64 * 2**20
-
-
-class _Versioned(BaseModel):
-    """The one field that every schema version has."""
-
-    schema_version: int
 
 
 def read_info(path: Path, name: str | None = None) -> CollectionInfo:
@@ -48,15 +43,12 @@ def read_info(path: Path, name: str | None = None) -> CollectionInfo:
         raise CollectionMissing(f"no collection at {path}: `vilem index build` makes one, `vilem index list` lists all")
     data = file.read_bytes()
     try:
-        # the version first: a newer schema may have fields that this one does not know
-        version = _Versioned.model_validate_json(data).schema_version
-        if version <= SCHEMA_VERSION:
-            return _of_that_name(path, name, CollectionInfo.model_validate_json(data))
+        refuse_newer(file, data, SCHEMA_VERSION)
+        return _of_that_name(path, name, CollectionInfo.model_validate_json(data))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise CollectionInvalid(f"{file}: {where}: {first['msg']}: restore it from a copy") from error
-    raise CollectionTooNew(f"{file} has schema {version}, this ViLEM reads up to {SCHEMA_VERSION}: upgrade ViLEM")
 
 
 def _of_that_name(path: Path, name: str | None, info: CollectionInfo) -> CollectionInfo:

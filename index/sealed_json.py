@@ -11,7 +11,26 @@ from models.sealed import write_atomically
 
 
 class _Versioned(BaseModel):
+    """The one field that every schema version has."""
+
     schema_version: int
+
+
+def refuse_newer(file: Path, data: bytes, newest: int) -> None:
+    """Look at the version before the rest: a newer schema may have fields that this one does not know.
+
+    Args:
+        file: that *data* was read from.
+        data: JSON.
+        newest: schema version that is known.
+
+    Raises:
+        CollectionTooNew: it was written by a newer ViLEM.
+        ValidationError: there is no version in it.
+    """
+    version = _Versioned.model_validate_json(data).schema_version
+    if version > newest:
+        raise CollectionTooNew(f"{file} has schema {version}, this ViLEM reads up to {newest}: upgrade ViLEM")
 
 
 class SealedJson(BaseModel):
@@ -50,11 +69,8 @@ class SealedJson(BaseModel):
             data = file.read_bytes()
         except FileNotFoundError:
             return None
-        newest: int = cls.model_fields["schema_version"].default
         try:
-            version = _Versioned.model_validate_json(data).schema_version
-            if version > newest:
-                raise CollectionTooNew(f"{file} has schema {version}, this ViLEM reads up to {newest}: upgrade ViLEM")
+            refuse_newer(file, data, cls.model_fields["schema_version"].default)
             found = cls.model_validate_json(data)
         except ValidationError:
             found = None

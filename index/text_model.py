@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from index.errors import BundleMismatch, CollectionInvalid, CollectionTooNew
+from index.errors import BundleMismatch, CollectionInvalid
 from index.schema import CollectionInfo
+from index.sealed_json import refuse_newer
 from models.manifest import BundleManifest
 from models.sealed import write_atomically
 
@@ -27,10 +28,6 @@ class TextModel(BaseModel):
     schema_version: int = SCHEMA_VERSION
     bundle_digest: str = Field(description="SHA-256 of the bundle's manifest")
     bundle_name: str
-
-
-class _Versioned(BaseModel):
-    schema_version: int
 
 
 def text_model(path: Path, info: CollectionInfo) -> TextModel:
@@ -51,14 +48,12 @@ def chosen(path: Path) -> TextModel | None:
     except FileNotFoundError:
         return None
     try:
-        version = _Versioned.model_validate_json(data).schema_version
-        if version <= SCHEMA_VERSION:
-            return TextModel.model_validate_json(data)
+        refuse_newer(file, data, SCHEMA_VERSION)
+        return TextModel.model_validate_json(data)
     except ValidationError as error:
         raise CollectionInvalid(
             f"{file} is damaged: remove it, and choose the text model again with `vilem index text-model`"
         ) from error
-    raise CollectionTooNew(f"{file} has schema {version}, this ViLEM reads up to {SCHEMA_VERSION}: upgrade ViLEM")
 
 
 def choose_text_model(path: Path, info: CollectionInfo, embedded_by: BundleManifest, other: BundleManifest) -> None:
