@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
+from service import urgency
 from service.errors import DeadlineExceeded, QueueFull, ServiceError
 from service.json_body import JsonRequest
 
@@ -29,6 +30,7 @@ class AttendedRoute(APIRoute):
         bodyless = self.body_field is None
 
         async def attended(request: Request) -> Response:
+            urgency.begin(request.headers.get("priority"))
             deadline_s = request.app.state.runtime.settings.deadline_s
             try:
                 return await _attend(request, handle, deadline_s, bodyless=bodyless)
@@ -37,7 +39,7 @@ class AttendedRoute(APIRoute):
                 if isinstance(error.__cause__, ServiceError):
                     raise error.__cause__ from None
                 if isinstance(error.__cause__, OSError):
-                    raise QueueFull("there is no room for the upload now: send it again in a second") from error
+                    raise QueueFull("there is no room for the upload now") from error
                 raise
 
         return attended

@@ -1,19 +1,24 @@
 """Micro-batching without a timer: an idle worker takes all that is queued; under load batches form by themselves.
 
-Knows no model: it turns `list[T] -> list[R]` into a function of one T that many requests share.
+Knows no model: it turns `list[T] -> list[R]` into a function of one T that many requests share. Who is served first
+is `service.urgency`'s to say, who is refused `service.waiting`'s.
 """
 
 import asyncio
+import math
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from service.errors import DeadlineExceeded, NotReady, QueueFull
 from service.metrics import Metrics
+from service.urgency import BATCH, handicap_s, urgency
+from service.waiting import Ahead, BatchCost, is_refused
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -21,24 +26,46 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, eq=False)
 class _Job(Generic[T, R]):
+    """One item in the queue.
+
+    Attributes:
+        item: as it was submitted.
+        size: its cost.
+        patient: nobody watches it: it shares no batch with those that somebody waits for.
+        queued: when it came.
+        rank: when it would have come, were all equally urgent; the lowest is served first.
+        done: of the loop that waits for it.
+    """
+
     item: T
     size: int
-    queued: float = field(default_factory=time.monotonic)
-    done: "Future[R]" = field(default_factory=Future)
+    patient: bool
+    queued: float
+    rank: float
+    done: "asyncio.Future[R]"
+
+
+@dataclass(frozen=True, eq=False)
+class _Running:
+    """A batch that a worker is at."""
+
+    until: float
 
 
 class MicroBatcher(Generic[T, R]):
-    """One worker thread that runs batches.
+    """Worker threads that run batches.
 
     Args:
-        run: computes a batch; called in the worker thread only, with at least one and at most *max_batch* items.
+        run: computes a batch; called in the worker threads only, with at least one and at most *max_batch* items.
         name: label of the metrics.
         max_batch: most items in a batch.
-        max_queue: most items waiting.
+        max_queue: most items waiting, whatever they cost: a bound of memory.
         metrics: where batch sizes and waits are counted.
+        max_wait_s: longest wait that is expected of somebody who watches; who does not waits up to the deadline.
         size: cost of an item, e.g. its tokens; items of similar size share a batch, so that one long text does not
             pad all others.
         overhead: what a batch of its own costs, in units of *size*: items are parted where padding would cost more.
+        workers: batches that run at a time.
     """
 
     def __init__(
@@ -49,58 +76,98 @@ class MicroBatcher(Generic[T, R]):
         max_batch: int,
         max_queue: int,
         metrics: Metrics,
+        max_wait_s: float = math.inf,
         size: Callable[[T], int] = lambda _: 0,
         overhead: int = 0,
+        workers: int = 1,
     ) -> None:
         self._run = run
         self._max_batch = max_batch
         self._max_queue = max_queue
+        self._max_wait_s = max_wait_s
         self._size = size
         self._overhead = overhead
         self._batch_size = metrics.batch.labels(name)
         self._wait = metrics.wait.labels(name)
-        self._queue: deque[_Job[T, R]] = deque()
+        # by rank
+        self._queue: list[_Job[T, R]] = []
+        self._running: set[_Running] = set()
+        self._cost = BatchCost()
         self._arrived = threading.Condition()
         self._closed = False
-        self._worker = threading.Thread(target=self._work, name=f"batch-{name}", daemon=True)
-        self._worker.start()
+        self._workers = [
+            threading.Thread(target=self._work, name=f"batch-{name}-{number}", daemon=True) for number in range(workers)
+        ]
+        for worker in self._workers:
+            worker.start()
 
     async def submit(self, item: T, deadline_s: float) -> R:
         """Compute one item, together with whatever else is waiting.
 
         Raises:
-            QueueFull: *max_queue* items are waiting already.
+            QueueFull: it would wait too long, or *max_queue* items are waiting already.
             DeadlineExceeded: its batch did not begin within *deadline_s*.
             NotReady: the batcher is closed.
         """
-        job: _Job[T, R] = _Job(item, self._size(item))
+        loop = asyncio.get_running_loop()
+        how_urgent, now = urgency(), time.monotonic()
+        job: _Job[T, R] = _Job(
+            item, self._size(item), how_urgent >= BATCH, now, now + handicap_s(how_urgent), loop.create_future()
+        )
         with self._arrived:
             if self._closed:
                 raise NotReady("the service is shutting down: send the request again")
-            if len(self._queue) >= self._max_queue:
-                raise QueueFull(f"{self._max_queue} requests are waiting already: send it again in a second")
-            self._queue.append(job)
+            self._admit(job, deadline_s)
             self._arrived.notify()
-        # the worker may be busy for longer than the caller waits: it cannot be the one to look at the clock
-        timer = asyncio.get_running_loop().call_later(deadline_s, self._drop, job)
+        # the workers may be busy for longer than the caller waits: they cannot be the ones to look at the clock
+        timer = loop.call_later(deadline_s, self._expire, job)
         try:
-            # a caller that is cancelled (its client has gone) cancels the job, which is dropped before it costs anything
-            return await asyncio.wrap_future(job.done)
+            return await job.done
         except asyncio.CancelledError:
-            # nor does it keep its place from others
+            # a caller that has gone (its client has) costs nothing, and does not keep its place from others
             self._drop(job)
             raise
         finally:
             timer.cancel()
 
-    def close(self) -> None:
-        """Finish the batch that is running, fail what is waiting, end the worker."""
+    def close(self, patience_s: float = 10.0) -> None:
+        """Fail what is waiting, and end the workers; wait for the batches that are running, but no longer than told."""
         with self._arrived:
             self._closed = True
-            self._arrived.notify()
-        self._worker.join(timeout=10)
-        # lets go of what it is bound to, which holds us: the collector does not look at what was there from the start
-        vars(self).pop("_run", None)
+            self._arrived.notify_all()
+        for worker in self._workers:
+            worker.join(timeout=patience_s)
+        if not any(worker.is_alive() for worker in self._workers):
+            # lets go of what it is bound to, which holds us: the collector does not look at what was there from the start
+            vars(self).pop("_run", None)
+
+    def _admit(self, job: _Job[T, R], deadline_s: float) -> None:
+        """Queue a job where its rank places it, or refuse it."""
+        place = bisect_right(self._queue, job.rank, key=lambda each: each.rank)
+        before = self._queue[:place]
+        ahead = Ahead(
+            items=place,
+            size=sum(_units(each) for each in before),
+            running_s=self._until_free_s(job.queued),
+            workers=len(self._workers),
+            max_batch=self._max_batch,
+        )
+        wait_s = ahead.wait_s(self._cost, _units(job))
+        limit_s = deadline_s if job.patient else self._max_wait_s
+        # an idle worker refuses nothing, whatever it has come to expect: else it would never learn better
+        busy = bool(before) or len(self._running) == len(self._workers)
+        if busy and is_refused(wait_s, limit_s=limit_s, deadline_s=deadline_s, is_next=ahead.is_next):
+            raise QueueFull(f"{place} others come first, and it would wait about {wait_s:.2g} s", wait_s)
+        # what an idle worker is about to take does not wait
+        if len(self._queue) >= self._max_queue + len(self._workers) - len(self._running):
+            raise QueueFull(f"{self._max_queue} others are waiting already", wait_s)
+        self._queue.insert(place, job)
+
+    def _until_free_s(self, now: float) -> float:
+        """Seconds until a worker is free, as far as one can know."""
+        if len(self._running) < len(self._workers):
+            return 0.0
+        return max(0.0, min(batch.until for batch in self._running) - now)
 
     def _work(self) -> None:
         while True:
@@ -110,57 +177,62 @@ class MicroBatcher(Generic[T, R]):
                 if self._closed:
                     self._fail_waiting()
                     return
+                began = time.monotonic()
                 jobs = self._take()
-            live = [job for job in jobs if self._is_live(job)]
-            if live:
-                self._compute(live)
+                size = len(jobs) * max(_units(job) for job in jobs)
+                batch = _Running(began + self._cost.of(size))
+                self._running.add(batch)
+            for job in jobs:
+                self._wait.observe(began - job.queued)
+            whole = self._compute(jobs)
+            with self._arrived:
+                self._running.remove(batch)
+                if whole:
+                    self._cost.observe(size, time.monotonic() - began)
 
-    def _drop(self, job: _Job[T, R]) -> None:
-        """Take a job that nobody waits for out of the queue, unless its batch has begun."""
-        with self._arrived:
-            if job not in self._queue:
-                return
-            self._queue.remove(job)
-        waited = time.monotonic() - job.queued
-        if job.done.set_running_or_notify_cancel():
+    def _expire(self, job: _Job[T, R]) -> None:
+        if self._drop(job) and not job.done.done():
+            waited = time.monotonic() - job.queued
             job.done.set_exception(
                 DeadlineExceeded(f"the request waited {waited:.1f} s for its turn: send it again, or send fewer")
             )
 
-    def _take(self) -> list[_Job[T, R]]:
-        """The oldest job and those that are best computed with it, in the order they came."""
-        chosen = self._with_oldest()
-        jobs = [job for place, job in enumerate(self._queue) if place in chosen]
-        rest = [job for place, job in enumerate(self._queue) if place not in chosen]
-        self._queue.clear()
-        self._queue.extend(rest)
-        return jobs
+    def _drop(self, job: _Job[T, R]) -> bool:
+        """Take a job out of the queue, unless its batch has begun."""
+        with self._arrived:
+            if job not in self._queue:
+                return False
+            self._queue.remove(job)
+            return True
 
-    def _with_oldest(self) -> set[int]:
-        """Places of the batch that holds place 0, when jobs in order of size are cut into batches.
+    def _take(self) -> list[_Job[T, R]]:
+        """The first job and those that are best computed with it, in the order of their turn."""
+        first = self._queue[0]
+        # a batch takes as long as all that is in it: who watches does not wait for the company of who does not
+        alike = [job for job in self._queue if job.patient == first.patient]
+        chosen = self._with_first(alike)
+        self._queue = [job for job in self._queue if job not in chosen]
+        return [job for job in alike if job in chosen]
+
+    def _with_first(self, jobs: Sequence[_Job[T, R]]) -> set[_Job[T, R]]:
+        """The batch that holds the first of *jobs*, when they are cut into batches in order of size.
 
         A job joins the smaller ones before it so long as padding all of them to its size costs no more than a batch of
         its own would.
         """
-        batch: list[int] = []
+        batch: list[_Job[T, R]] = []
         total = 0
-        for place in sorted(range(len(self._queue)), key=lambda each: self._queue[each].size):
-            size = self._queue[place].size
-            if len(batch) == self._max_batch or len(batch) * size - total > self._overhead:
-                if 0 in batch:
+        for job in sorted(jobs, key=lambda each: each.size):
+            if len(batch) == self._max_batch or len(batch) * job.size - total > self._overhead:
+                if jobs[0] in batch:
                     break
                 batch, total = [], 0
-            batch.append(place)
-            total += size
+            batch.append(job)
+            total += job.size
         return set(batch)
 
-    def _is_live(self, job: _Job[T, R]) -> bool:
-        if not job.done.set_running_or_notify_cancel():
-            return False
-        self._wait.observe(time.monotonic() - job.queued)
-        return True
-
-    def _compute(self, jobs: list[_Job[T, R]]) -> None:
+    def _compute(self, jobs: list[_Job[T, R]]) -> bool:
+        """Whether the batch was computed in one go."""
         self._batch_size.observe(len(jobs))
         try:
             results = self._run([job.item for job in jobs])
@@ -168,17 +240,43 @@ class MicroBatcher(Generic[T, R]):
                 raise RuntimeError(f"a batch of {len(jobs)} came back as {len(results)} results")
         except Exception as error:  # noqa: BLE001 - the worker must outlive whatever a batch raises; callers get it
             if len(jobs) == 1:
-                jobs[0].done.set_exception(error)
+                _tell(jobs, [partial(jobs[0].done.set_exception, error)])
             else:
                 # one bad item must not fail the others: each again, alone
                 for job in jobs:
                     self._compute([job])
-            return
-        for job, result in zip(jobs, results, strict=True):
-            job.done.set_result(result)
+            return False
+        _tell(jobs, [partial(job.done.set_result, result) for job, result in zip(jobs, results, strict=True)])
+        return True
 
     def _fail_waiting(self) -> None:
-        for job in self._queue:
-            if job.done.set_running_or_notify_cancel():
-                job.done.set_exception(NotReady("the service is shutting down: send the request again"))
-        self._queue.clear()
+        jobs, self._queue = self._queue, []
+        _tell(
+            jobs,
+            [
+                partial(job.done.set_exception, NotReady("the service is shutting down: send the request again"))
+                for job in jobs
+            ],
+        )
+
+
+def _units(job: _Job[T, R]) -> int:
+    # where items have no size they are counted
+    return job.size or 1
+
+
+def _tell(jobs: Sequence[_Job[T, R]], ends: Sequence[Callable[[], None]]) -> None:
+    """Give jobs their ends, each in the loop that waits for it; a loop is woken once, for a wake-up is a system call."""
+    futures = [job.done for job in jobs]
+    for loop in {future.get_loop() for future in futures}:
+        told = [each for each in zip(futures, ends, strict=True) if each[0].get_loop() is loop]
+        # a loop that is closed has nobody who waits
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_end, told)
+
+
+def _end(told: Sequence[tuple["asyncio.Future[R]", Callable[[], None]]]) -> None:
+    for future, end in told:
+        # whoever waited may have gone
+        if not future.done():
+            end()

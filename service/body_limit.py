@@ -53,7 +53,7 @@ class BodyLimit:
             if read > self._max_bytes:
                 raise self._too_large()
             if self._held > HELD_AT_A_TIME * self._max_bytes:
-                raise QueueFull("other requests fill the memory for bodies: send it again in a second")
+                raise QueueFull("other requests fill the memory for bodies")
             return message
 
         async def ended(message: Message) -> None:

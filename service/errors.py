@@ -19,6 +19,8 @@ ServiceError
 └── NotReady              models are still being loaded, or the collection cannot be served
 """
 
+import math
+
 
 class ServiceError(Exception):
     """Base of every error this package raises on purpose."""
@@ -85,7 +87,15 @@ class BodyTooSlow(ServiceError):
 
 
 class QueueFull(ServiceError):
-    """The queue has no room."""
+    """More work is waiting than will be done in time.
+
+    Attributes:
+        wait_s: until what is waiting will have been done, as far as one can know.
+    """
+
+    def __init__(self, detail: str, wait_s: float = 1.0) -> None:
+        self.wait_s = wait_s
+        super().__init__(f"{detail}: send it again in {max(1, math.ceil(wait_s))} s")
 
 
 class DeadlineExceeded(ServiceError):

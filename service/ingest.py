@@ -16,6 +16,7 @@ from index.schema import Record, check_captions, check_id, metadata_to_json
 from index.sources.item import split_fields
 from index.uploads import keep
 from models.errors import InputError
+from service import urgency
 from service.embedding import Timings
 from service.errors import ItemUnknown, NotReady, QueryInvalid, ServiceError, WritesOff
 from service.hosts import is_loopback
@@ -36,6 +37,7 @@ async def put_items(runtime: Runtime, name: str, items: Sequence[object]) -> Wri
     Raises:
         WritesOff, QueryInvalid, CollectionUnknown, NotReady: nothing was written.
     """
+    urgency.prefer(urgency.BATCH)
     ids = [_id(item) for item in items]
     served = _writable(runtime, name, ids)
     timings = Timings(runtime.metrics)
@@ -60,6 +62,8 @@ async def put_items(runtime: Runtime, name: str, items: Sequence[object]) -> Wri
 
 async def remove_items(runtime: Runtime, name: str, ids: Sequence[str]) -> WriteAnswer:
     """Remove items; raises as `put_items`."""
+    # as what is put: the two keep the order in which they came
+    urgency.prefer(urgency.BATCH)
     _writable(runtime, name, ids)
     timings = Timings(runtime.metrics)
 

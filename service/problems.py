@@ -3,6 +3,7 @@
 `type` is stable and relative to the service: clients may switch on it. Nothing that a client sends answers 500.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -101,7 +102,7 @@ def install(app: FastAPI, metrics: Metrics) -> None:
         return response(problem, metrics, headers)
 
     async def known(_: Request, error: Exception) -> JSONResponse:
-        return answer(problem_of(error))
+        return answer(problem_of(error), _may_pass(error))
 
     async def invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
@@ -136,6 +137,12 @@ def response(problem: Problem, metrics: Metrics, headers: dict[str, str] | None 
     may_pass = {"Retry-After": str(RETRY_AFTER_S)} if problem.status in (429, 503) else {}
     content = problem.model_dump(mode="json", exclude_defaults=False)
     return JSONResponse(content, problem.status, may_pass | (headers or {}), media_type=MEDIA_TYPE)
+
+
+def _may_pass(error: Exception) -> dict[str, str] | None:
+    """When to come again, where the error knows."""
+    wait_s: float | None = getattr(error, "wait_s", None)
+    return None if wait_s is None else {"Retry-After": str(max(RETRY_AFTER_S, math.ceil(wait_s)))}
 
 
 def problem_of(error: Exception) -> Problem:

@@ -84,12 +84,14 @@ class Proofs:
             max_batch=1,
             max_queue=min(settings.max_queue, _MAX_TEXTS_WAITING, room),
             metrics=metrics,
+            size=lambda asked: asked.pairs,
         )
         self._images: MicroBatcher[np.ndarray, bytes] = MicroBatcher(
             self._encode,
             name="proof-image",
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
+            max_wait_s=settings.max_wait_s,
             metrics=metrics,
         )
 

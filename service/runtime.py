@@ -233,7 +233,8 @@ class Runtime:
 
     def _workers(self, threads: int, name: str) -> Workers:
         settings = self.settings
-        return Workers(threads, max_queue=settings.max_queue, deadline_s=settings.deadline_s, name=name)
+        bound, deadline_s = settings.max_queue, settings.deadline_s
+        return Workers(threads, max_queue=bound, deadline_s=deadline_s, name=name, metrics=self.metrics)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -1,30 +1,30 @@
-"""Threads for what must not run on the event loop, with a bound on what may wait for them."""
+"""Threads for what must not run on the event loop: a queue whose items are calls, each a batch of its own."""
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
-from service.errors import DeadlineExceeded, QueueFull
+from service.batching import MicroBatcher
+from service.metrics import Metrics
 
 Made = TypeVar("Made")
 
 
 class Workers:
-    """A pool of threads; used from one event loop.
+    """A pool of threads.
 
     Args:
         threads: work done at a time.
         max_queue: most calls that may wait; what waits holds its input, which may be a picture of many megabytes.
         deadline_s: a call that has not begun by then is dropped.
-        name: of the threads.
+        name: of the queue.
+        metrics: where waits are counted.
     """
 
-    def __init__(self, threads: int, *, max_queue: int, deadline_s: float, name: str) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._limit = threads + max_queue
+    def __init__(self, threads: int, *, max_queue: int, deadline_s: float, name: str, metrics: Metrics) -> None:
+        self._calls: MicroBatcher[Callable[[], Any], Any] = MicroBatcher(
+            _call, name=name, max_batch=1, max_queue=max_queue, metrics=metrics, workers=threads
+        )
         self._deadline_s = deadline_s
-        self._held = 0
 
     async def run(self, work: Callable[[], Made]) -> Made:
         """The result of *work*, computed in one of the threads.
@@ -32,27 +32,14 @@ class Workers:
         Raises:
             QueueFull: too much is waiting.
             DeadlineExceeded: no thread became free in time.
+            NotReady: the pool is closed.
         """
-        if self._held >= self._limit:
-            raise QueueFull(f"{self._held} pictures or look-ups are waiting already: send it again in a second")
-        job = self._pool.submit(work)
-        self._held += 1
-        waiting = asyncio.wrap_future(job)
-        # called on the loop, also after a cancellation
-        waiting.add_done_callback(self._done)
-        # what runs cannot be interrupted: only what has not begun is dropped
-        try:
-            await asyncio.wait([waiting], timeout=self._deadline_s)
-        except asyncio.CancelledError:
-            waiting.cancel()
-            raise
-        if not waiting.done() and job.cancel():
-            raise DeadlineExceeded(f"no thread was free in {self._deadline_s:.0f} s: send it again, or send fewer")
-        return await waiting
+        return cast(Made, await self._calls.submit(work, self._deadline_s))
 
     def close(self) -> None:
         """Drop what has not begun; do not wait for the rest."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._calls.close(patience_s=0)
 
-    def _done(self, _: object) -> None:
-        self._held -= 1
+
+def _call(batch: list[Callable[[], Any]]) -> list[Any]:
+    return [work() for work in batch]

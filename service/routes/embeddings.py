@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from fastapi import APIRouter
 
+from service import urgency
 from service.attended import AttendedRoute
 from service.dependencies import RuntimeDep, problems
 from service.embedding import Embedded, Timings
@@ -25,6 +26,8 @@ async def create_embeddings(request: EmbeddingsRequest, runtime: RuntimeDep) -> 
     """Embed texts and images with a loaded model."""
     model = runtime.model(request.model)
     inputs = request.input if isinstance(request.input, list) else [request.input]
+    if len(inputs) > 1:
+        urgency.prefer(urgency.BATCH)
     made = await _embed_all(runtime, model, inputs)
     tokens = sum(each.tokens for each in made)
     return EmbeddingsAnswer(

@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from service import urgency
 from service.batching import MicroBatcher
 from service.errors import DeadlineExceeded, NotReady, QueueFull
 from service.metrics import Metrics
@@ -40,10 +42,20 @@ def batcher(
     max_queue: int = 64,
     size: Callable[[int], int] = lambda _: 0,
     overhead: int = 0,
+    max_wait_s: float = PATIENT_S,
+    workers: int = 1,
 ) -> Iterator[MicroBatcher[int, int]]:
     """A batcher that is closed at the end."""
     made = MicroBatcher(
-        run, name="test", max_batch=max_batch, max_queue=max_queue, metrics=Metrics(), size=size, overhead=overhead
+        run,
+        name="test",
+        max_batch=max_batch,
+        max_queue=max_queue,
+        metrics=Metrics(),
+        size=size,
+        overhead=overhead,
+        max_wait_s=max_wait_s,
+        workers=workers,
     )
     try:
         yield made
@@ -62,6 +74,33 @@ async def behind_a_running_batch(
     await then()
     gate.leave.set()
     return await asyncio.gather(first, *others, return_exceptions=True)
+
+
+async def submitted(batching: MicroBatcher[int, int], number: int, how_urgent: int) -> int:
+    """Submit, in a task of that urgency."""
+    urgency.begin(f"u={how_urgent}")
+    return await batching.submit(number, PATIENT_S)
+
+
+async def all_at_once(batching: MicroBatcher[int, int], count: int, how_urgent: int = 3) -> list[int | BaseException]:
+    """What so many submissions at one moment got."""
+    asked = (submitted(batching, number, how_urgent) for number in range(count))
+    return await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until it holds."""
+    for _ in range(int(1000 * PATIENT_S)):
+        if holds():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never came to hold")
+
+
+def slow(batch: list[int]) -> list[int]:
+    """A batch that takes 30 ms, never less."""
+    time.sleep(0.03)
+    return batch
 
 
 async def nothing() -> None:
@@ -151,6 +190,163 @@ def test_a_full_queue_refuses() -> None:
 
     assert [10 * number for number in range(10)] == results
     assert 99 not in [number for batch in gate.batches for number in batch]
+
+
+def test_who_would_wait_too_long_is_refused_and_told_how_long() -> None:
+    """Of 20 items at 30 ms or more, no more are let in than 0.1 s has room for; the others are refused at once."""
+    with batcher(slow, max_batch=1, max_wait_s=0.1) as batching:
+
+        async def ask() -> tuple[list[int | BaseException], float]:
+            for _ in range(3):
+                await batching.submit(0, PATIENT_S)
+            began = time.perf_counter()
+            first = [asyncio.ensure_future(batching.submit(number, PATIENT_S)) for number in range(20)]
+            await asyncio.sleep(0)
+            took = time.perf_counter() - began
+            return await asyncio.gather(*first, return_exceptions=True), took
+
+        results, took = asyncio.run(ask())
+
+    refused = [each for each in results if isinstance(each, QueueFull)]
+    assert 15 <= len(refused) < 20
+    assert list(range(20 - len(refused))) == results[: 20 - len(refused)]
+    assert all(each.wait_s > 0.1 and "send it again in" in str(each) for each in refused)
+    assert took < 0.05
+
+
+def test_who_does_not_watch_waits_up_to_the_deadline() -> None:
+    """The limit of waiting is for those who watch: a batch request is refused only where its deadline would pass."""
+    with batcher(slow, max_batch=1, max_wait_s=0.05) as batching:
+
+        async def ask(deadline_s: float) -> list[int | BaseException]:
+            await all_at_once(batching, 1)
+            urgency.begin("u=5")
+            return await asyncio.gather(
+                *(batching.submit(number, deadline_s) for number in range(12)), return_exceptions=True
+            )
+
+        assert list(range(12)) == asyncio.run(ask(PATIENT_S))
+        refused = [each for each in asyncio.run(ask(0.2)) if not isinstance(each, int)]
+
+    assert any(isinstance(each, QueueFull) for each in refused)
+
+
+def test_what_fits_the_next_batch_is_not_refused() -> None:
+    """However slow batches are, whoever is in the next one may wait for it: else a slow machine would serve nobody."""
+    leave = threading.Event()
+    leave.set()
+
+    def gated(batch: list[int]) -> list[int]:
+        assert leave.wait(PATIENT_S)
+        return slow(batch)
+
+    with batcher(gated, max_batch=8, max_wait_s=0.001) as batching:
+
+        async def ask() -> list[int | BaseException]:
+            await batching.submit(0, PATIENT_S)
+            await until(lambda: not batching._running)
+            leave.clear()
+            running = asyncio.ensure_future(batching.submit(0, PATIENT_S))
+            await until(lambda: bool(batching._running) and not batching._queue)
+            others = [asyncio.ensure_future(submitted(batching, number, 3)) for number in range(12)]
+            await asyncio.sleep(0)
+            leave.set()
+            await running
+            return await asyncio.gather(*others, return_exceptions=True)
+
+        results = asyncio.run(ask())
+
+    assert list(range(8)) == results[:8]
+    assert all(isinstance(each, QueueFull) for each in results[8:])
+
+
+def test_an_idle_worker_refuses_nothing() -> None:
+    """After a batch that took far longer than anybody may wait the next one is tried: else it would stay refused."""
+    pauses = [0.2]
+
+    def run(batch: list[int]) -> list[int]:
+        time.sleep(pauses.pop() if pauses else 0)
+        return batch
+
+    with batcher(run, max_batch=1, max_wait_s=0.01) as batching:
+
+        async def ask() -> list[int]:
+            found = []
+            for number in range(3):
+                found.append(await batching.submit(number, PATIENT_S))
+                # the worker notes what it cost
+                await until(lambda: not batching._running)
+            return found
+
+        assert [0, 1, 2] == asyncio.run(ask())
+
+
+def test_the_more_urgent_is_served_first() -> None:
+    """What waits is served by urgency, and in the order it came where that is equal."""
+    gate, asked = Gate(shut=True), {1: 5, 2: 3, 3: 0, 4: 7, 5: 3, 6: 5}
+    with batcher(gate, max_batch=1) as batching:
+
+        async def ask() -> None:
+            first = asyncio.ensure_future(batching.submit(0, PATIENT_S))
+            await asyncio.to_thread(gate.entered.wait, PATIENT_S)
+            others = [asyncio.ensure_future(submitted(batching, *each)) for each in asked.items()]
+            await asyncio.sleep(0)
+            gate.leave.set()
+            await asyncio.gather(first, *others)
+
+        asyncio.run(ask())
+
+    assert [[0], [3], [2], [5], [1], [6], [4]] == gate.batches
+
+
+def test_who_watches_does_not_wait_for_the_company_of_who_does_not() -> None:
+    """A batch holds interactive requests or batch requests, though there was room for both."""
+    gate = Gate(shut=True)
+    with batcher(gate, max_batch=32) as batching:
+
+        async def ask() -> None:
+            first = asyncio.ensure_future(batching.submit(0, PATIENT_S))
+            await asyncio.to_thread(gate.entered.wait, PATIENT_S)
+            others = [asyncio.ensure_future(submitted(batching, each, 5 if each % 2 else 3)) for each in range(1, 9)]
+            await asyncio.sleep(0)
+            gate.leave.set()
+            await asyncio.gather(first, *others)
+
+        asyncio.run(ask())
+
+    assert [[0], [2, 4, 6, 8], [1, 3, 5, 7]] == gate.batches
+
+
+def test_what_has_waited_long_enough_passes_the_more_urgent() -> None:
+    """One step less urgent is served first after half a second: nothing starves behind a stream of others."""
+    gate = Gate(shut=True)
+    with batcher(gate, max_batch=1) as batching:
+
+        async def ask() -> None:
+            first = asyncio.ensure_future(batching.submit(0, PATIENT_S))
+            await asyncio.to_thread(gate.entered.wait, PATIENT_S)
+            patient = asyncio.ensure_future(submitted(batching, 1, 4))
+            await asyncio.sleep(1.1 * urgency.STEP_S)
+            hasty = asyncio.ensure_future(submitted(batching, 2, 3))
+            await asyncio.sleep(0)
+            gate.leave.set()
+            await asyncio.gather(first, patient, hasty)
+
+        asyncio.run(ask())
+
+    assert [[0], [1], [2]] == gate.batches
+
+
+def test_workers_share_a_queue() -> None:
+    """Two workers run two batches at a time: neither waits for the other."""
+    both = threading.Barrier(2, timeout=PATIENT_S)
+
+    def run(batch: list[int]) -> list[int]:
+        both.wait()
+        return batch
+
+    with batcher(run, max_batch=1, workers=2) as batching:
+        assert [0, 1, 2, 3] == asyncio.run(all_at_once(batching, 4))
 
 
 def test_an_item_past_its_deadline_costs_nothing() -> None:
@@ -278,7 +474,7 @@ def test_a_closed_batcher_refuses() -> None:
         with pytest.raises(NotReady):
             asyncio.run(batching.submit(1, PATIENT_S))
 
-    assert not [each for each in threading.enumerate() if each.name == "batch-test" and each is batching._worker]
+    assert not [each for each in threading.enumerate() if each in batching._workers]
 
 
 def test_a_closed_batcher_holds_nothing() -> None:

@@ -28,7 +28,7 @@ Use = Callable[[Embedder, Model], Awaitable[None]]
 def embedder(settings: Settings, metrics: Metrics) -> Iterator[Embedder]:
     """An embedder with its own cache and pool."""
     cache = Cache(2**20, metrics, redis_url=None, timeout_s=1, ttl_s=60)
-    workers = Workers(2, max_queue=100, deadline_s=30, name="test")
+    workers = Workers(2, max_queue=100, deadline_s=30, name="test", metrics=Metrics())
     yield Embedder(settings, cache, workers)
     workers.close()
 

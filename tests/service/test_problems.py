@@ -89,6 +89,15 @@ def test_types_are_unique() -> None:
     assert len(set(slugs)) == len(slugs)
 
 
+@pytest.mark.parametrize(("wait_s", "expected"), [(0.2, "1"), (1.0, "1"), (1.01, "2"), (7.5, "8")])
+def test_a_refusal_says_how_long_to_stay_away(wait_s: float, expected: str) -> None:
+    """Retry-After is the wait that is expected, in whole seconds and never none; the text says the same."""
+    answer = ask(app_raising(errors.QueueFull("too many", wait_s)))
+
+    assert (429, expected) == (answer.status_code, answer.headers["retry-after"])
+    assert f"send it again in {expected} s" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("error", [errors.QueueFull("busy"), errors.NotReady("loading"), errors.DeadlineExceeded("x")])
 def test_what_may_pass_says_when_to_come_back(error: Exception) -> None:
     """429 and 503 carry Retry-After in whole seconds."""

@@ -454,7 +454,7 @@ def test_what_was_replaced_ends_after_the_last_request_that_may_hold_it(tmp_path
         while time.monotonic() < until_s - 0.1:
             assert 1 == len(await held.find(vector, 1, "images"))
             await asyncio.sleep(0.05)
-        await until(lambda: not held.lookups._batches._worker.is_alive())
+        await until(lambda: not held.lookups._batches._workers[0].is_alive())
         assert 1 == len(await runtime.served("colours").find(vector, 1, "images"))
 
     with_runtime(use, tmp_path, deadline_s=1.0)
@@ -472,7 +472,7 @@ def test_models_that_nothing_uses_are_released(tmp_path: Path, tiny_bundle: Path
         await until(lambda: not is_served(runtime, "colours"))
         await asyncio.to_thread(make_colours, tmp_path, other)
         await until(lambda: is_served(runtime, "colours"))
-        await until(lambda: not old._texts._worker.is_alive())
+        await until(lambda: not old._texts._workers[0].is_alive())
         assert [runtime.served("colours").model] == list(runtime._catalogue.models.values())
 
     with_runtime(use, tmp_path, deadline_s=0.2)

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from service.errors import DeadlineExceeded, QueueFull
+from service.metrics import Metrics
 from service.workers import Workers
 
 PATIENT_S = 30.0
@@ -13,14 +14,14 @@ PATIENT_S = 30.0
 
 def workers(threads: int = 1, max_queue: int = 2, deadline_s: float = PATIENT_S) -> Workers:
     """A pool for one test."""
-    return Workers(threads, max_queue=max_queue, deadline_s=deadline_s, name="test")
+    return Workers(threads, max_queue=max_queue, deadline_s=deadline_s, name="test", metrics=Metrics())
 
 
 def test_work_runs_in_a_thread_of_the_pool() -> None:
     """The result is what the work returned, computed in a thread of that name."""
     pool = workers()
 
-    assert asyncio.run(pool.run(lambda: threading.current_thread().name)).startswith("test")
+    assert asyncio.run(pool.run(lambda: threading.current_thread().name)).startswith("batch-test")
     pool.close()
 
 
