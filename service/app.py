@@ -7,8 +7,10 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from service import logs, problems
+from service.access import Access
 from service.body_limit import BodyLimit
-from service.hosts import TrustedHosts, trusted_hosts
+from service.hosts import TrustedHosts, refuse_exposure, trusted_hosts
+from service.keys import read_keys
 from service.metrics import Metrics
 from service.observe import Observe
 from service.routes import collections, embeddings, items, models, ops, page, proofread, search, writes
@@ -21,6 +23,8 @@ DESCRIPTION = "Search images by text, texts by image. Errors are RFC 9457 proble
 
 def create_app(settings: Settings) -> FastAPI:
     """The app over the collections in `settings.home`; models are loaded when it starts."""
+    guarded = read_keys(settings.keys_file) is not None
+    refuse_exposure(settings.host, guarded=guarded, open_to_all=settings.open)
     metrics = Metrics()
 
     @asynccontextmanager
@@ -40,6 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(each.router)
     app.mount("/static", StaticFiles(directory=page.WEB), name="static")
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, patience_s=settings.deadline_s)
+    app.add_middleware(Access, metrics=metrics)
     hosts = trusted_hosts(settings.host, settings.allowed_hosts)
     app.add_middleware(TrustedHosts, hosts=hosts, metrics=metrics)
     app.add_middleware(Observe, metrics=metrics)

@@ -12,6 +12,14 @@ ServiceError
 ├── RangeInvalid          a part of a file that it has not got
 ├── WritesOff             items cannot be written through this service
 ├── HostUnknown           a request under a name that is none of ours
+├── Exposed               others could reach a service that has no keys
+├── KeyRefused            a key cannot be made, or revoked, so
+├── KeyMissing            a request without a key, where one is needed
+├── KeyUnknown            a request with a key that is none of ours
+├── ScopeMissing          a key that may not ask for this
+├── KeysUnreadable        nobody's key can be checked
+├── OverRate              a key that asks too often; knows how long to wait
+├── OverConcurrency       a key with too many requests under way
 ├── BodyTooLarge          more bytes than a request may have
 ├── BodyTooSlow           a body that takes longer than a slow line needs
 ├── QueueFull             more work is waiting than will be done in time
@@ -76,6 +84,54 @@ class WritesOff(ServiceError):
 
 class HostUnknown(ServiceError):
     """A request under another name."""
+
+
+class Exposed(ServiceError):
+    """The service would be open to others."""
+
+
+class KeyRefused(ServiceError):
+    """A key that cannot be made or revoked."""
+
+
+class KeyMissing(ServiceError):
+    """A request without a key."""
+
+
+class KeyUnknown(ServiceError):
+    """A request with a key of nobody."""
+
+
+class ScopeMissing(ServiceError):
+    """A key that is not for this.
+
+    Attributes:
+        scope: that it lacks.
+    """
+
+    def __init__(self, scope: str, detail: str) -> None:
+        super().__init__(detail)
+        self.scope = scope
+
+
+class KeysUnreadable(ServiceError):
+    """No key can be checked."""
+
+
+class OverRate(ServiceError):
+    """A key that asks too often.
+
+    Attributes:
+        wait_s: until its next request may come.
+    """
+
+    def __init__(self, detail: str, wait_s: float) -> None:
+        super().__init__(detail)
+        self.wait_s = wait_s
+
+
+class OverConcurrency(ServiceError):
+    """A key that asks for too much at a time."""
 
 
 class BodyTooLarge(ServiceError):

@@ -1,10 +1,14 @@
-"""Only names of ours: a web page that has its own name point here (DNS rebinding) reads nothing."""
+"""Who can reach the service: an address that others reach needs keys, and requests come under names of ours.
+
+A web page that has its own name point here (DNS rebinding) reads nothing.
+"""
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.errors import HostUnknown
+from service.errors import Exposed, HostUnknown
 from service.metrics import Metrics
 from service.problems import problem_of, response
 
@@ -24,7 +28,32 @@ def trusted_hosts(host: str, allowed: Sequence[str]) -> Sequence[str]:
 
 def is_loopback(host: str) -> bool:
     """Whether what is bound to *host* is reached from this machine alone."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        # a name, which may lead anywhere
+        return False
+
+
+def refuse_exposure(host: str, *, guarded: bool, open_to_all: bool) -> None:
+    """Refuse to let others in unasked.
+
+    Args:
+        host: the address to bind.
+        guarded: whether there are keys.
+        open_to_all: whether the operator said that anyone may.
+
+    Raises:
+        Exposed: others reach *host*, there are no keys, and nobody said that anyone may.
+    """
+    if is_loopback(host) or guarded or open_to_all:
+        return
+    raise Exposed(
+        f"{host} is reached from other machines, and there are no keys: make one (vilem keys create NAME --scopes "
+        "search,write), bind 127.0.0.1, or set VILEM_OPEN=true where only those reach it who may use it"
+    )
 
 
 class TrustedHosts:

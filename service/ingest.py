@@ -159,10 +159,10 @@ class _Making:
 
 def _writable(runtime: Runtime, name: str, ids: Sequence[object]) -> Served:
     settings = runtime.settings
-    if not (is_loopback(settings.host) if settings.writes is None else settings.writes):
+    if not (runtime.keyring.guarded or is_loopback(settings.host) if settings.writes is None else settings.writes):
         raise WritesOff(
-            "this service takes no writes: it is bound to an address that others reach, and has no keys; set "
-            "VILEM_WRITES=true where only those can reach it who may write"
+            "this service takes no writes: it is bound to an address that others reach, and has no keys; make one with the "
+            "scope write, or set VILEM_WRITES=true where only those can reach it who may write"
         )
     most = settings.max_write_items
     if len(ids) > most:

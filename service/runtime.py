@@ -21,8 +21,10 @@ from service.cache import ByteLru, Cache
 from service.catalogue import Catalogue, Loader
 from service.embedding import Embedder
 from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull, ServiceError
+from service.keyring import Keyring
 from service.metrics import Metrics
 from service.models import Model
+from service.quotas import Quotas
 from service.served import Lookups, Served
 from service.settings import Settings
 from service.upkeep import Upkeep
@@ -45,6 +47,8 @@ class Runtime:
     Attributes:
         settings: as given.
         metrics: of this app.
+        keyring: whose requests are answered.
+        quotas: what each key may use.
         cache: embeddings and pages.
         thumbnails: small pictures, in this process only.
         decoders: threads that decode and scale pictures.
@@ -58,6 +62,8 @@ class Runtime:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
         self.metrics = metrics
+        self.keyring = Keyring(settings.keys_file, settings.poll_s)
+        self.quotas = Quotas(None)
         self.cache = Cache(
             settings.cache_bytes,
             metrics,

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.keys import FILE_NAME
+
 
 def _split(value: object) -> object:
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
@@ -21,7 +23,15 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="VILEM_", frozen=True, extra="forbid")
 
     home: Path = Field(default=Path.home() / ".local/share/vilem", description="Folder with bundles/ and collections/.")
-    host: str = Field(default="127.0.0.1", description="Address to bind. The API has no keys: keep it local.")
+    host: str = Field(default="127.0.0.1", description="Address to bind; beyond loopback it needs keys, or VILEM_OPEN.")
+    keys: Path | None = Field(
+        default=None,
+        description="File of the API keys that `vilem keys` makes (docs/security.md); not set: keys.json in VILEM_HOME.",
+    )
+    open: bool = Field(
+        default=False,
+        description="Whether a service without keys may be bound to an address that others reach: then anyone may use it.",
+    )
     allowed_hosts: Names = Field(
         default=(),
         description="Names that requests may come under, parted by commas; none: the loopback names when bound to a "
@@ -94,8 +104,8 @@ class Settings(BaseSettings):
     )
     writes: bool | None = Field(
         default=None,
-        description="Whether items may be put and removed by requests; not set: only when bound to a loopback address, for the "
-        "API has no keys.",
+        description="Whether items may be put and removed by requests; not set: by keys with the scope write, and without "
+        "keys only when bound to a loopback address.",
     )
     max_write_items: int = Field(default=256, ge=1, description="Most items in one request that puts or removes them.")
     search_device: Literal["auto", "cpu", "gpu"] = Field(
@@ -109,3 +119,8 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="user:password or API key of the Milvus that collections were pushed to; see docs/milvus.md.",
     )
+
+    @property
+    def keys_file(self) -> Path:
+        """Where the keys are, or would be."""
+        return self.keys or self.home / FILE_NAME

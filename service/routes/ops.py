@@ -1,6 +1,6 @@
 """For operators: is it alive, is it ready, what does it measure."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
@@ -16,7 +16,10 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether every collection answers; of those that do not, why; and how many are served, which may be none yet."""
+    """Whether every collection answers; of those that do not, why; and how many are served, which may be none yet.
+
+    Where keys are asked for, the names and reasons are for those with the scope admin, and `failed` is empty for others.
+    """
 
     status: str
     failed: dict[str, str]
@@ -30,7 +33,7 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", responses=problems(503))
-async def readyz(runtime: RuntimeDep, response: Response) -> Readiness:
+async def readyz(runtime: RuntimeDep, request: Request, response: Response) -> Readiness:
     """Tell what the last probe found: 200 when a search on every collection was answered, else 503 with the reasons.
 
     Before the first collection is published there is nothing that could fail: 200, and `collections` is 0.
@@ -38,7 +41,8 @@ async def readyz(runtime: RuntimeDep, response: Response) -> Readiness:
     failed = runtime.faults()
     if failed:
         response.status_code = 503
-    return Readiness(status="degraded" if failed else "ready", failed=failed, collections=len(runtime.collections))
+    told = failed if "admin" in request.scope["granted"] else {}
+    return Readiness(status="degraded" if failed else "ready", failed=told, collections=len(runtime.collections))
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -52,6 +52,26 @@ def test_nothing_is_reachable_from_outside(compose: Compose) -> None:
     assert "ports" not in compose.services["redis"]
 
 
+def test_open_only_behind_a_port_of_this_host(compose: Compose) -> None:
+    """A service that needs no keys is published on this host alone, and its address is one that would be refused otherwise."""
+    api = compose.services["api"]
+
+    assert ("true", "0.0.0.0") == tuple(api["environment"][f"VILEM_{name}"] for name in ("OPEN", "HOST"))
+    assert all(port.startswith("127.0.0.1:") for port in api["ports"])
+
+
+def test_keys_are_made_by_a_job(compose: Compose, tmp_path: Path) -> None:
+    """`run keys create NAME` makes a key where the service looks for it."""
+    words = [*compose.services["keys"]["entrypoint"], "create", "shop"][1:]
+    home = compose.services["api"]["environment"]["VILEM_HOME"]
+
+    result = CliRunner().invoke(app, words, env={"VILEM_HOME": str(tmp_path)})
+
+    assert 0 == result.exit_code, result.output
+    assert Settings(home=tmp_path).keys_file == tmp_path / "keys.json"
+    assert f"data:{home}" in compose.services["keys"]["volumes"]
+
+
 def test_pictures_are_never_written(compose: Compose) -> None:
     """The corpus is mounted read-only wherever it is mounted, at one place: the service shows what the job indexed."""
     mounts = [volume for service in compose.ours().values() for volume in service["volumes"] if "/corpus" in volume]

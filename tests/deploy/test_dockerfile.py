@@ -61,3 +61,11 @@ def test_nothing_else_is_sent_to_the_builder() -> None:
 def test_no_reports_are_sent() -> None:
     """ONNX Runtime's telemetry is off in the image: nothing asks the outside while it runs."""
     assert "ORT_DISABLE_TELEMETRY=1" in " ".join(stages()[-1].all("ENV"))
+
+
+def test_the_image_alone_does_not_open_itself() -> None:
+    """It binds every address and does not say that anyone may: without keys it refuses to start."""
+    environment = " ".join(stages()[-1].all("ENV"))
+
+    assert "VILEM_HOST=0.0.0.0" in environment
+    assert "VILEM_OPEN" not in environment

@@ -1,13 +1,18 @@
-"""Requests under other names are refused: DNS rebinding leads nowhere."""
+"""A service is open to others only when that was said; and under other names it is nobody's: DNS rebinding leads nowhere."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 
-from service.hosts import ANY, TrustedHosts, trusted_hosts
+from service.app import create_app
+from service.errors import Exposed
+from service.hosts import ANY, TrustedHosts, refuse_exposure, trusted_hosts
+from service.keys import add_key, make_key
 from service.metrics import Metrics
+from service.settings import Settings
 
 
 def ask(hosts: tuple[str, ...], host: str) -> tuple[Response, Metrics]:
@@ -61,3 +66,27 @@ def test_names_follow_the_address_unless_they_are_given(
 ) -> None:
     """Bound to loopback, its names are served; bound elsewhere any; what the operator names beats both."""
     assert served == (200 == ask(tuple(trusted_hosts(bound, allowed)), host)[0].status_code)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_a_loopback_address_needs_no_keys(host: str) -> None:
+    """What this machine alone reaches may be served without keys."""
+    refuse_exposure(host, guarded=False, open_to_all=False)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "10.0.0.1", "search.example", "127.evil.example", ""])
+def test_other_addresses_need_keys_or_a_word(host: str) -> None:
+    """What others reach, or may reach, is not served without keys, unless the operator says that anyone may; the error says how."""
+    with pytest.raises(Exposed, match=r"vilem keys create.*VILEM_OPEN=true"):
+        refuse_exposure(host, guarded=False, open_to_all=False)
+    refuse_exposure(host, guarded=True, open_to_all=False)
+    refuse_exposure(host, guarded=False, open_to_all=True)
+
+
+def test_an_app_is_not_made_for_others_without_keys(tmp_path: Path) -> None:
+    """However the service is started, an app that others would reach is not even made; a key, or a word, mends it."""
+    with pytest.raises(Exposed):
+        create_app(Settings(home=tmp_path, host="0.0.0.0"))
+    assert create_app(Settings(home=tmp_path, host="0.0.0.0", open=True)).routes
+    add_key(tmp_path / "keys.json", make_key("first", ["search"])[1])
+    assert create_app(Settings(home=tmp_path, host="0.0.0.0")).routes

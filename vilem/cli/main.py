@@ -12,6 +12,7 @@ from vilem.cli import (
     distill_text,
     edit_captions,
     index,
+    keys,
     model,
     proofread,
     scenes,
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(model.app, name="model")
 app.add_typer(scenes.app, name="scenes")
 app.add_typer(index.app, name="index")
+app.add_typer(keys.app, name="keys")
 app.command("search")(search.search)
 app.command("proofread")(proofread.proofread)
 app.command("serve")(serve.serve)
@@ -66,10 +68,11 @@ def main() -> None:
     from pydantic import ValidationError
 
     from index.errors import CollectionError
+    from service.errors import ServiceError
 
     try:
         app()
-    except (ModelError, CollectionError) as error:
+    except (ModelError, CollectionError, ServiceError) as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]

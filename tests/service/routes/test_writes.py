@@ -13,6 +13,7 @@ from httpx2 import Response
 from index.collection import Collection
 from index.publish import publish
 from service.app import create_app
+from service.keys import add_key, make_key
 from service.settings import Settings
 from tests.service.conftest import ADDRESS, wait_until_ready
 from tests.support.collections import colour_picture, make_colours
@@ -263,9 +264,28 @@ def test_too_much_for_the_tail_is_told(home: Path) -> None:
 )
 def test_writes_are_for_those_who_may(home: Path, host: str, writes: bool | None, status: int) -> None:
     """Bound to an address that others reach, a service takes writes only when told to; and it can be told not to."""
-    settings = Settings(home=home, host=host, writes=writes)
+    settings = Settings(home=home, host=host, writes=writes, open=True)
     with TestClient(create_app(settings), base_url=ADDRESS, raise_server_exceptions=False) as client:
         wait_until_ready(client)
 
         assert status == put(client, {"id": "x", "image": picture("red")}).status_code
         assert status == remove(client, "x").status_code
+
+
+def test_with_keys_the_scope_decides(home: Path) -> None:
+    """On an address that others reach, a key with the scope write may write, one that may search may not; unless writes are off."""
+    writer, may_write = make_key("writer", ["write"])
+    reader, may_read = make_key("reader", ["search"])
+    for kept in (may_write, may_read):
+        add_key(home / "keys.json", kept)
+
+    def asked(key: str, writes: bool | None) -> tuple[int, str]:
+        settings = Settings(home=home, host="0.0.0.0", writes=writes)
+        with TestClient(create_app(settings), base_url=ADDRESS, headers={"authorization": f"Bearer {key}"}) as client:
+            wait_until_ready(client)
+            answer = put(client, {"id": "x", "image": picture("red")})
+            return answer.status_code, answer.json().get("type", "")
+
+    assert (200, "") == asked(writer, None)
+    assert (403, "/problems/scope-missing") == asked(reader, None)
+    assert (403, "/problems/writes-off") == asked(writer, False)
