@@ -2,6 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service import redis_link
 from service.metrics import Metrics
 
 # the page loads nothing from elsewhere and runs nothing but its own files
@@ -32,6 +33,7 @@ class Observe:
                 message["headers"] = headers + [each for each in _GUARDS if each[0] not in names]
             await send(message)
 
+        redis_link.begin_request()
         self._metrics.in_flight.inc()
         try:
             await self._app(scope, receive, guarded)

@@ -2,13 +2,15 @@
 
 Redis is a help, never a need. A call waits `timeout_s` at most, for a connection as for the answer; whatever goes wrong, the
 caller is told None. After failures in a row a circuit breaker opens, and calls return at once; a task of its own, for which no
-request waits, looks whether Redis is back.
+request waits, looks whether Redis is back. All calls of one request together wait no longer than one of them may.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import Context, ContextVar
+from dataclasses import dataclass
 from typing import TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -27,6 +29,39 @@ _CONNECTIONS = 16
 _CONNECT_S = 1.0
 
 _log = logging.getLogger("vilem.service")
+
+
+@dataclass
+class Waits:
+    """How long one request has waited for Redis; calls under way together are one wait."""
+
+    ended_s: float = 0.0
+    under_way: int = 0
+    since: float = 0.0
+
+    def so_far(self, now: float) -> float:
+        """Seconds, the waits that are not over included."""
+        return self.ended_s + (now - self.since if self.under_way else 0.0)
+
+    def begin(self, now: float) -> None:
+        """A call begins."""
+        if not self.under_way:
+            self.since = now
+        self.under_way += 1
+
+    def end(self, now: float) -> None:
+        """A call has ended."""
+        self.under_way -= 1
+        if not self.under_way:
+            self.ended_s += now - self.since
+
+
+_waits: ContextVar[Waits | None] = ContextVar("redis_waits", default=None)
+
+
+def begin_request() -> None:
+    """What this task and those that it begins call from now on is of one new request."""
+    _waits.set(Waits())
 
 
 class RedisLink:
@@ -70,9 +105,14 @@ class RedisLink:
         if self._breaker.state != "closed":
             self._count["skipped"].inc()
             return None
-        began = time.monotonic()
+        began, waits = time.monotonic(), _waits.get() or Waits()
+        may_wait_s = self._timeout_s - waits.so_far(began)
+        if may_wait_s <= 0:
+            self._count["skipped"].inc()
+            return None
+        waits.begin(began)
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(may_wait_s):
                 made = await op(self._redis)
         except ResponseError as error:
             # it answers, so it is there: full, read-only, a key of another type
@@ -81,8 +121,10 @@ class RedisLink:
             return None
         except Exception as error:  # noqa: BLE001 - see below
             # whatever the library makes of a broken connection, no request may fail of it
-            self._failed(error, began)
+            self._failed(error, began, hurried=may_wait_s < self._timeout_s / 2)
             return None
+        finally:
+            waits.end(time.monotonic())
         self._breaker.worked()
         self._count["ok"].inc()
         return made
@@ -96,23 +138,26 @@ class RedisLink:
 
     def _refused(self, error: ResponseError) -> None:
         self._count["refused"].inc()
-        # the first word: the rest may hold what was sent
-        code = (str(error).split() or [""])[0][:40]
-        kind = f"{type(error).__name__} {code}"
+        # the code alone, which is in capitals: the rest may hold what was sent
+        code = (str(error).split() or [""])[0][:20]
+        kind = f"{type(error).__name__} {code}" if code.isupper() else type(error).__name__
         if kind not in self._said:
             self._said.add(kind)
             _log.warning("Redis refuses what it is asked for (%s): see its own log; this is said once", kind)
 
-    def _failed(self, error: Exception, began: float) -> None:
+    def _failed(self, error: Exception, began: float, *, hurried: bool) -> None:
         self._count["failed"].inc()
         if not isinstance(error, RedisError | OSError) and type(error).__name__ not in self._said:
             self._said.add(type(error).__name__)
             _log.error("a call to Redis met an error that is none of Redis; this is said once", exc_info=error)
+        if hurried and isinstance(error, TimeoutError):
+            # it was not given the time that it may take
+            return
         if not self._breaker.failed(began, time.monotonic()):
             return
         self._state.set(1)
         _log.warning("Redis does not answer (%s): going on without it until it does", type(error).__name__)
-        self._probing = asyncio.get_running_loop().create_task(self._until_back())
+        self._probing = asyncio.get_running_loop().create_task(self._until_back(), context=Context())
 
     async def _until_back(self) -> None:
         began = time.monotonic()

@@ -25,6 +25,7 @@ from service.keyring import Keyring
 from service.metrics import Metrics
 from service.models import Model
 from service.quotas import Quotas
+from service.redis_link import RedisLink
 from service.served import Lookups, Served
 from service.settings import Settings
 from service.upkeep import Upkeep
@@ -49,6 +50,7 @@ class Runtime:
         metrics: of this app.
         keyring: whose requests are answered.
         quotas: what each key may use.
+        redis: the one way to it, if there is one.
         cache: embeddings and pages.
         thumbnails: small pictures, in this process only.
         decoders: threads that decode and scale pictures.
@@ -63,14 +65,11 @@ class Runtime:
         self.settings = settings
         self.metrics = metrics
         self.keyring = Keyring(settings.keys_file, settings.poll_s)
-        self.quotas = Quotas(None)
-        self.cache = Cache(
-            settings.cache_bytes,
-            metrics,
-            redis_url=settings.redis_url,
-            timeout_s=settings.redis_timeout_s,
-            ttl_s=settings.cache_ttl_s,
+        self.redis = (
+            None if settings.redis_url is None else RedisLink(settings.redis_url, settings.redis_timeout_s, metrics)
         )
+        self.quotas = Quotas(self.redis)
+        self.cache = Cache(settings.cache_bytes, metrics, redis=self.redis, ttl_s=settings.cache_ttl_s)
         self.thumbnails = ByteLru(settings.cache_bytes // 2)
         self.decoders = self._workers(settings.decode_threads, "decode")
         self.readers = self._workers(_READERS, "read")
@@ -211,6 +210,8 @@ class Runtime:
         for each in self._catalogue.parts():
             await asyncio.to_thread(each.close)
         await self.cache.close()
+        if self.redis is not None:
+            await self.redis.close()
         self.readers.close()
         self.files.close()
         self.decoders.close()

@@ -102,7 +102,7 @@ def test_a_redis_that_dies_and_comes_back_fails_no_request(home: Path, redis: Re
 
         assert [] == load.wrong
         assert load.answered > 10 * CLIENTS
-        assert metric(server, 'vilem_cache_total{layer="redis",result="error"}') > 0
+        assert metric(server, 'vilem_redis_calls_total{result="failed"}') > 0
 
 
 def test_a_redis_that_hangs_fails_no_request(home: Path, redis: RedisServer, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_keys_that_others_wrote_fail_no_request(home: Path, redis: RedisServer, 
     # nothing is kept in the process, which so must ask Redis; and no answer of it comes too late to be read
     given = {"redis_url": redis.url, "cache_bytes": 0, "redis_timeout_s": 5}
     with serving(home, tmp_path / "log", **given) as server, library.Redis.from_url(redis.url) as admin:
-        for garbage, seen in (("list", "error"), ("bytes", "hit")):
+        for garbage, seen in (("list", "miss"), ("bytes", "damaged")):
             for colour in COLOURS:
                 server.client.post(SEARCH, json={"query": {"text": colour}})
             until = time.monotonic() + 10

@@ -67,7 +67,7 @@ def test_a_fused_ranking_is_kept_for_its_later_pages(home: Path) -> None:
         await runtime.writers.of(NAME).write(Remove(whole[7]))
         second = await ask(runtime, cursor=first.next, hybrid=hybrid)
         assert [each for each in whole if each != whole[7]][:10] == ids(first) + ids(second)
-        runtime.cache._memory._entries.clear()  # pyright: ignore[reportPrivateUsage] - as if it had been pushed out
+        runtime.cache.memory._entries.clear()  # pyright: ignore[reportPrivateUsage] - as if it had been pushed out
         with pytest.raises(CursorExpired, match="begin again"):
             await ask(runtime, cursor=first.next, hybrid=hybrid)
 

@@ -27,7 +27,7 @@ Use = Callable[[Embedder, Model], Awaitable[None]]
 @contextmanager
 def embedder(settings: Settings, metrics: Metrics) -> Iterator[Embedder]:
     """An embedder with its own cache and pool."""
-    cache = Cache(2**20, metrics, redis_url=None, timeout_s=1, ttl_s=60)
+    cache = Cache(2**20, metrics, redis=None, ttl_s=60)
     workers = Workers(2, max_queue=100, deadline_s=30, name="test", metrics=Metrics())
     yield Embedder(settings, cache, workers)
     workers.close()
@@ -132,7 +132,7 @@ def test_two_precisions_do_not_share_a_vector(tiny_bundle: Path) -> None:
         for each in (model, second):
             await made.text(each, "red", timings)
             await made.image(each, colour_picture("red"), timings)
-        assert 4 == len(made._cache._memory)
+        assert 4 == len(made._cache.memory)
         second.close()
 
     with_embedder(tiny_bundle, use)
@@ -144,7 +144,7 @@ def test_a_cached_value_of_the_wrong_size_is_not_believed(tiny_bundle: Path) -> 
     async def use(made: Embedder, model: Model) -> None:
         timings = Timings(Metrics())
         right = (await made.text(model, "red", timings)).vector
-        (key,) = made._cache._memory._entries
+        (key,) = made._cache.memory._entries
         for garbage in (b"", b"short", np.full(16, np.nan, np.float32).tobytes()):
             made._cache.put(key, garbage)
             assert np.allclose(right, (await made.text(model, "red", timings)).vector, atol=1e-6)

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from service.breaker import Breaker
 from service.metrics import Metrics
-from service.redis_link import RedisLink
+from service.redis_link import RedisLink, Waits, begin_request
 from tests.support.redis_server import RedisServer, needs_redis, running_redis
 from tests.support.servers import free_port
 
@@ -386,6 +386,63 @@ def test_an_address_that_is_none_is_said_at_once() -> None:
     """Another scheme is refused when the link is made, not at each request."""
     with pytest.raises(ValueError, match="redis://"):
         RedisLink("http://127.0.0.1", 0.02, Metrics())
+
+
+@given(calls=st.lists(st.tuples(st.floats(0, 10), st.floats(0, 5)), max_size=12))
+@settings(max_examples=50, deadline=None)
+def test_waits_of_calls_under_way_together_count_once(calls: list[tuple[float, float]]) -> None:
+    """A request has waited for as long as at least one of its calls was under way."""
+    ends = sorted([(began, 0) for began, _ in calls] + [(began + took, 1) for began, took in calls])
+    waits = Waits()
+    for moment, ended in ends:
+        (waits.end if ended else waits.begin)(moment)
+    covered, until = 0.0, 0.0
+    for began, took in sorted(calls):
+        covered += max(0.0, began + took - max(began, until))
+        until = max(until, began + took)
+
+    assert covered == pytest.approx(waits.so_far(100.0))
+
+
+def test_all_calls_of_a_request_wait_no_longer_than_one() -> None:
+    """Ten calls one after the other, in the request's task and in those it begins, wait for a silent Redis once."""
+    metrics = Metrics()
+
+    async def request(link: RedisLink) -> float:
+        begin_request()
+        began = time.monotonic()
+        for _ in range(5):
+            assert await link.call(got("k")) is None
+            assert await asyncio.create_task(link.call(got("k"))) is None
+        return time.monotonic() - began
+
+    async def ran() -> None:
+        async with answering(b"") as url:
+            link = RedisLink(url, 0.2, metrics, Breaker(failures=10**6))
+            took = await asyncio.gather(*(request(link) for _ in range(5)))
+            assert max(took) < 0.2 + SLACK_S
+            # another one's time is its own
+            assert await asyncio.create_task(request(link)) >= 0.2
+            await link.close()
+
+    asyncio.run(ran())
+
+    assert 6 <= counted(metrics, "failed") <= 12
+    assert 60 == counted(metrics, "failed") + counted(metrics, "skipped")
+
+
+def test_a_call_without_time_left_is_no_fault_of_redis() -> None:
+    """What was cut short since its request had waited elsewhere does not open the breaker."""
+    metrics = Metrics()
+
+    async def use(link: RedisLink) -> None:
+        begin_request()
+        assert await link.call(lambda _: asyncio.sleep(0.15, "done"))
+        assert await link.call(lambda _: asyncio.sleep(0.15)) is None
+
+    run(use, f"redis://127.0.0.1:{free_port()}/0", metrics, timeout_s=0.2, breaker=Breaker(failures=1))
+
+    assert (1, 0) == (counted(metrics, "failed"), is_open(metrics))
 
 
 @needs_redis

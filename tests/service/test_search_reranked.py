@@ -142,7 +142,7 @@ def test_another_replica_finds_the_reading(painted: Path) -> None:
                 wait_until_ready(client)
                 answers.append(ask(client, limit=4, explain=True))
                 # Redis is written behind the answer
-                while app.state.runtime.cache._writes:
+                while app.state.runtime.cache.writing:
                     time.sleep(0.005)
 
     assert [False, True] == [answer["cached"] for answer in answers]
@@ -153,8 +153,8 @@ def test_what_is_cached_is_checked(reader: TestClient) -> None:
     """A value of another form under the key of a reading is treated as absent."""
     cache = reader.app.state.runtime.cache  # type: ignore[attr-defined]
     first = ask(reader, "the photo is green", limit=2)
-    for key in [key for key in cache._memory._entries if key.startswith("vilem:r:")]:
-        cache._memory.put(key, b'{"not": "a reading"}')
+    for key in [key for key in cache.memory._entries if key.startswith("vilem:r:")]:
+        cache.memory.put(key, b'{"not": "a reading"}')
 
     again = ask(reader, "the photo is green", limit=2)
 
