@@ -36,8 +36,8 @@ format: $(VENV)/.test ## let ruff rewrite what it can
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: $(VENV)/.test ## every bar, one table each (minutes; the machine must be otherwise idle)
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.test ## every bar, one table each (an hour; the machine must be otherwise idle); ARGS="load" chooses
+	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove the demo's data and the virtual environment
 	rm -rf .demo $(VENV)

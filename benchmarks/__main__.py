@@ -1,20 +1,22 @@
-"""Runs every benchmark in turn, but for those that train: `python -m benchmarks`."""
+"""Runs every benchmark in turn, but for those that train: `python -m benchmarks`; or those that are named: `… load --soak 60`."""
 
 import importlib
 import pkgutil
+import sys
 from pathlib import Path
 
-HELPERS = ("__main__", "arms", "embeddings", "fixtures", "table")
+HELPERS = ("__main__", "arms", "embeddings", "fixtures", "report", "storm", "table")
 # trainings, or what needs a trained bundle named
 LONG = ("image_towers", "photographs", "proofread", "vilem_scenes")
 
 
 def main() -> None:
-    """Run each script's `main()`, in the order of their names."""
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if module.name not in HELPERS + LONG:
-            print(f"\n== {module.name}")
-            importlib.import_module(f"benchmarks.{module.name}").main()
+    """Run each script's `main()`, in the order of their names; a script reads its own options."""
+    there = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    named = [name for name in there if name in sys.argv[1:]]
+    for name in named or [name for name in there if name not in HELPERS + LONG]:
+        print(f"\n== {name}")
+        importlib.import_module(f"benchmarks.{name}").main()
 
 
 if __name__ == "__main__":

@@ -38,6 +38,16 @@ class Row:
         reached = self.value <= self.bar if self.at_most else self.value >= self.bar
         return "ok" if reached else "MISSED"
 
+    @property
+    def number(self) -> str:
+        """The value in as many digits as tell something."""
+        return _number(self.value)
+
+    @property
+    def wanted(self) -> str:
+        """The bar, or nothing."""
+        return "" if self.bar is None else f"{'≤' if self.at_most else '≥'} {_number(self.bar)} {self.unit}".strip()
+
 
 def machine() -> str:
     """One line that says what the figures were measured on, and how busy it was with other things."""
@@ -58,9 +68,7 @@ def show(title: str, rows: Sequence[Row]) -> None:
     for column in ("measured", "value", "bar", ""):
         table.add_column(column, justify="left" if column == "measured" else "right")
     for row in rows:
-        sign = "≤" if row.at_most else "≥"
-        bar = "" if row.bar is None else f"{sign} {_number(row.bar)} {row.unit}"
-        table.add_row(row.what, f"{_number(row.value)} {row.unit}", bar, row.verdict)
+        table.add_row(row.what, f"{row.number} {row.unit}", row.wanted, row.verdict)
     console = Console(width=110)
     console.print(table)
     console.print(machine(), highlight=False)

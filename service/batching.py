@@ -156,7 +156,7 @@ class MicroBatcher(Generic[T, R]):
         limit_s = deadline_s if job.patient else self._max_wait_s
         # an idle worker refuses nothing, whatever it has come to expect: else it would never learn better
         busy = bool(before) or len(self._running) == len(self._workers)
-        if busy and is_refused(wait_s, limit_s=limit_s, deadline_s=deadline_s, is_next=ahead.is_next):
+        if busy and is_refused(wait_s, limit_s=limit_s, deadline_s=deadline_s, is_near=ahead.is_near):
             raise QueueFull(f"{place} others come first, and it would wait about {wait_s:.2g} s", wait_s)
         # what an idle worker is about to take does not wait
         if len(self._queue) >= self._max_queue + len(self._workers) - len(self._running):

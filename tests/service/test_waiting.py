@@ -109,20 +109,20 @@ def test_the_wait_is_that_of_the_batches_ahead() -> None:
     assert 0.5 + 2 + 2.0 + 1.1 == pytest.approx(ahead(20, running_s=0.5).wait_s(cost, 10), rel=1e-3)
 
 
-@given(wait_s=seconds, longer_s=seconds, limit_s=seconds, deadline_s=seconds, is_next=st.booleans())
+@given(wait_s=seconds, longer_s=seconds, limit_s=seconds, deadline_s=seconds, is_near=st.booleans())
 def test_whoever_would_wait_longer_is_refused_too(
-    wait_s: float, longer_s: float, limit_s: float, deadline_s: float, *, is_next: bool
+    wait_s: float, longer_s: float, limit_s: float, deadline_s: float, *, is_near: bool
 ) -> None:
-    """A refusal holds for every longer wait; past the deadline nobody is let wait, in the next batch all others are."""
-    refused = is_refused(wait_s, limit_s=limit_s, deadline_s=deadline_s, is_next=is_next)
+    """A refusal holds for every longer wait; past the deadline nobody is let wait, who is near waits."""
+    refused = is_refused(wait_s, limit_s=limit_s, deadline_s=deadline_s, is_near=is_near)
 
-    assert not refused or is_refused(wait_s + longer_s, limit_s=limit_s, deadline_s=deadline_s, is_next=is_next)
+    assert not refused or is_refused(wait_s + longer_s, limit_s=limit_s, deadline_s=deadline_s, is_near=is_near)
     assert refused or wait_s <= deadline_s
-    assert not (refused and is_next) or wait_s > deadline_s
-    assert refused or is_next or wait_s <= limit_s
+    assert not (refused and is_near) or wait_s > deadline_s
+    assert refused or is_near or wait_s <= limit_s
 
 
-@pytest.mark.parametrize(("items", "workers", "expected"), [(0, 1, True), (7, 1, True), (8, 1, False), (15, 2, True)])
-def test_the_next_batch_has_room_for_so_many(items: int, workers: int, *, expected: bool) -> None:
-    """As many as the workers' next batches hold are next."""
-    assert expected is ahead(items, workers=workers).is_next
+@pytest.mark.parametrize(("items", "workers", "expected"), [(0, 1, True), (15, 1, True), (16, 1, False), (31, 2, True)])
+def test_the_next_two_batches_have_room_for_so_many(items: int, workers: int, *, expected: bool) -> None:
+    """As many as the workers' next two batches hold are near."""
+    assert expected is ahead(items, workers=workers).is_near
