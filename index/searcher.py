@@ -305,10 +305,9 @@ class Searcher:
         wanted = list(zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True))
         return self._looked_up([wanted], question.vector[None], question.target)[0]
 
-    def row_of(self, item_id: str) -> int:
-        """Row id of an item; -1 where it is not there."""
-        found = row_ids(rows_of_ids(self._view.collection.items, "id", [item_id], ["id"]))
-        return int(found[0]) if len(found) else -1
+    def rows_of(self, ids: Sequence[str]) -> np.ndarray:
+        """Row ids (n,) int64, in any order, of the items of those ids that are there."""
+        return row_ids(rows_of_ids(self._view.collection.items, "id", ids, ["id"]))
 
     def there(self, rows: np.ndarray, target: Literal["images", "texts"]) -> np.ndarray:
         """(n,) bool: which of those row ids are there."""
@@ -325,8 +324,15 @@ class Searcher:
 
     def vector(self, item_id: str) -> np.ndarray | None:
         """Image vector (d,) float32 of unit norm of the item of that id."""
-        found = self._view.collection.vectors([item_id]).get(item_id)
-        return None if found is None else unit(found)
+        return self.vectors([item_id]).get(item_id)
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
+        """Of the items of those ids that are there, as `vector`."""
+        return {item_id: unit(found) for item_id, found in self._view.collection.vectors(ids).items()}
+
+    def caption_vectors(self, ids: Sequence[str]) -> dict[tuple[str, str], np.ndarray]:
+        """Vectors (d,) float32 of unit norm of those items' captions, by item id and text."""
+        return {key: unit(found) for key, found in self._view.collection.vectors_of_captions(ids).items()}
 
     def patches(self, ids: Sequence[str]) -> dict[str, bytes | None]:
         """Of the items of those ids that are there, what a proofreader reads of each; None where it is not stored."""

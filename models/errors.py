@@ -7,6 +7,7 @@ ModelError
 │   ├── BundleTooNew         written by a newer ViLEM than this one
 │   ├── BundleInvalid        bundle.json does not say what a bundle must say
 │   └── ProofreaderMissing   the bundle has no proofreader
+├── MatchingInvalid          what says how cosines are read as probabilities is damaged, or cannot be fitted
 ├── StoredImageInvalid       the bytes kept of an image are damaged, or of another bundle
 ├── InputError               the caller's input; an HTTP service answers 4xx
 │   ├── ImageTooLarge        more bytes or pixels than the limits allow
@@ -42,6 +43,10 @@ class BundleInvalid(BundleError):
 
 class ProofreaderMissing(BundleError):
     """A bundle cannot proofread."""
+
+
+class MatchingInvalid(ModelError):
+    """A calibration of cosines cannot be read or made."""
 
 
 class StoredImageInvalid(ModelError):

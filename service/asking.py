@@ -5,7 +5,7 @@ by a cursor, is made once and kept in the cache for its later pages (`service.cu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -87,7 +87,7 @@ class Asking:
     Attributes:
         vector: of the query.
         text: whose words, when the options name none.
-        excluded: an item that is left out: the query itself.
+        excluded: ids of items that are left out: those of the query.
         among: sorted row ids that may be found; None = all.
     """
 
@@ -96,8 +96,14 @@ class Asking:
     vector: np.ndarray
     text: str | None
     options: SearchOptions
-    excluded: str | None
+    excluded: tuple[str, ...]
     among: np.ndarray | None
+
+    def sliced(self, offset: int, limit: int) -> "Asking":
+        """The same search, for another page of it."""
+        if (offset, limit) == (self.options.offset, self.options.limit):
+            return self
+        return replace(self, options=self.options.model_copy(update={"offset": offset, "limit": limit}))
 
     async def page(self, timings: Timings) -> Asked:
         """The page that was asked for.
@@ -169,13 +175,13 @@ class Asking:
 
     def _without_excluded(self, question: Question) -> Callable[[int], Ranking]:
         searcher = self.served.searcher
-        if self.excluded is None:
+        if not self.excluded:
             return lambda depth: searcher.ranked(question, depth)
-        row = searcher.row_of(self.excluded)
+        rows = searcher.rows_of(self.excluded)
 
         def ranked(depth: int) -> Ranking:
-            found = searcher.ranked(question, depth + 1)
-            others = found.rows != row
+            found = searcher.ranked(question, depth + len(rows))
+            others = ~np.isin(found.rows, rows)
             return Ranking(found.rows[others], found.scores[others])
 
         return ranked
@@ -183,6 +189,7 @@ class Asking:
     def _said(self) -> JsonValue:
         """All that decides the ranking, and nothing of pages."""
         options, searcher = self.options, self.served.searcher
+        excluded: list[JsonValue] = [*sorted(self.excluded)]
         return {
             "collection": searcher.name,
             "model": self.served.model.key,
@@ -192,7 +199,7 @@ class Asking:
             "hybrid": None if options.hybrid is None else options.hybrid.model_dump(),
             "text": self.text,
             "collapse": options.collapse,
-            "excluded": self.excluded,
+            "excluded": excluded,
         }
 
 

@@ -19,8 +19,9 @@ from index.publish import current
 from index.searcher import Searcher
 from index.text_model import TextModel, chosen
 from models.bundle import Bundle, bundle_of, list_bundles
-from models.errors import BundleError, BundleMissing, ModelError
+from models.errors import BundleError, BundleMissing, MatchingInvalid, ModelError
 from models.manifest import read_manifest
+from models.matching import MATCHING_NAME, Matching, read_matching
 from models.ort import Runtime as OrtRuntime
 from service.metrics import Metrics
 from service.models import Model
@@ -73,7 +74,7 @@ class Loader:
         self._metrics = metrics
         self._gpus = gpus_for(settings.search_device)
         self._refusals: dict[str, _Refusal] = {}
-        self._states: dict[str, tuple[Path, TextModel | None, bytes | None]] = {}
+        self._states: dict[str, tuple[Path, TextModel | None, bytes | None, int | None]] = {}
 
     def refresh(self, old: Catalogue) -> Catalogue:
         """The catalogue of now: what is unchanged is taken over, what is new is opened beside it."""
@@ -112,13 +113,14 @@ class Loader:
     def _open(self, root: Path, name: str, old: Served | None, models: dict[str, Model]) -> Served:
         # of the generation that is served: its model changes with it
         folder = served_folder(root / name)
-        state = current(folder), chosen(folder), engine_state(folder)
+        state = current(folder), chosen(folder), engine_state(folder), _stamp(folder / MATCHING_NAME)
         if old is not None and self._states.get(name) == state:
             return old
         searcher, model = self._patiently(name, state, lambda: self._open_new(root, name, models))
         self._states[name] = state
         _log.info("%s is served at snapshot %s by %s", name, searcher.manifest.id, searcher.text_model.bundle_name)
-        return Served(searcher, model, Lookups(self._settings, self._metrics), self._settings.deadline_s)
+        matching = _matching(folder, model)
+        return Served(searcher, model, Lookups(self._settings, self._metrics), self._settings.deadline_s, matching)
 
     def _open_new(self, root: Path, name: str, models: dict[str, Model]) -> tuple[Searcher, Model]:
         searcher = Searcher.open(
@@ -181,6 +183,28 @@ class Loader:
         )
         models[bundle.digest] = Model(bundle, self._settings, self._metrics)
         return models[bundle.digest]
+
+
+def _stamp(file: Path) -> int | None:
+    """Changes whenever the file is written."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _matching(folder: Path, model: Model) -> Matching | None:
+    """What the collection's own pairs say of its model's cosines, or else what others said."""
+    for place in (folder, model.bundle.path):
+        try:
+            found = read_matching(place, model.bundle.digest)
+        except MatchingInvalid as error:
+            # no reason to serve nothing: hits come without probabilities
+            _log.warning("%s", error)
+            continue
+        if found is not None:
+            return found
+    return None
 
 
 def _unexpected(error: Exception) -> str:

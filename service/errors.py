@@ -7,6 +7,7 @@ ServiceError
 ├── CannotProofread       a model without a proofreader
 ├── PictureMissing        an item's file is not where it was indexed
 ├── PictureUnreachable    an item's file cannot be read
+├── CalibrationMissing    hits are to be judged by a probability that nothing is known of
 ├── DuplicatesUnknown     duplicates are to be collapsed that were not looked for
 ├── QueryInvalid          a query that no collection or model of ours can answer; names the field
 ├── RangeInvalid          a part of a file that it has not got
@@ -56,6 +57,10 @@ class PictureMissing(ServiceError):
 
 class PictureUnreachable(ServiceError):
     """An item's file cannot be read."""
+
+
+class CalibrationMissing(ServiceError):
+    """Nothing says what scores of the model mean."""
 
 
 class DuplicatesUnknown(ServiceError):

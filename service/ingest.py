@@ -20,10 +20,10 @@ from service import urgency
 from service.embedding import Timings
 from service.errors import ItemUnknown, NotReady, QueryInvalid, ServiceError, WritesOff
 from service.hosts import is_loopback
+from service.inputs import checked_vector, decode_base64
 from service.problems import problem_of, problem_of_invalid
 from service.runtime import Runtime
 from service.schemas.items import PutItem, WriteAnswer, WriteResult
-from service.search import checked_vector, decode_base64
 from service.served import Served
 from service.writing import Written
 

@@ -29,6 +29,7 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (errors.ItemUnknown, 404, "item-unknown", "No such item"),
     (errors.ModelUnknown, 404, "model-unknown", "No such model"),
     (errors.CannotProofread, 409, "proofreader-missing", "The model cannot proofread"),
+    (errors.CalibrationMissing, 409, "calibration-missing", "The model is not calibrated"),
     (errors.DuplicatesUnknown, 409, "duplicates-unknown", "Duplicates were not looked for"),
     (index_errors.TextIndexMissing, 409, "text-index-missing", "The captions cannot be searched by words yet"),
     (index_errors.FilterInvalid, 422, "filter-invalid", "The filter cannot be understood"),
@@ -69,6 +70,8 @@ _OF_SEARCHES = (
     index_errors.FieldInvalid,
     index_errors.MilvusError,
 )
+# what a client's request may meet, and is told of
+EXPECTED = (errors.ServiceError, *_OF_SEARCHES, model_errors.InputError, model_errors.StoredImageInvalid)
 RETRY_AFTER_S = 1
 # Of a field's name, which may be a client's own: an answer must not grow with what is sent.
 _MAX_NAME_CHARS = 100
@@ -125,12 +128,9 @@ def install(app: FastAPI, metrics: Metrics) -> None:
         return answer(problem, dict(error.headers or {}))
 
     async def unexpected(_: Request, __: Exception) -> JSONResponse:
-        # the server logs the exception itself; the client is told nothing of our insides
-        detail = "the service met an error of its own: its log has it under this moment"
-        title = "Internal error"
-        return answer(Problem(type="/problems/internal", title=title, status=500, detail=detail))
+        return answer(internal())
 
-    for exception in (errors.ServiceError, *_OF_SEARCHES, model_errors.InputError, model_errors.StoredImageInvalid):
+    for exception in EXPECTED:
         app.add_exception_handler(exception, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)
@@ -139,10 +139,22 @@ def install(app: FastAPI, metrics: Metrics) -> None:
 
 def response(problem: Problem, metrics: Metrics, headers: dict[str, str] | None = None) -> JSONResponse:
     """The answer that carries *problem*, counted."""
-    metrics.rejected.labels(problem.type.rpartition("/")[2]).inc()
+    noted(problem, metrics)
     may_pass = {"Retry-After": str(RETRY_AFTER_S)} if problem.status in (429, 503) else {}
     content = problem.model_dump(mode="json", exclude_defaults=False)
     return JSONResponse(content, problem.status, may_pass | (headers or {}), media_type=MEDIA_TYPE)
+
+
+def noted(problem: Problem, metrics: Metrics) -> Problem:
+    """The same problem, counted."""
+    metrics.rejected.labels(problem.type.rpartition("/")[2]).inc()
+    return problem
+
+
+def internal() -> Problem:
+    """The problem that stands for a fault of ours: the client is told nothing of our insides."""
+    detail = "the service met an error of its own: its log has it under this moment"
+    return Problem(type="/problems/internal", title="Internal error", status=500, detail=detail)
 
 
 def _may_pass(error: Exception) -> dict[str, str] | None:

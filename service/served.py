@@ -9,6 +9,7 @@ from index.errors import TailFull
 from index.faiss_cpu import use_threads
 from index.live.changes import NO_COMMITS, Commits
 from index.searcher import Hit, Searcher, Target
+from models.matching import Matching
 from models.ort import available_cores
 from service.batching import MicroBatcher
 from service.errors import NotReady
@@ -81,6 +82,7 @@ class Served:
         model: what embeds queries: its text model.
         lookups: the worker in front of it, which later moments share.
         deadline_s: how long a search may wait.
+        matching: what cosines of its texts and images mean, if it or its model was calibrated.
         behind: why it does not show what was written last; None when it does.
     """
 
@@ -88,6 +90,7 @@ class Served:
     model: Model
     lookups: Lookups
     deadline_s: float
+    matching: Matching | None = None
     behind: str | None = None
 
     def advanced(self, made: Commits = NO_COMMITS) -> "Served":

@@ -6,8 +6,8 @@ from service.attended import AttendedRoute
 from service.dependencies import CollectionName, RuntimeDep, problems
 from service.schemas.ability import Ability
 from service.schemas.collections import CollectionDetail, CollectionList, CollectionView
-from service.search import item_view
 from service.served import Served
+from service.views import item_view
 
 SAMPLE = 12
 

@@ -11,10 +11,10 @@ from service import urgency
 from service.attended import AttendedRoute
 from service.dependencies import RuntimeDep, problems
 from service.embedding import Embedded, Timings
+from service.inputs import decode_base64
 from service.models import Model
 from service.runtime import Runtime
 from service.schemas.embeddings import Embedding, EmbeddingsAnswer, EmbeddingsRequest, ImageInput, OneInput, Usage
-from service.search import decode_base64
 
 router = APIRouter(
     route_class=AttendedRoute, prefix="/v1", tags=["embeddings"], responses=problems(400, 404, 408, 413, 422, 429, 503)

@@ -18,8 +18,8 @@ from service.pictures import MAX_SIDE, THUMBNAIL_TYPE, media_type, thumbnail, vi
 from service.problems import problem_of, response
 from service.runtime import Runtime
 from service.schemas.hits import Item
-from service.search import item_view
 from service.streaming import Span, pieces, size_of, span_of
+from service.views import item_view
 
 _log = logging.getLogger("vilem.service")
 

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Body, File, Form, Request, UploadFile
 from service.attended import AttendedRoute
 from service.dependencies import RuntimeDep, problems
 from service.errors import QueryInvalid
+from service.inputs import decode_base64
 from service.proofreading import proofread_items, proofread_pictures
 from service.schemas.proofread import EXAMPLES, MAX_IMAGES, ProofreadAnswer, ProofreadRequest
-from service.search import decode_base64
 
 router = APIRouter(
     route_class=AttendedRoute,

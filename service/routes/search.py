@@ -7,10 +7,11 @@ from fastapi import APIRouter, Body, File, Form, Request, Response, UploadFile
 from service.attended import AttendedRoute
 from service.dependencies import CollectionName, RuntimeDep, problems
 from service.errors import QueryInvalid
+from service.querying import ImageFile
+from service.schemas.examples import EXAMPLES, SEVERAL
 from service.schemas.hits import SearchAnswer
 from service.schemas.query import (
     CANDIDATES,
-    EXAMPLES,
     MAX_CANDIDATES,
     Include,
     Rerank,
@@ -19,7 +20,9 @@ from service.schemas.query import (
     SearchRequest,
     fault_of_rerank,
 )
-from service.search import ImageFile, search
+from service.schemas.searches import SearchesAnswer, SearchesRequest
+from service.search import search
+from service.several import search_each
 
 router = APIRouter(
     route_class=AttendedRoute,
@@ -37,7 +40,7 @@ _FIELDS = frozenset(("file", "target", "limit", "offset", "include", "rerank", *
 async def search_collection(
     name: CollectionName, request: Annotated[SearchRequest, Body(openapi_examples=EXAMPLES)], runtime: RuntimeDep
 ) -> Response:
-    """Search by text, image (base64), item or vector; find items or captions.
+    """Search by text, image (base64), item or vector, or by several of them together; find items or captions.
 
     With `rerank` the best pictures of a text are read beside its words, or the best captions of a picture beside it, and
     ordered by what is contradicted.
@@ -75,6 +78,14 @@ async def search_by_upload(
     return _answer(await search(runtime, name, ImageFile(await file.read()), options, reranking))
 
 
-def _answer(answer: SearchAnswer) -> Response:
+@router.post("/searches", response_model=SearchesAnswer)
+async def search_several(
+    name: CollectionName, request: Annotated[SearchesRequest, Body(openapi_examples=SEVERAL)], runtime: RuntimeDep
+) -> Response:
+    """Several searches at a time: to each its answer, or its problem alone; all meet one version of the collection."""
+    return _answer(await search_each(runtime, name, request.queries))
+
+
+def _answer(answer: SearchAnswer | SearchesAnswer) -> Response:
     # written once, by pydantic's Rust: FastAPI would validate what we just made, and write it in Python
     return Response(answer.model_dump_json(), media_type="application/json")

@@ -76,6 +76,12 @@ class HitView(Item):
         description="Cosine of query and hit; of a hybrid search the fused score, which orders hits of one answer alone.",
         examples=[0.31],
     )
+    probability: float | None = Field(
+        default=None,
+        description="That text and image belong together, where one pair in two does (docs/queries.md); null where the model is not "
+        "calibrated, and where query and hit are not one text and one image.",
+        examples=[0.87],
+    )
     duplicates: int | None = Field(
         default=None, description="How many other items are its near-duplicates, where those are collapsed."
     )
@@ -131,7 +137,10 @@ class SearchAnswer(BaseModel):
     snapshot: str = Field(examples=["v3-1f0c2d3e"])
     model: str = Field(examples=["scenes-s"])
     cached: bool = Field(description="Whether the page came from the cache.")
-    truncated: bool = Field(description="Whether the text was longer than the model reads, and lost its end.")
+    truncated: bool = Field(description="Whether the text was longer than what is read of it, and lost its end.")
+    sentences: int | None = Field(
+        default=None, description="In how many pieces a text was read that is longer than the model reads at once."
+    )
     text: str | None = Field(
         default=None, description="The query as the proofreader reads it: words are counted in it (explain)."
     )

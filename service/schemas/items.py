@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SkipValidation, model_validator
 
 from service.problems import Problem
-from service.schemas.query import FiniteFloat
+from service.schemas.numbers import FiniteFloat
 
 
 class PutItem(BaseModel):

@@ -4,61 +4,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from fastapi.openapi.models import Example
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from service.schemas.numbers import FiniteFloat, StrictBool, StrictInt
+from service.schemas.parts import Query
 
 Include = Literal["metadata", "captions"]
 Rerank = Literal["proofread"]
 # how many hits are re-ranked
 CANDIDATES = 20
 MAX_CANDIDATES = 100
-# JSON's true is no number, nor is "5": whoever sends them means something else
-StrictInt = Annotated[int, Field(strict=True)]
-StrictBool = Annotated[bool, Field(strict=True)]
-FiniteFloat = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-
-EXAMPLES: dict[str, Example] = {
-    "text": {"summary": "a sentence", "value": {"query": {"text": "a red circle left of a blue star"}, "limit": 5}},
-    "item": {"summary": "more like this", "value": {"query": {"id": "test-0-000001"}, "limit": 5}},
-    "captions": {
-        "summary": "captions of a picture",
-        "value": {"query": {"id": "test-0-000001"}, "target": "texts", "limit": 5},
-    },
-    "proofread": {
-        "summary": "a sentence, word by word",
-        "value": {
-            "query": {"text": "a red circle left of a blue star"},
-            "limit": 5,
-            "rerank": "proofread",
-            "candidates": 20,
-            "explain": True,
-        },
-    },
-    "proofread captions": {
-        "summary": "captions of a picture, word by word",
-        "value": {"query": {"id": "test-0-000001"}, "target": "texts", "limit": 5, "rerank": "proofread"},
-    },
-}
-
-
-class Query(BaseModel):
-    """What to search with: exactly one of the four."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    text: str | None = Field(default=None, min_length=1, pattern=r"\S", description="A sentence.")
-    image: str | None = Field(default=None, min_length=1, description="An image file, base64.")
-    id: str | None = Field(default=None, min_length=1, max_length=512, description="An item: finds what is like it.")
-    vector: list[FiniteFloat] | None = Field(
-        default=None, min_length=1, max_length=8192, description="An embedding of the collection's model."
-    )
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        given = [name for name in ("text", "image", "id", "vector") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"give exactly one of text, image, id and vector; got {', '.join(given) or 'none'}")
-        return self
 
 
 class Hybrid(BaseModel):
@@ -81,6 +36,22 @@ class Hybrid(BaseModel):
         ge=1,
         le=2000,
         description="Hits that each of the two rankings gives; the fused one ends with them.",
+    )
+
+
+class Diversify(BaseModel):
+    """Hits that do not show the same again: maximal marginal relevance (Carbonell and Goldstein, 1998)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trade: FiniteFloat = Field(
+        default=0.5, alias="lambda", ge=0, le=1, description="1 is the plain order, 0 looks at differences alone."
+    )
+    candidates: StrictInt = Field(
+        default=50,
+        ge=1,
+        le=200,
+        description="How many of the best are chosen from; what is behind them follows as it is.",
     )
 
 
@@ -111,6 +82,14 @@ class SearchOptions(BaseModel):
         max_length=600,
         description="`*` begins pages that neither repeat nor skip a hit while others write; then the `next` of the last answer.",
     )
+    min_score: FiniteFloat | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Leave out hits of a lower `probability`; for a text among images, or an image among texts, and a "
+        "calibrated model.",
+    )
+    diversify: Diversify | None = Field(default=None, description="Do not show the same again and again.")
     facets: tuple[Annotated[str, Field(max_length=200)], ...] = Field(
         default=(), max_length=32, description="Fields to count values of, over all items that match the filter."
     )
@@ -179,8 +158,28 @@ class SearchRequest(SearchOptions):
         return self
 
     @model_validator(mode="after")
+    def _diversity_makes_sense(self) -> Self:
+        if self.diversify is None:
+            return self
+        if self.rerank is not None:
+            raise ValueError("diversify and rerank both order the best anew: leave one of the two out")
+        if self.cursor is not None:
+            raise ValueError("diversify orders the best anew, and a cursor goes by scores: go on by offset")
+        if self.target == "moments":
+            raise ValueError("diversify is for items and captions: of one video there are few moments as it is")
+        return self
+
+    @model_validator(mode="after")
+    def _probability_makes_sense(self) -> Self:
+        if self.min_score is not None and self.hybrid is not None:
+            raise ValueError("min_score: fused scores are no probabilities: leave hybrid or min_score out")
+        return self
+
+    @model_validator(mode="after")
     def _rerank_makes_sense(self) -> Self:
         idle = () if self.rerank else self.model_fields_set & {"candidates", "explain"}
+        if self.rerank is not None and self.query.feedback is not None:
+            raise ValueError("rerank reads the words of one text beside pictures: leave feedback or rerank out")
         by_picture = self.query.image is not None or self.query.id is not None
         able = {"images": self.query.text is not None, "texts": by_picture, "moments": False}[self.target]
         if fault := fault_of_rerank(idle, able=able or self.rerank is None):

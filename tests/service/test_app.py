@@ -1,11 +1,14 @@
 """The app as a whole: its OpenAPI document, its headers, its documentation."""
 
 import ast
+import json
+import re
 from pathlib import Path
 
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from pydantic import JsonValue
 
 from service.app import create_app
 from service.routes import collections, embeddings, items, models, ops, page, proofread, search
@@ -13,6 +16,7 @@ from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "api.md"
+QUERIES = ROOT / "docs" / "queries.md"
 PROBLEM = "application/problem+json"
 
 
@@ -34,17 +38,37 @@ def test_every_operation_is_explained(client: TestClient) -> None:
                 assert [PROBLEM] == list(response["content"]), f"{name} {status}"  # type: ignore[index]
 
 
-def test_the_search_has_examples_that_work(client: TestClient, reader: TestClient) -> None:
-    """Every example in the document, sent as it is (with an id of ours), is answered 200 where it can be answered."""
-    body = dict(operations(client))["POST /v1/collections/{name}/search"]["requestBody"]
-    examples = body["content"]["application/json"]["examples"]  # type: ignore[index]
+def with_our_ids(value: JsonValue, item: str) -> JsonValue:
+    """An example, with our item in the place of each that it names, another for each."""
+    text = json.dumps(value)
+    for number in (1, 2):
+        text = text.replace(f"test-0-00000{number}", item.replace("0", str(number - 1)))
+    return json.loads(text)
 
-    for each in examples.values():
-        value = dict(each["value"])
-        asked, name, item = (reader, "told", "red-0.png") if "rerank" in value else (client, "colours", "red-0")
-        if "id" in value["query"]:
-            value["query"] = {"id": item}
-        assert 200 == asked.post(f"/v1/collections/{name}/search", json=value).status_code
+
+def examples_of(client: TestClient, path: str) -> list[JsonValue]:
+    """Bodies that the OpenAPI document shows."""
+    body = dict(operations(client))[f"POST /v1/collections/{{name}}/{path}"]["requestBody"]
+    return [each["value"] for each in body["content"]["application/json"]["examples"].values()]  # type: ignore[index]
+
+
+def documented() -> list[dict[str, JsonValue]]:
+    """JSON in docs/queries.md."""
+    return [json.loads(found) for found in re.findall(r"```json\n(.*?)```", QUERIES.read_text(), re.DOTALL)]
+
+
+def test_the_search_has_examples_that_work(calibrated: TestClient, reader: TestClient) -> None:
+    """Every example in the OpenAPI document and in docs/queries.md, sent as it is (with ids of ours), is answered 200."""
+    shown = [*examples_of(calibrated, "search"), *examples_of(calibrated, "searches"), *documented()]
+
+    assert len(shown) >= 15
+    for each in shown:
+        value = dict(each)  # type: ignore[arg-type]
+        asked, name, item = (reader, "told", "red-0.png") if "rerank" in value else (calibrated, "sure", "red-0")
+        path = "searches" if "queries" in value else "search"
+        answer = asked.post(f"/v1/collections/{name}/{path}", json=with_our_ids(value, item))
+        assert 200 == answer.status_code, answer.text
+        assert all("hits" in result for result in answer.json().get("results", [])), answer.text
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/none", "/v1/collections", "/v1/collections/none"])

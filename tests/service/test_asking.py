@@ -20,7 +20,9 @@ from tests.support.collections import make_colours
 NAME = "colours"
 
 
-async def ask(runtime: Runtime, excluded: str | None = None, text: str = "a photo of red", **options: object) -> Asked:
+async def ask(
+    runtime: Runtime, excluded: tuple[str, ...] = (), text: str = "a photo of red", **options: object
+) -> Asked:
     """One page for a fixed vector."""
     served = runtime.served(NAME)
     vector = np.eye(served.searcher.dim, dtype=np.float32)[0]
@@ -48,10 +50,10 @@ def test_the_query_itself_is_left_out_and_its_place_filled(home: Path) -> None:
         await until(lambda: is_served(runtime, NAME))
         whole = ids(await ask(runtime, limit=100, cursor=BEGIN))
         out = whole[2]
-        first = await ask(runtime, out, cursor=BEGIN)
-        second = await ask(runtime, out, cursor=first.next)
+        first = await ask(runtime, (out,), cursor=BEGIN)
+        second = await ask(runtime, (out,), cursor=first.next)
         assert [each for each in whole if each != out][:10] == ids(first) + ids(second)
-        assert [each for each in whole if each != out][3:8] == ids(await ask(runtime, out, offset=3, hybrid=None))
+        assert [each for each in whole if each != out][3:8] == ids(await ask(runtime, (out,), offset=3, hybrid=None))
 
     with_runtime(use, home)
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from service.schemas.embeddings import MAX_INPUTS, EmbeddingsRequest
 from service.schemas.hits import HitView
-from service.schemas.query import Query, SearchOptions, SearchRequest
+from service.schemas.parts import Query
+from service.schemas.query import SearchOptions, SearchRequest
 
 KINDS = {
     "text": st.text(min_size=1, max_size=50).filter(lambda text: text.isprintable() and bool(text.strip())),

@@ -8,17 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from index.schema import Record
 from models.errors import ImageUnreadable
 from service.errors import ItemUnknown, NotReady, QueryInvalid
 from service.metrics import Metrics
+from service.querying import ImageFile
 from service.runtime import Runtime
 from service.schemas.hits import SearchAnswer
-from service.schemas.query import Query, SearchOptions
-from service.search import ImageFile, decode_base64, item_view, search
+from service.schemas.parts import Query
+from service.schemas.query import SearchOptions
+from service.search import search
 from service.settings import Settings
 from tests.support.collections import colour_picture, make_colours
 
@@ -189,13 +188,14 @@ def test_a_page_that_is_not_ours_is_not_believed(home: Path) -> None:
     assert not answer.cached
 
 
-def test_a_text_that_is_cut_says_so(home: Path) -> None:
-    """A text beyond the model's context answers truncated=True, from the cache too; a short one False."""
-    long = "red " * 200
+def test_a_long_text_says_in_how_many_pieces_it_was_read(home: Path) -> None:
+    """A text beyond the model's context is read whole, in pieces, from the cache too; beyond the most pieces it is cut."""
+    long, longest = "red " * 200, "red " * 4000
 
-    assert [True, True, False] == [
-        each.truncated for each in ask(home, Query(text=long), Query(text=long), Query(text="red"))
-    ]
+    answers = ask(home, Query(text=long), Query(text=long), Query(text="red"), Query(text=longest))
+
+    assert [(7, False), (7, False), (None, False), (64, True)] == [(each.sentences, each.truncated) for each in answers]
+    assert ["red"] * 4 == [ids(answer)[0].split("-")[0] for answer in answers]
 
 
 def test_what_cannot_be_asked_is_refused(home: Path) -> None:
@@ -227,41 +227,6 @@ def test_a_collection_that_is_loading_is_not_ready(home: Path) -> None:
             await runtime.close()
 
     asyncio.run(use())
-
-
-@given(data=st.binary(max_size=200))
-def test_base64_is_read_back(data: bytes) -> None:
-    """Any bytes, encoded, are decoded to themselves."""
-    assert data == decode_base64(in_base64(data), "query.image")
-
-
-@given(text=st.text(max_size=50))
-@settings(max_examples=200)
-def test_base64_decoding_refuses_or_answers_bytes(text: str) -> None:
-    """Any string is decoded or refused with the field's name; nothing else comes out."""
-    try:
-        assert isinstance(decode_base64(text, "query.image"), bytes)
-    except QueryInvalid as error:
-        assert "query.image" == error.field
-
-
-def test_urls_of_an_item_are_escaped() -> None:
-    """An id with slashes, spaces and marks gives URLs that lead back to it, and no query or fragment of them."""
-    record = Record(id="a b/ü?#%/c", uri="file:///x", sha256="0" * 64, width=1, height=2)
-
-    item = item_view("things", record)
-
-    assert "/v1/collections/things/items/a%20b/%C3%BC%3F%23%25/c/image" == item.image_url
-    assert item.thumbnail_url.endswith("/c/thumbnail")
-
-
-def test_dots_of_an_id_are_not_resolved() -> None:
-    """An id with segments that a browser would resolve away stands in its URLs as one segment."""
-    record = Record(id="../a/./b", uri="file:///x", sha256="0" * 64, width=1, height=2)
-
-    item = item_view("things", record)
-
-    assert "/v1/collections/things/items/..%2Fa%2F.%2Fb/image" == item.image_url
 
 
 def test_odd_ids_are_found(tmp_path: Path, tiny_bundle: Path) -> None:

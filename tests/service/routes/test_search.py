@@ -32,6 +32,7 @@ def test_the_answer_has_all_its_parts(client: TestClient) -> None:
         "model",
         "cached",
         "truncated",
+        "sentences",
         "text",
         "next",
         "facets",
@@ -42,6 +43,7 @@ def test_the_answer_has_all_its_parts(client: TestClient) -> None:
     assert {
         "id",
         "score",
+        "probability",
         "width",
         "height",
         "image_url",
@@ -187,11 +189,11 @@ def test_a_form_without_boundary_is_refused(client: TestClient) -> None:
     assert (400, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
 
 
-def test_a_long_text_is_answered_and_said_to_be_cut(client: TestClient) -> None:
-    """A text within the limit of characters but beyond the model's context answers truncated=true."""
+def test_a_long_text_is_answered_whole(client: TestClient) -> None:
+    """A text within the limit of characters but beyond the model's context is read in pieces, and says so."""
     answer = client.post(SEARCH, json={"query": {"text": "red " * 500}}).json()
 
-    assert answer["truncated"]
+    assert [17, False] == [answer["sentences"], answer["truncated"]]
     assert "red" == answer["hits"][0]["id"].split("-")[0]
 
 
