@@ -23,7 +23,7 @@ OPEN = frozenset({"/", "/healthz", "/readyz"})
 OPEN_FOLDER = "/static/"
 _ITEMS = re.compile(r"/v1/collections/[^/]+/items(/.*)?", re.DOTALL)
 # what is asked with a body, and changes nothing
-_ASKED = re.compile(r"/v1/(embeddings|proofread(/image)?|collections/[^/]+/search(/image)?)")
+_ASKED = re.compile(r"/v1/(embeddings|proofread(/image)?|collections/[^/]+/search(es|/image)?)")
 _REALM = 'Bearer realm="vilem"'
 
 

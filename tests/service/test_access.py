@@ -30,6 +30,7 @@ NEEDED: dict[str, Scope | None] = {
     "GET /v1/models": "search",
     "POST /v1/collections/{name}/search": "search",
     "POST /v1/collections/{name}/search/image": "search",
+    "POST /v1/collections/{name}/searches": "search",
     "POST /v1/embeddings": "search",
     "POST /v1/proofread": "search",
     "POST /v1/proofread/image": "search",
