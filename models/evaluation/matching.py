@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.bundle import Bundle
 from models.errors import MatchingInvalid
 from models.evaluation.calibration import calibration_error, platt, sigmoid
 from models.matching import Matching
@@ -13,6 +14,9 @@ from models.matching import Matching
 UNMATCHED_A_TEXT = 15
 # a line through fewer is a guess
 LEAST_TEXTS = 50
+# Two numbers need no more, and no more images.
+MOST_TEXTS = 2000
+_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,37 @@ class MatchedTexts:
     images: np.ndarray
     texts: np.ndarray
     owners: Sequence[frozenset[int]]
+
+
+def matched_texts(bundle: Bundle, images: np.ndarray, captions: Sequence[Sequence[str]], seed: int = 0) -> MatchedTexts:
+    """The different captions of images, as the model reads them at once; of very many a sample.
+
+    Args:
+        bundle: embeds the texts.
+        images: (N, d) float32 unit vectors.
+        captions: the texts of each image.
+        seed: of the sample.
+
+    Raises:
+        TextInvalid: a caption is not Unicode.
+    """
+    owners: dict[str, set[int]] = {}
+    for image, texts in enumerate(captions):
+        for text in texts:
+            owners.setdefault(text, set()).add(image)
+    texts = list(owners)
+    chosen = np.random.default_rng(seed).permutation(len(texts))[:MOST_TEXTS].tolist()
+    kept = [texts[place] for place in sorted(chosen)]
+    vectors: list[np.ndarray] = [np.zeros((0, bundle.manifest.dim), np.float32)]
+    belong: list[frozenset[int]] = []
+    for at in range(0, len(kept), _BATCH):
+        batch = kept[at : at + _BATCH]
+        embedded = bundle.embed_texts(batch)
+        # what lost its end is another text
+        vectors.append(embedded.vectors[~embedded.truncated])
+        whole = zip(batch, embedded.truncated.tolist(), strict=True)
+        belong += [frozenset(owners[text]) for text, cut in whole if not cut]
+    return MatchedTexts(images, np.concatenate(vectors), belong)
 
 
 def fit_matching(found: MatchedTexts, *, bundle_digest: str, source: str, seed: int = 0) -> Matching:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vilem.cli.home import Home, home_of
+from vilem.cli.model_calibrate import calibrate
 from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-app = typer.Typer(help="Inspect, check and make model bundles.", no_args_is_help=True)
+app = typer.Typer(help="Inspect, check, calibrate and make model bundles.", no_args_is_help=True)
+app.command("calibrate")(calibrate)
 
 
 class Precision(StrEnum):

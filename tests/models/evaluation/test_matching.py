@@ -1,10 +1,14 @@
 """Cosines become probabilities."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from models.bundle import Bundle
 from models.errors import MatchingInvalid
-from models.evaluation.matching import LEAST_TEXTS, MatchedTexts, fit_matching
+from models.evaluation import matching
+from models.evaluation.matching import LEAST_TEXTS, MatchedTexts, fit_matching, matched_texts
 
 DIGEST = "c" * 64
 
@@ -108,3 +112,30 @@ def test_what_cannot_be_fitted_is_refused(found: MatchedTexts, said: str) -> Non
     """Too little, and a model that tells nothing apart, end in an error that says what is missing."""
     with pytest.raises(MatchingInvalid, match=said):
         fit_matching(found, bundle_digest=DIGEST, source="photos")
+
+
+def test_texts_are_taken_once_with_all_their_images(tiny_bundle: Path) -> None:
+    """A caption that several images have is one text of all of them; one that loses its end is left out."""
+    bundle = Bundle.open(tiny_bundle)
+    captions = [("red", "a photo"), ("blue", "a photo"), ("dog " * 100,), ()]
+    images = np.eye(4, bundle.manifest.dim, dtype=np.float32)
+
+    found = matched_texts(bundle, images, captions)
+
+    assert sorted([{0}, {0, 1}, {1}], key=sorted) == sorted(map(set, found.owners), key=sorted)
+    place = [set(each) for each in found.owners].index({1})
+    assert np.allclose(bundle.embed_texts(["blue"]).vectors[0], found.texts[place], atol=1e-5)
+    assert images is found.images
+
+
+def test_of_very_many_texts_a_sample_is_taken(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as are enough, another sample for another seed."""
+    monkeypatch.setattr(matching, "MOST_TEXTS", 7)
+    bundle = Bundle.open(tiny_bundle)
+    captions = [(f"dog {number}",) for number in range(40)]
+    images = np.eye(40, bundle.manifest.dim, dtype=np.float32)
+
+    first, again, other = (matched_texts(bundle, images, captions, seed).owners for seed in (0, 0, 1))
+
+    assert 7 == len(first) == len({*first})
+    assert first == again != other
