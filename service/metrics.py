@@ -39,7 +39,7 @@ class Metrics:
         )
         self.cache = Counter(
             "vilem_cache",
-            "Cache look-ups by layer (memory, redis) and result (hit, miss, damaged, skipped).",
+            "Cache look-ups by layer (answers, memory, redis) and result (hit, miss, damaged, skipped).",
             ["layer", "result"],
             registry=self.registry,
         )

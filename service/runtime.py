@@ -17,6 +17,7 @@ from dataclasses import replace
 from index.errors import MilvusError
 from index.live.changes import NO_COMMITS, Commits
 from index.milvus.engine import Engine
+from service.answers import Answers
 from service.cache import ByteLru, Cache
 from service.catalogue import Catalogue, Loader
 from service.embedding import Embedder
@@ -52,6 +53,7 @@ class Runtime:
         quotas: what each key may use.
         redis: the one way to it, if there is one.
         cache: embeddings and pages.
+        answers: of searches, in this process only.
         thumbnails: small pictures, in this process only.
         decoders: threads that decode and scale pictures.
         readers: threads that look up records.
@@ -70,6 +72,7 @@ class Runtime:
         )
         self.quotas = Quotas(self.redis)
         self.cache = Cache(settings.cache_bytes, metrics, redis=self.redis, ttl_s=settings.cache_ttl_s)
+        self.answers = Answers(self.cache.memory, metrics)
         self.thumbnails = ByteLru(settings.cache_bytes // 2)
         self.decoders = self._workers(settings.decode_threads, "decode")
         self.readers = self._workers(_READERS, "read")

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, File, Form, Request, Response, UploadFile
 
+from service.answered import AnsweredRoute, AnswerResponse
 from service.attended import AttendedRoute
 from service.dependencies import CollectionName, RuntimeDep, problems
 from service.errors import QueryInvalid
@@ -24,8 +25,13 @@ from service.schemas.searches import SearchesAnswer, SearchesRequest
 from service.search import search
 from service.several import search_each
 
+
+class SearchRoute(AttendedRoute, AnsweredRoute):
+    """A route with a deadline, that may find its answer ready."""
+
+
 router = APIRouter(
-    route_class=AttendedRoute,
+    route_class=SearchRoute,
     prefix="/v1/collections/{name}",
     tags=["search"],
     responses=problems(400, 404, 408, 409, 413, 422, 429, 502, 503),
@@ -45,7 +51,7 @@ async def search_collection(
     With `rerank` the best pictures of a text are read beside its words, or the best captions of a picture beside it, and
     ordered by what is contradicted.
     """
-    return _answer(await search(runtime, name, request.query, request, request.reranking()))
+    return AnswerResponse(await search(runtime, name, request.query, request, request.reranking()))
 
 
 @router.post("/search/image", response_model=SearchAnswer)
@@ -75,7 +81,7 @@ async def search_by_upload(
         raise QueryInvalid(next(iter(sorted(idle)), "rerank"), fault)
     options = SearchOptions(target=target, limit=limit, offset=offset, include=tuple(include))
     reranking = Reranking(candidates, explain) if rerank else None
-    return _answer(await search(runtime, name, ImageFile(await file.read()), options, reranking))
+    return AnswerResponse(await search(runtime, name, ImageFile(await file.read()), options, reranking))
 
 
 @router.post("/searches", response_model=SearchesAnswer)
@@ -86,6 +92,6 @@ async def search_several(
     return _answer(await search_each(runtime, name, request.queries))
 
 
-def _answer(answer: SearchAnswer | SearchesAnswer) -> Response:
+def _answer(answer: SearchesAnswer) -> Response:
     # written once, by pydantic's Rust: FastAPI would validate what we just made, and write it in Python
     return Response(answer.model_dump_json(), media_type="application/json")
