@@ -2,29 +2,31 @@
 
     python -m benchmarks.cached
 
-The server has one core and the clients another. Both are measured in turn, so that what slows the machine slows both. CPU time of
-a request, of all threads of the server, says what it costs on a machine that does other things too.
+The server has one core and the clients another. Both programs are measured in turn, so that what slows the machine slows both.
+Throughput is that of clients who ask again when they were answered; latency that of requests which come by themselves, as many as
+the bar wants, counted from when each was due. CPU time of a request, of all threads of the server, says what it costs on a machine
+that does other things too.
 """
 
 import argparse
 import json
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean, median
 
 import httpx
 
-from benchmarks.clients import Seen, Task, ask
 from benchmarks.fixtures import COLLECTION, full_size_home
 from benchmarks.http_text import texts
+from benchmarks.storm import Seen, Task, ask, percentile, post
 from benchmarks.table import Row, show
 from tests.support.servers import free_port, serving
 
@@ -78,7 +80,7 @@ def measure(process: int, task: Task) -> Measured:
     """Let the clients do *task* and look what the server took."""
     before = cpu_seconds(process)
     seen = ask(task)
-    return Measured(seen, 1e6 * (cpu_seconds(process) - before) / max(1, len(seen.milliseconds)))
+    return Measured(seen, 1e6 * (cpu_seconds(process) - before) / max(1, len(seen.ms)))
 
 
 @contextmanager
@@ -99,12 +101,12 @@ def bare(size: int) -> Generator[tuple[int, int]]:
         process.wait()
 
 
-def bodies(queries: int) -> tuple[str, ...]:
-    """As many different requests."""
-    return tuple(json.dumps({"query": {"text": text}, "limit": 10}) for text in texts(queries, seed=7))
+def bodies(queries: int) -> list[bytes]:
+    """As many different questions."""
+    return [json.dumps({"query": {"text": text}, "limit": 10}).encode() for text in texts(queries, seed=7)]
 
 
-def ask_each(client: httpx.Client, asked: tuple[str, ...]) -> int:
+def ask_each(client: httpx.Client, asked: list[bytes]) -> int:
     """Ask every question once and again, so that all are in the cache; returns the bytes of an answer.
 
     Raises:
@@ -118,7 +120,16 @@ def ask_each(client: httpx.Client, asked: tuple[str, ...]) -> int:
         answer = client.post(SEARCH, content=body, headers=headers)
         assert answer.json()["cached"], answer.text
         sizes.append(len(answer.content))
-    return int(statistics.mean(sizes))
+    return int(mean(sizes))
+
+
+@dataclass(frozen=True)
+class Round:
+    """One measurement of each: as fast as answers come of the bare program and of ours, then ours at the bar's rate."""
+
+    bare: Measured
+    fast: Measured
+    steady: Measured
 
 
 def main() -> None:
@@ -127,39 +138,58 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=500, help="different ones")
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=8.0, help="of a round")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of a measurement; there are three in a round")
     parser.add_argument("--rounds", type=int, default=3)
     options, _ = parser.parse_known_args()
-    mine, theirs = sorted(os.sched_getaffinity(0))[:2]
+    cores = os.sched_getaffinity(0)
+    mine, theirs = sorted(cores)[:2]
     asked = bodies(options.queries)
+    requests = tuple(post(SEARCH, body) for body in asked)
     with tempfile.TemporaryDirectory() as folder, serving(full_size_home(options.rows), Path(folder) / "log") as server:
         size = ask_each(server.client, asked)
         with bare(size) as (process, port):
-            pin(server.process.pid, mine)
-            pin(process, mine)
-            ours = Task(server.port, SEARCH, asked, options.seconds, options.clients, theirs)
-            other = Task(port, SEARCH, asked, options.seconds, options.clients, theirs)
-            rounds = [(measure(process, other), measure(server.process.pid, ours)) for _ in range(options.rounds)]
-            single = measure(server.process.pid, Task(server.port, SEARCH, asked, options.seconds / 2, 1, theirs))
-    bare_runs, runs = zip(*rounds, strict=True)
+            for each in (server.process.pid, process):
+                pin(each, mine)
+            # the clients' processes have it from here
+            pin(os.getpid(), theirs)
+            other = Task(port, requests, options.seconds, options.clients)
+            ours = replace(other, port=server.port)
+            steady = replace(ours, clients=0, rate=RATE)
+            tasks = ((process, other), (server.process.pid, ours), (server.process.pid, steady))
+            rounds = [Round(*(measure(*each) for each in tasks)) for _ in range(options.rounds)]
+            single = measure(server.process.pid, replace(ours, clients=1, seconds=options.seconds / 2)).seen
+    os.sched_setaffinity(0, cores)
+    shown = f"{options.clients} clients, {options.queries} questions, answers of {size:,} bytes"
+    runs = [each for one in rounds for each in (one.fast, one.steady)]
     show(
-        f"Cached queries over HTTP, one core, {options.clients} clients, {options.queries} questions, answers of {size:,} bytes, "
-        f"median of {options.rounds} rounds of {options.seconds:g} s",
+        f"Cached queries over HTTP, one core, {shown}, median of {options.rounds} rounds of {options.seconds:g} s",
         [
-            Row("bare uvicorn, as many bytes", _median(each.seen.rate for each in bare_runs), "/s"),
-            Row("the same, CPU", _median(each.cpu_us for each in bare_runs), "µs"),
-            Row("cached queries", _median(each.seen.rate for each in runs), "/s", RATE),
-            Row("99th percentile", _median(each.seen.percentile(0.99) for each in runs), "ms", P99_MS, at_most=True),
-            Row("median latency", _median(each.seen.percentile(0.5) for each in runs), "ms"),
-            Row("CPU of a cached query", _median(each.cpu_us for each in runs), "µs"),
-            Row("one client, median latency", single.seen.percentile(0.5), "ms"),
-            Row("requests that failed", float(sum(each.seen.failed for each in runs)), "", 0.0, at_most=True),
+            Row("bare uvicorn, as many bytes", median(one.bare.seen.rate for one in rounds), "/s"),
+            Row("the same, CPU", median(one.bare.cpu_us for one in rounds), "µs"),
+            Row("cached queries", median(one.fast.seen.rate for one in rounds), "/s", RATE),
+            Row("CPU of a cached query", median(one.fast.cpu_us for one in rounds), "µs"),
+            Row(
+                f"at {RATE:,.0f}/s: 99th percentile",
+                median(_at(one, 0.99) for one in rounds),
+                "ms",
+                P99_MS,
+                at_most=True,
+            ),
+            Row(f"at {RATE:,.0f}/s: median latency", median(_at(one, 0.5) for one in rounds), "ms"),
+            Row("one client, median latency", percentile(single.of(200), 0.5), "ms"),
+            Row(
+                "requests that failed",
+                float(sum(len(each.seen.status) - each.seen.status.count(200) for each in runs)),
+                "",
+                0.0,
+                at_most=True,
+            ),
         ],
     )
 
 
-def _median(values: Iterator[float]) -> float:
-    return statistics.median(values)
+def _at(one: Round, part: float) -> float:
+    return percentile(one.steady.seen.of(200), part)
 
 
 if __name__ == "__main__":
