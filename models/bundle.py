@@ -12,7 +12,8 @@ from models.encoder import DualEncoder
 from models.errors import BundleError, BundleInvalid, BundleMissing
 from models.image import prepare
 from models.manifest import MANIFEST_NAME, TOKENIZER_NAME, BundleManifest, read_manifest, verify_bundle
-from models.ort import Runtime
+from models.ort import Runtime, choose_providers
+from models.precision import choose_variant, cpu_features
 from models.text import Tokenizer
 
 BUILT_IN = Path(__file__).parent / "bundles"
@@ -46,12 +47,16 @@ class Bundle:
         path: its folder.
         manifest: what the folder says of itself.
         digest: SHA-256 (hex) of the manifest: the model's identity.
+        variant: the precision of its graphs.
         encoder: the two towers.
         tokenizer: text to ids.
     """
 
-    def __init__(self, path: Path, manifest: BundleManifest, encoder: DualEncoder, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, path: Path, manifest: BundleManifest, variant: str, encoder: DualEncoder, tokenizer: Tokenizer
+    ) -> None:
         self.path = path
+        self.variant = variant
         self.manifest = manifest
         self.digest = manifest.digest()
         self.encoder = encoder
@@ -63,7 +68,7 @@ class Bundle:
 
         Args:
             path: the folder.
-            variant: precision: "fp32", or "fp16" or "int8" where the bundle has them.
+            variant: precision: "fp32", or "fp16" or "int8" where the bundle has them; "auto" as `choose_variant` says.
             runtime: threads and providers.
             verify: compare every file with its SHA-256; False compares sizes only.
 
@@ -72,8 +77,11 @@ class Bundle:
             BundleAltered: a file is missing, truncated or changed.
             BundleTooNew: made by a newer ViLEM.
             BundleInvalid: the manifest or a graph is broken, or it has no such variant.
+            ModelError: a provider that was asked for is not there.
         """
         manifest = read_manifest(path)
+        on_gpu = choose_providers(runtime.providers)[0] != "CPUExecutionProvider"
+        variant = choose_variant(variant, manifest.variants, on_gpu=on_gpu, features=cpu_features())
         chosen = manifest.variants.get(variant)
         if chosen is None:
             raise BundleInvalid(
@@ -90,7 +98,7 @@ class Bundle:
             tokenizer = pool.submit(Tokenizer.from_file, path / TOKENIZER_NAME, manifest.text)
             # asked first: an altered file is the cause, whatever the loaders say of it
             sealed.result()
-            return cls(path, manifest, encoder.result(), tokenizer.result())
+            return cls(path, manifest, variant, encoder.result(), tokenizer.result())
 
     def prepare(self, data: bytes, limits: DecodeLimits = DecodeLimits()) -> np.ndarray:
         """The pixels of `prepare_sized`."""

@@ -23,6 +23,9 @@ from service.waiting import Ahead, BatchCost, is_refused
 T = TypeVar("T")
 R = TypeVar("R")
 
+# A batch of so many costs each of them hardly more than a larger one (ViT-B/32 texts: 8.1 ms of a core, 7.9 in one of 32).
+_WORTH = 8
+
 
 @dataclass(frozen=True, eq=False)
 class _Job(Generic[T, R]):
@@ -210,12 +213,17 @@ class MicroBatcher(Generic[T, R]):
         first = self._queue[0]
         # a batch takes as long as all that is in it: who watches does not wait for the company of who does not
         alike = [job for job in self._queue if job.patient == first.patient]
-        chosen = self._with_first(alike)
+        chosen = self._with_first(alike, self._room(len(alike)))
         self._queue = [job for job in self._queue if job not in chosen]
         return [job for job in alike if job in chosen]
 
-    def _with_first(self, jobs: Sequence[_Job[T, R]]) -> set[_Job[T, R]]:
-        """The batch that holds the first of *jobs*, when they are cut into batches in order of size.
+    def _room(self, waiting: int) -> int:
+        """Most items in the next batch: idle workers share what waits, so long as it is worth a batch for each."""
+        idle = len(self._workers) - len(self._running)
+        return min(self._max_batch, max(_WORTH, math.ceil(waiting / idle)))
+
+    def _with_first(self, jobs: Sequence[_Job[T, R]], room: int) -> set[_Job[T, R]]:
+        """The batch of up to *room* that holds the first of *jobs*, when they are cut into batches in order of size.
 
         A job joins the smaller ones before it so long as padding all of them to its size costs no more than a batch of
         its own would.
@@ -223,7 +231,7 @@ class MicroBatcher(Generic[T, R]):
         batch: list[_Job[T, R]] = []
         total = 0
         for job in sorted(jobs, key=lambda each: each.size):
-            if len(batch) == self._max_batch or len(batch) * job.size - total > self._overhead:
+            if len(batch) == room or len(batch) * job.size - total > self._overhead:
                 if jobs[0] in batch:
                     break
                 batch, total = [], 0

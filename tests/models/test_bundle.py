@@ -179,6 +179,11 @@ def test_a_missing_variant_lists_those_there_are(tiny_bundle: Path) -> None:
         Bundle.open(tiny_bundle, variant="int8")
 
 
+def test_auto_is_fp32_where_nothing_else_is(tiny_bundle: Path) -> None:
+    """A bundle that has one precision opens with it, whatever the machine; it knows which that was."""
+    assert "fp32" == Bundle.open(tiny_bundle, variant="auto").variant == Bundle.open(tiny_bundle).variant
+
+
 @pytest.mark.parametrize("name", ["image.fp32.onnx", "tokenizer.json"])
 def test_files_outside_the_seal_are_refused(folder: Path, name: str) -> None:
     """A file that would be used without a checksum does not open."""

@@ -9,7 +9,7 @@ import pytest
 from fastapi import APIRouter, Body, FastAPI, File, UploadFile
 from starlette.types import Message
 
-from service import problems
+from service import problems, urgency
 from service.attended import CLIENT_GONE, AttendedRoute
 from service.body_limit import BodyLimit
 from service.json_body import MAX_VALUES
@@ -53,6 +53,7 @@ async def ask(
     path: str = "/",
     gone_after_s: float = PATIENT_S,
     kind: str = "application/json",
+    priority: str | None = None,
 ) -> tuple[int, object]:
     """Status and value of the answer to a request whose client leaves after a while."""
     sent: list[Message] = []
@@ -68,6 +69,8 @@ async def ask(
         sent.append(message)
 
     headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body or b"")).encode())]
+    if priority is not None:
+        headers.append((b"priority", priority.encode()))
     scope = {
         "type": "http", "method": "GET" if body is None else "POST", "path": path, "raw_path": path.encode(),
         "query_string": b"", "root_path": "", "scheme": "http", "http_version": "1.1", "headers": headers,
@@ -75,6 +78,26 @@ async def ask(
     await app(scope, receive, send)
     answer = b"".join(message.get("body", b"") for message in sent)
     return sent[0]["status"], json.loads(answer) if answer else None
+
+
+def test_a_request_is_as_urgent_as_it_says() -> None:
+    """The header's urgency holds for all that its handler does, and for no request after it."""
+    found: list[int] = []
+
+    async def note() -> None:
+        found.append(await asyncio.create_task(_urgency()))
+
+    async def three() -> None:
+        for priority in ("u=6", "u=0, i", None):
+            await ask(app_doing(note), priority=priority)
+
+    asyncio.run(three())
+
+    assert [6, 0, 3] == found
+
+
+async def _urgency() -> int:
+    return urgency.urgency()
 
 
 class Slow:

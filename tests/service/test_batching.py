@@ -349,6 +349,26 @@ def test_workers_share_a_queue() -> None:
         assert [0, 1, 2, 3] == asyncio.run(all_at_once(batching, 4))
 
 
+@pytest.mark.parametrize(("waiting", "expected"), [(6, [6]), (20, [10, 10]), (90, [32, 32])])
+def test_idle_workers_share_what_waits(waiting: int, expected: list[int]) -> None:
+    """Two idle workers take half each, so long as eight are left for both, and never more than fit into a batch."""
+    gate = Gate(shut=True)
+    with batcher(gate, max_batch=32, max_queue=100, workers=2) as batching:
+
+        async def ask() -> list[list[int]]:
+            # both workers are at it before anything can be shared: as one notices, so does the other
+            with batching._arrived:
+                asked = [asyncio.ensure_future(batching.submit(number, PATIENT_S)) for number in range(waiting)]
+                await asyncio.sleep(0)
+            await until(lambda: len(batching._running) == len(expected))
+            first = list(gate.batches)
+            gate.leave.set()
+            await asyncio.gather(*asked)
+            return first
+
+        assert expected == sorted(len(batch) for batch in asyncio.run(ask()))
+
+
 def test_an_item_past_its_deadline_costs_nothing() -> None:
     """The deadline is kept while the worker is busy: the item fails at once, is never computed, and leaves its place."""
     gate = Gate(shut=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from service import urgency
 from service.errors import CollectionUnknown, QueryInvalid, WritesOff
 from service.ingest import _Making, put_items, remove_items
 from service.runtime import Runtime
@@ -32,6 +33,23 @@ def test_the_answers_keep_the_order_of_the_request(tmp_path: Path, tiny_bundle: 
         assert [number % 3 == 0 for number in range(12)] == [each.status == "rejected" for each in answer.results]
 
     with_runtime(use, tmp_path, max_batch=2)
+
+
+def test_who_writes_does_not_watch(tmp_path: Path, tiny_bundle: Path) -> None:
+    """What is put and what is removed is batch work, unless its client said otherwise."""
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        for said, expected in ((None, urgency.BATCH), ("u=1", 1)):
+            urgency.begin(said)
+            await put_items(runtime, "colours", [{"id": "new", "image": picture("red")}])
+            assert expected == urgency.urgency()
+            urgency.begin(said)
+            await remove_items(runtime, "colours", ["new"])
+            assert expected == urgency.urgency()
+
+    with_runtime(use, tmp_path)
 
 
 def test_patches_are_stored_where_the_collection_keeps_them(tmp_path: Path, proof_bundle: Path) -> None:
