@@ -48,7 +48,7 @@ def test_a_text_that_fits_is_read_at_once(home: Path, tiny_bundle: Path) -> None
 
 
 def test_a_long_text_is_the_mean_of_its_sentences(home: Path, tiny_bundle: Path) -> None:
-    """Unit vectors of the pieces, of which none is cut, summed and scaled to unit length."""
+    """Unit vectors of the pieces, of which none is cut, weighed by their tokens, summed and scaled to unit length."""
     bundle = Bundle.open(tiny_bundle)
     # the last sentence is itself beyond the context: whole clauses of five words, of which six fit
     pieces = ["A photo of a red square. ", "A blue circle on the left! "]
@@ -59,7 +59,7 @@ def test_a_long_text_is_the_mean_of_its_sentences(home: Path, tiny_bundle: Path)
     async def use(runtime: Runtime, model: Model) -> None:
         embedded = bundle.embed_texts(pieces)
         assert not embedded.truncated.any()
-        total = embedded.vectors.sum(axis=0)
+        total = (bundle.tokenizer.encode(pieces).lengths - 2) @ embedded.vectors
 
         found = await read(runtime, model, LONG)
 
