@@ -83,6 +83,8 @@ class Plan:
 def recipe_of(arm: str, seed: int, plan: Plan) -> Fields:
     """The fields of an arm's recipe."""
     fields: Fields = tomllib.loads(RECIPE.read_text(encoding="utf-8"))
+    # what follows when the towers are done changes no figure of theirs
+    part_of(fields, "proofreading").pop("alone", None)
     changes = {"seed": seed, **ARMS[arm]}
     steps_of(fields, plan.steps, plan.cost if arm == EQUAL_TIME else 1.0)
     for path, value in changes.items():

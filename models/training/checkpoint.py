@@ -29,9 +29,11 @@ class CheckpointUnreadable(ModelError):
 def recipe_digest(recipe: Recipe) -> str:
     """SHA-256 (hex) of a recipe's values, and of the models that it names by their files (`training.contents`).
 
-    Comments, the order of fields and the number of workers do not count.
+    Comments, the order of fields and the number of workers do not count; nor does a second stage that there is not, so that
+    towers are the same run whatever follows them.
     """
-    values = recipe.model_dump_json(exclude={"data": {"workers"}})
+    absent = recipe.proofreading is not None and recipe.proofreading.alone is None
+    values = recipe.model_dump_json(exclude={"data": {"workers"}} | ({"proofreading": {"alone"}} if absent else {}))
     return hashlib.sha256(json.dumps([values, contents(recipe)]).encode()).hexdigest()
 
 

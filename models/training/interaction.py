@@ -5,7 +5,7 @@ and sizes that the paper leaves open are ours. In the shapes below: b texts, w w
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -78,6 +78,22 @@ class Interaction(nn.Module):
         """
         return self.meet(words, there, self.look(image.levels), image.embedding)
 
+    def deepened(self, blocks: int) -> "Interaction":
+        """A copy with so many blocks; those that are new pass on what they are given, until they have learnt.
+
+        Raises:
+            ValueError: it has more.
+        """
+        new = blocks - len(self.blocks)
+        if new < 0:
+            raise ValueError(f"a module of {len(self.blocks)} blocks cannot be deepened to {blocks}")
+        deeper = Interaction(replace(self.shape, blocks=blocks))
+        # what it lacks are the new blocks alone
+        deeper.load_state_dict(self.state_dict(), strict=False)
+        for block in deeper.blocks[len(self.blocks) :]:
+            _silence(block)
+        return deeper
+
     def look(self, levels: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
         """The image's side: maps [b, channels, h, w] of the levels to patches [b, p, width] of each; none without local."""
         return tuple(project(level) for project, level in zip(self.levels, levels, strict=self.shape.local))
@@ -140,6 +156,14 @@ class Block(nn.Module):
         if self.across is not None and patches is not None:
             words = words + self.across(self.norms[1](words), patches, None)
         return words + self.think(self.norms[2](words))
+
+
+def _silence(block: nn.Module) -> None:
+    """Let a block add nothing to what it is given; its last layers have gradients all the same, and begin to."""
+    for name, layer in block.named_modules():
+        if name in ("among.out", "across.out", "think.2"):
+            for each in layer.parameters():
+                nn.init.zeros_(each)
 
 
 class Attention(nn.Module):

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -69,6 +69,12 @@ class Materials:
             return self.batches.edits
         once = edits.model_copy(update={"again": 0.0})
         return _edits(self.recipe.model_copy(update={"edits": once}), self.backbone.tokenizer, self.pairs("train"))[0]
+
+    def of_stage(self, recipe: Recipe) -> "Materials":
+        """The same data and towers, with the edits, the seed and the judging of another stage's recipe."""
+        edits, vocabulary = _edits(recipe, self.backbone.tokenizer, self.pairs("train"))
+        batches = replace(self.batches, seed=recipe.seed, edits=edits, tags=None)
+        return replace(self, recipe=recipe, batches=batches, vocabulary=vocabulary, lessons=None)
 
 
 def gather(recipe: Recipe, cache: Path, told: Callable[[int, int], None] | None = None) -> Materials:

@@ -116,6 +116,17 @@ class SchedulePart(Part):
         return self
 
 
+class AlonePart(Part):
+    """A second stage: the towers are done and stay as they are, and the module learns on alone, deeper."""
+
+    steps: int = Field(gt=0, description="of this stage; pairs in a step as before")
+    learning_rate: float = Field(gt=0, description="of the module; warm-up and cosine are those of optim")
+    blocks: int = Field(gt=0, description="of the module from now on; those that it has not yet begin without effect")
+    again: float | None = Field(
+        default=None, ge=0, le=1, description="share of captions that are edited several times; left out: as before"
+    )
+
+
 class ProofreadingPart(Part):
     """ViLEM's proxy task: its module, its losses, and the edits it is trained on. Without this part, none of it."""
 
@@ -140,11 +151,16 @@ class ProofreadingPart(Part):
     )
     unedited: float = Field(default=0.33, ge=0, lt=1, description="share of texts that stay as they are")
     rate: float = Field(default=1.0, gt=0, description="the module's learning rate, as a multiple of the towers'")
+    alone: AlonePart | None = Field(default=None, description="what the module learns when the towers are done")
 
     @model_validator(mode="after")
     def _looks(self) -> Self:
         if not self.local and not self.whole:
             raise ValueError("local, whole: without both the module never sees the image: leave one of them true")
+        if self.alone is not None and self.alone.blocks < self.blocks:
+            raise ValueError(
+                f"alone.blocks: {self.alone.blocks} is less than the {self.blocks} that the module has by then"
+            )
         return self
 
 
@@ -179,7 +195,18 @@ class Recipe(Part):
                 raise ValueError(f"schedules: {', '.join(idle)} belong to {part}: add that part, or leave them out")
         if self.edits is not None and self.proofreading is None:
             raise ValueError("edits: captions are edited for proofreading: add that part, or leave edits out")
+        alone = None if self.proofreading is None else self.proofreading.alone
+        if alone is not None and alone.again is not None and (self.edits is None or not self.edits.rules):
+            raise ValueError(
+                "proofreading.alone.again: it is the rules' that edit several times: add edits, or leave it out"
+            )
         return self
+
+    def first_stage(self) -> "Recipe":
+        """The same without a second stage, which changes nothing of the first: its towers are the same run."""
+        if self.proofreading is None or self.proofreading.alone is None:
+            return self
+        return self.model_copy(update={"proofreading": self.proofreading.model_copy(update={"alone": None})})
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -125,7 +125,7 @@ def open_session(recipe: Recipe, work: Path, *, ranks: Ranks = ALONE, every: int
     """Open the data, learn or load tokenizer and towers, and go on from a checkpoint when there is one.
 
     Args:
-        recipe: the run.
+        recipe: the run, or its first stage: what follows is `models.training.second_stage`'s.
         work: folder for rendered scenes or decoded pictures, checkpoints and logs; made when missing, can be deleted afterwards.
         ranks: the processes that train together, which see the same folder.
         every: steps between two checkpoints.
@@ -135,6 +135,7 @@ def open_session(recipe: Recipe, work: Path, *, ranks: Ranks = ALONE, every: int
         CheckpointUnreadable: the checkpoint in *work* is damaged.
     """
     work.mkdir(parents=True, exist_ok=True)
+    recipe = recipe.first_stage()
     # before they are read: a file that changes meanwhile makes a run that is begun anew, and never one that is gone on with
     digest = recipe_digest(recipe)
     if recipe.threads:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from models.export.proofreader import TrainedProofreader
     from models.export.seal import Precision
     from models.manifest import Provenance
+    from models.training.recipe import Recipe
     from models.training.session import Session
 
 
@@ -50,6 +51,7 @@ def train(
     from models.training.compute import device_of
     from models.training.ranks import join, leave
     from models.training.recipe import read_recipe
+    from models.training.second_stage import second_stage
     from models.training.session import open_session
 
     plan = read_recipe(recipe)
@@ -65,15 +67,25 @@ def train(
     _check_size(session)
     first = session.trainer.step
     _run(session, console)
+    if after := second_stage(session, plan):
+        console.print("the towers are done: the module learns on alone")
+        first, session = first + after.trainer.step, after
+        _run(session, console, towers=False)
     if ranks.first:
-        _finish(session, target, console, began, first, _precisions(fp16=fp16, int8=int8))
+        cost = {"seconds": time.monotonic() - began, "first_step": first}
+        _finish(session, plan, target, console, cost, _precisions(fp16=fp16, int8=int8))
     # torchrun ends all processes when one fails: the others stay until the first is through
     ranks.wait()
     leave()
 
 
 def _finish(
-    session: "Session", target: Path, console: "Console", began: float, first: int, variants: "list[Precision]"
+    session: "Session",
+    plan: "Recipe",
+    target: Path,
+    console: "Console",
+    cost: dict[str, float],
+    variants: "list[Precision]",
 ) -> None:
     """Measure what was trained, and write it as a bundle."""
     from models.export.seal import export_bundle
@@ -88,7 +100,7 @@ def _finish(
             output=target,
             preprocess=session.preprocess(),
             text=session.text_spec(),
-            provenance=_provenance(session, measured, {"seconds": time.monotonic() - began, "first_step": first}),
+            provenance=_provenance(session, plan, measured, cost),
             variants=variants,
             proofreader=_proofreader(session),
         )
@@ -119,22 +131,21 @@ def _proofreader(session: "Session") -> "TrainedProofreader | None":
     return TrainedProofreader(objective.module, objective.levels, edits.vocabulary.words, calibration)
 
 
-def _run(session: "Session", console: "Console") -> None:
+def _run(session: "Session", console: "Console", *, towers: bool = True) -> None:
     from vilem.cli.watch import watch
 
     for caveat in session.trainer.caveats:
         console.print(f"[yellow]note[/]: {caveat}")
     for step in watch(session.run(), session.trainer.step, session.recipe.optim.steps, console):
-        if session.is_checkpoint(step) and session.trainer.ranks.first:
+        if towers and session.is_checkpoint(step) and session.trainer.ranks.first:
             console.print(f"step {step.number}: text→image R@1 {session.validate():.1%} on the validation scenes")
 
 
-def _provenance(session: "Session", measured: "Report", cost: dict[str, float]) -> "Provenance":
+def _provenance(session: "Session", plan: "Recipe", measured: "Report", cost: dict[str, float]) -> "Provenance":
     """What the manifest says of the run; the cost covers this command, from `first_step` on."""
     from models.manifest import Provenance
     from models.training.sources import data_digest
 
-    plan = session.recipe
     # scenes are rendered by processes of their own
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cost = {**cost, "cpu_seconds": sum(each.ru_utime + each.ru_stime for each in used)}

@@ -104,6 +104,31 @@ def test_patches_know_their_places() -> None:
         assert not torch.allclose(module(words, there, image), module(words, there, mirrored), atol=1e-6)
 
 
+def test_a_deepened_module_answers_as_before_and_all_of_it_learns() -> None:
+    """New blocks change no answer, the old weights are kept, and after a step every new layer but its norms has a gradient."""
+    module, words, there, image = (
+        make_module(blocks=1),
+        make_words(2, 3),
+        torch.ones(2, 3, dtype=torch.bool),
+        make_image(2),
+    )
+    deeper = module.deepened(3)
+
+    with torch.no_grad():
+        assert torch.equal(module(words, there, image), deeper(words, there, image))
+    assert 3 == deeper.shape.blocks == len(deeper.blocks)
+    optimizer = torch.optim.SGD(deeper.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        deeper.detection(deeper(words, there, image)).square().sum().backward()
+        optimizer.step()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in deeper.blocks[2].parameters())
+    mine, its = (next(each.blocks[0].parameters()) for each in (module, deeper))
+    assert not torch.equal(mine, its)
+    with pytest.raises(ValueError, match="3 blocks cannot be deepened to 2"):
+        deeper.deepened(2)
+
+
 def test_places_differ() -> None:
     """No two patches of a grid have the same place, and every value is within [-1, 1]."""
     found = places(7, 7, 32)

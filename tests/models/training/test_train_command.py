@@ -1,10 +1,12 @@
 """`vilem train` and `vilem eval`, as a user types them: a tiny recipe becomes a bundle that can be measured."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -14,12 +16,17 @@ from models.errors import ExportError
 from models.manifest import read_manifest
 from models.proofreader import Proofreader
 from models.scenes.corpus import write_jsonl
+from models.training.checkpoint import read_state
 from tests.models.training.small import TRANSFORMER, recipe_file
 from vilem.cli.eval import evaluate
 from vilem.cli.train import train
 
 SHORT = ("steps = 20", "steps = 2")
-PROOFREADING = ('precision = "fp32"', 'precision = "fp32"\n[proofreading]\nwidth = 8\nheads = 2\nlevels = 2\nside = 2')
+PROOFREADING = (
+    'precision = "fp32"',
+    'precision = "fp32"\n[proofreading]\nwidth = 8\nheads = 2\nlevels = 2\nside = 2\nblocks = 1',
+)
+ALONE = "\n[proofreading.alone]\nsteps = 3\nlearning_rate = 1e-2\nblocks = 2"
 
 
 def _app() -> typer.Typer:
@@ -37,7 +44,8 @@ def _vilem(*arguments: str | Path) -> Result:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home where `vilem train` has made the bundle `small`."""
     folder = tmp_path_factory.mktemp("home")
-    done = _vilem("train", recipe_file(folder, SHORT, TRANSFORMER, PROOFREADING), "--home", folder)
+    recipe = recipe_file(folder, SHORT, TRANSFORMER, (PROOFREADING[0], PROOFREADING[1] + ALONE))
+    done = _vilem("train", recipe, "--home", folder)
     assert 0 == done.exit_code, done.output
     yield folder
 
@@ -58,6 +66,32 @@ def test_what_it_learnt_to_proofread_is_kept(home: Path) -> None:
     assert reader.spec.calibration.words > 0
     assert "circle" in reader.vocabulary
     assert [3, 3] == [len(proof.words) for proof in reader.check("a red circle", images)]
+
+
+def test_the_second_stage_is_part_of_the_run(home: Path) -> None:
+    """After the towers the module is trained on by itself: both stages keep a state, and the deeper module is exported."""
+    states = sorted((home / "training" / "small").glob("small-*.pt"))
+    provenance = read_manifest(home / "bundles" / "small").provenance
+
+    assert provenance.recipe is not None
+    assert [1, 2] == sorted(_blocks(path) for path in states)
+    assert any(path.stem == f"small-{provenance.recipe[:12]}" and 2 == _blocks(path) for path in states)
+    recipe = provenance.notes["recipe"]
+    assert isinstance(recipe, dict)
+    assert isinstance(recipe["proofreading"], dict)
+    assert {"steps": 3, "learning_rate": 0.01, "blocks": 2, "again": None} == recipe["proofreading"]["alone"]
+    assert 2 == _blocks_of(onnx.load(home / "bundles" / "small" / "proofreader.onnx", load_external_data=False))
+
+
+def _blocks(path: Path) -> int:
+    weights: dict[str, object] = read_state(path)["model"]
+    return len({name.split(".")[2] for name in weights if name.startswith("module.blocks.")})
+
+
+def _blocks_of(graph: onnx.ModelProto) -> int:
+    return len(
+        {number for weight in graph.graph.initializer for number in re.findall(r"blocks\.(\d+)\.think", weight.name)}
+    )
 
 
 def test_the_manifest_tells_how_it_was_made(home: Path) -> None:
