@@ -11,13 +11,14 @@ class Breaker:
     """Closed: all may ask. Open: none may, until a pause is over. Half-open: one probe is under way, and decides.
 
     Pauses grow with "decorrelated jitter" (M. Brooker, "Exponential Backoff And Jitter", AWS 2015), so that processes
-    which lost the same server do not come back to it together. What opens anew soon after it closed goes on from the
-    pause it had: a server that answers probes and nothing else is not asked more and more often.
+    which lost the same server do not come back to it together. What opens anew before calls have worked again goes on from
+    the pause it had: a server that answers probes and little else is asked less and less often.
 
     Args:
         failures: in a row, that open it. Those of calls that were under way together count once.
         first_pause_s: before the first probe.
         longest_pause_s: before any probe.
+        trusted: calls that must work after it closed until the first pause comes again.
         draw: a number between two.
     """
 
@@ -27,17 +28,19 @@ class Breaker:
         failures: int = 3,
         first_pause_s: float = 0.1,
         longest_pause_s: float = 5.0,
+        trusted: int = 50,
         draw: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._failures = failures
         self._first_pause_s = first_pause_s
         self._longest_pause_s = longest_pause_s
+        self._trusted = trusted
         self._draw = draw
         self._state: State = "closed"
         self._in_a_row = 0
+        self._worked = 0
         # calls that began before this moment tell nothing new
         self._news = float("-inf")
-        self._closed_at = float("-inf")
         self._pause_s = 0.0
         self._until = 0.0
 
@@ -53,7 +56,9 @@ class Breaker:
 
     def worked(self) -> None:
         """A call was answered."""
-        self._in_a_row = 0
+        if self._state == "closed":
+            self._in_a_row = 0
+            self._worked += 1
 
     def failed(self, began: float, now: float) -> bool:
         """A call that *began* then failed *now*; whether that opened it."""
@@ -63,7 +68,7 @@ class Breaker:
         self._news = now
         if self._in_a_row < self._failures:
             return False
-        if now - self._closed_at > self._longest_pause_s:
+        if self._worked >= self._trusted:
             self._pause_s = 0.0
         self._open(now)
         return True
@@ -82,11 +87,11 @@ class Breaker:
         if not worked:
             self._open(now)
             return
-        self._state, self._in_a_row = "closed", 0
-        self._news = self._closed_at = now
+        self._state, self._in_a_row, self._worked = "closed", 0, 0
+        self._news = now
 
     def _open(self, now: float) -> None:
         self._state = "open"
         grown = self._draw(self._first_pause_s, 3 * self._pause_s) if self._pause_s else self._first_pause_s
-        self._pause_s = min(self._longest_pause_s, max(self._first_pause_s, grown))
+        self._pause_s = min(self._longest_pause_s, grown)
         self._until = now + self._pause_s
