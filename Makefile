@@ -53,5 +53,5 @@ $(VENV)/.serve: $(BIN)/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) install --no-compile -c constraints.txt -e '.[cpu,train,video,milvus,ray,s3,test]'
+	$(PIP) install --no-compile -c constraints.txt -e '.[cpu,train,video,milvus,ray,s3,trace,test]'
 	touch $(VENV)/.serve $@

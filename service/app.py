@@ -1,12 +1,14 @@
 """`create_app` wires the parts; it decides nothing."""
 
+import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from service import logs, problems
+from service import logs, problems, tracing
 from service.access import Access
 from service.body_limit import BodyLimit
 from service.hosts import TrustedHosts, refuse_exposure, trusted_hosts
@@ -21,24 +23,36 @@ VERSION = "1"
 DESCRIPTION = "Search images by text, texts by image. Errors are RFC 9457 problem JSON with a stable `type`."
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The app over the collections in `settings.home`; models are loaded when it starts."""
+def create_app(settings: Settings, *, warm: bool = False) -> FastAPI:
+    """The app over the collections in `settings.home`; models are loaded when it starts, before it is asked if *warm*."""
     guarded = read_keys(settings.keys_file) is not None
     refuse_exposure(settings.host, guarded=guarded, open_to_all=settings.open)
-    metrics = Metrics()
+    metrics, draining = Metrics(), threading.Event()
+    provider = tracing.provider_for(settings.otlp)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         logs.install(settings.log_level)
+        tracing.install(provider)
         runtime = Runtime(settings, metrics)
         app.state.runtime = runtime
         runtime.start()
+        if warm:
+            await runtime.ready(draining)
         yield
         await runtime.close()
+        await asyncio.to_thread(tracing.close, provider)
 
     app = FastAPI(
-        title="ViLEM Search", version=VERSION, description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+        title="ViLEM Search",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        telemetry=tracing.of_requests(provider),
     )
+    app.state.draining = draining
     problems.install(app, metrics)
     for each in (search, proofread, collections, items, writes, models, embeddings, ops, page):
         app.include_router(each.router)
@@ -47,5 +61,5 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Access, metrics=metrics)
     hosts = trusted_hosts(settings.host, settings.allowed_hosts)
     app.add_middleware(TrustedHosts, hosts=hosts, metrics=metrics)
-    app.add_middleware(Observe, metrics=metrics)
+    app.add_middleware(Observe, metrics=metrics, draining=draining)
     return app

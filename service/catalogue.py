@@ -105,9 +105,7 @@ class Loader:
             _log.warning("%s is not served: %s", name, unavailable[name])
         for name in self._states.keys() - served.keys():
             del self._states[name]
-            self._metrics.rows.remove(name)
-            self._metrics.version.remove(name)
-            self._metrics.unpublished.remove(name)
+            self._metrics.forget(name)
         return Catalogue(served, {digest: models[digest] for digest in wanted}, unavailable)
 
     def _open(self, root: Path, name: str, old: Served | None, models: dict[str, Model]) -> Served:

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.bundle import Prepared
 from models.decode import DecodeLimits
+from service import request_ids, tracing
 from service.cache import Cache
 from service.errors import QueryInvalid
 from service.metrics import Metrics
@@ -31,7 +32,8 @@ class Timings:
         """Note how long the block took."""
         began = time.perf_counter()
         try:
-            yield
+            with tracing.stage(name):
+                yield
         finally:
             seconds = time.perf_counter() - began
             self.ms[name] = round(self.ms.get(name, 0.0) + 1000 * seconds, 3)
@@ -86,6 +88,8 @@ class Embedder:
             QueueFull, DeadlineExceeded: too much is waiting.
         """
         check_length(text, self._settings.max_text_chars, field)
+        if self._settings.log_text:
+            request_ids.note_text(text)
         with timings.stage("tokenize"):
             return await model.tokenize(text, self._settings.deadline_s)
 

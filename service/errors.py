@@ -14,6 +14,7 @@ ServiceError
 ├── WritesOff             items cannot be written through this service
 ├── HostUnknown           a request under a name that is none of ours
 ├── Exposed               others could reach a service that has no keys
+├── TracingMissing        traces are asked for, and what sends them is not installed
 ├── KeyRefused            a key cannot be made, or revoked, so
 ├── KeyMissing            a request without a key, where one is needed
 ├── KeyUnknown            a request with a key that is none of ours
@@ -89,6 +90,10 @@ class WritesOff(ServiceError):
 
 class HostUnknown(ServiceError):
     """A request under another name."""
+
+
+class TracingMissing(ServiceError):
+    """Traces are asked for, and what sends them is not installed."""
 
 
 class Exposed(ServiceError):

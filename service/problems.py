@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from index import errors as index_errors
 from models import errors as model_errors
-from service import errors
+from service import errors, request_ids
 from service.metrics import Metrics
 
 MEDIA_TYPE = "application/problem+json"
@@ -102,6 +102,7 @@ class Problem(BaseModel):
     status: int = Field(examples=[404])
     detail: str = Field(examples=["no collection 'cats' is served: GET /v1/collections lists them"])
     errors: list[FieldError] = Field(default=[], description="The fields at fault.")
+    request_id: str | None = Field(default=None, description="The answer's X-Request-Id, which the log has too.")
 
 
 def install(app: FastAPI, metrics: Metrics) -> None:
@@ -141,7 +142,7 @@ def response(problem: Problem, metrics: Metrics, headers: dict[str, str] | None 
     """The answer that carries *problem*, counted."""
     noted(problem, metrics)
     may_pass = {"Retry-After": str(RETRY_AFTER_S)} if problem.status in (429, 503) else {}
-    content = problem.model_dump(mode="json", exclude_defaults=False)
+    content = problem.model_dump(mode="json", exclude_defaults=False) | {"request_id": request_ids.current()}
     return JSONResponse(content, problem.status, may_pass | (headers or {}), media_type=MEDIA_TYPE)
 
 
@@ -151,16 +152,16 @@ def noted(problem: Problem, metrics: Metrics) -> Problem:
     return problem
 
 
-def internal() -> Problem:
-    """The problem that stands for a fault of ours: the client is told nothing of our insides."""
-    detail = "the service met an error of its own: its log has it under this moment"
-    return Problem(type="/problems/internal", title="Internal error", status=500, detail=detail)
-
-
 def _may_pass(error: Exception) -> dict[str, str] | None:
     """When to come again, where the error knows."""
     wait_s: float | None = getattr(error, "wait_s", None)
     return None if wait_s is None else {"Retry-After": str(max(RETRY_AFTER_S, math.ceil(wait_s)))}
+
+
+def internal() -> Problem:
+    """The problem that stands for a fault of ours: the client is told nothing of our insides."""
+    detail = "the service met an error of its own: its log has it under this request's id"
+    return Problem(type="/problems/internal", title="Internal error", status=500, detail=detail)
 
 
 def problem_of(error: Exception) -> Problem:

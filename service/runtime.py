@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from index.errors import MilvusError
 from index.live.changes import NO_COMMITS, Commits
@@ -39,6 +40,7 @@ _log = logging.getLogger("vilem.service")
 _READERS = 8
 # Probes come so often, and take no more than one part in so many of the time; one that takes longer has failed.
 _PROBE_S = 2.0
+_READY_S = 0.05
 _PROBE_SHARE = 20
 _PROBE_PATIENCE_S = 5.0
 
@@ -182,6 +184,14 @@ class Runtime:
             raise NotReady("the first searches are under way: try again in a second")
         return {name: why for name, why in self._faults.items() if name in self._catalogue.served}
 
+    async def ready(self, given_up: threading.Event) -> None:
+        """Wait until everything is loaded and was searched once, or nobody needs it any more."""
+        while not given_up.is_set():
+            with suppress(NotReady):
+                self.faults()
+                return
+            await asyncio.sleep(_READY_S)
+
     async def check(self) -> dict[str, str]:
         """Encode a text and search with it on every served collection, past every cache; keeps and returns `faults`.
 
@@ -286,6 +296,8 @@ class Runtime:
         searcher = served.searcher
         self.metrics.rows.labels(searcher.name).set(searcher.count)
         self.metrics.version.labels(searcher.name).set(searcher.version)
+        made = datetime.fromisoformat(searcher.manifest.created_at)
+        self.metrics.published.labels(searcher.name).set(made.timestamp())
         self.metrics.unpublished.labels(searcher.name).set(searcher.unpublished)
 
     async def _keep_probing(self) -> None:

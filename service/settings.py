@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.keys import FILE_NAME
@@ -20,7 +20,7 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 class Settings(BaseSettings):
     """Settings of one service; frozen. Environment variables have the field's name after `VILEM_`."""
 
-    model_config = SettingsConfigDict(env_prefix="VILEM_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="VILEM_", frozen=True, extra="forbid", populate_by_name=True)
 
     home: Path = Field(default=Path.home() / ".local/share/vilem", description="Folder with bundles/ and collections/.")
     host: str = Field(default="127.0.0.1", description="Address to bind; beyond loopback it needs keys, or VILEM_OPEN.")
@@ -87,6 +87,35 @@ class Settings(BaseSettings):
     redis_timeout_s: float = Field(default=0.02, gt=0, description="Longest wait for Redis before going on without.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="From which level on JSON lines are written to stderr."
+    )
+    log_text: bool = Field(
+        default=False,
+        description="Whether the log's line of a request has the texts that the client sent; needs VILEM_LOG_LEVEL=info.",
+    )
+    otlp: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("vilem_otlp", "otel_exporter_otlp_endpoint"),
+        description="Base address of an OTLP/HTTP collector for traces; OTEL_EXPORTER_OTLP_ENDPOINT is read too.",
+    )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that answer on one port. Each has its own models, queues and cache; snapshots are mapped once.",
+    )
+    drain_s: float = Field(
+        default=8.0,
+        gt=0,
+        description="Longest time from SIGTERM to the end. Docker kills after 10 s, Kubernetes after 30.",
+    )
+    linger_s: float = Field(
+        default=1.0,
+        ge=0,
+        description="How long of it, at most half, new connections are still answered: for load balancers that have not yet "
+        "asked /readyz.",
+    )
+    max_connections: int = Field(
+        default=10_000, ge=1, description="Most connections at a time; beyond it the longest idle one is closed."
     )
     poll_s: float = Field(
         default=1.0,

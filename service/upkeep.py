@@ -1,9 +1,11 @@
 """What a service does for its collections beside answering: small files are merged, and long tails published or pushed.
 
 Several replicas may do so over one collection: merging is done by whoever comes first, and publishing by whoever gets the
-collection's lease. Publishing takes all the computing it can get, so it runs in a process of its own, at low priority.
+collection's lease; of several processes on one machine one alone looks after them, until it ends. Publishing takes all the computing it can get, so it runs in a process of its own, at low priority.
 """
 
+import errno
+import fcntl
 import logging
 import os
 import subprocess
@@ -11,6 +13,7 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from index.errors import CollectionError
 from index.milvus.engine import Engine
@@ -23,6 +26,8 @@ _log = logging.getLogger("vilem.service")
 
 # As many times the pause does a child that failed keep us from starting another.
 _PATIENCE = 60
+# Held by whoever looks after the collections of this home; the kernel lets go of it when its holder dies.
+TURN_FILE = "upkeep"
 
 
 class Upkeep:
@@ -38,11 +43,15 @@ class Upkeep:
         self._child: subprocess.Popen[bytes] | None = None
         self._quiet: dict[str, int] = {}
         self._closed = threading.Event()
+        self._home = settings.home / "collections"
+        self._turn: BinaryIO | None = None
 
     def look(self, searchers: list[Searcher]) -> None:
         """Merge small files, and publish the longest tail if it is due and no other is being published."""
         # where only a job may write, the job looks after them
         searchers = [each for each in searchers if os.access(each.folder, os.W_OK)]
+        if not searchers or not self._is_ours():
+            return
         for searcher in searchers:
             if self._closed.is_set():
                 return
@@ -58,6 +67,26 @@ class Upkeep:
         if self._child is not None:
             self._child.terminate()
             self._child.wait()
+        if self._turn is not None:
+            self._turn.close()
+
+    def _is_ours(self) -> bool:
+        """Whether no other process of this home looks after it already; who once does goes on until its end."""
+        if self._turn is not None:
+            return True
+        try:
+            turn = (self._home / TURN_FILE).open("ab")
+        except OSError:
+            # a folder in which nothing may be made: they look after theirs side by side, as processes of several machines do
+            return True
+        try:
+            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            turn.close()
+            # where there are no locks nobody holds one
+            return error.errno not in (errno.EAGAIN, errno.EACCES)
+        self._turn = turn
+        return True
 
     def _tidy(self, searcher: Searcher) -> None:
         try:

@@ -2,4 +2,6 @@
 
 from vilem.cli.main import main
 
-main()
+# a process that serves beside others imports this anew
+if __name__ == "__main__":
+    main()

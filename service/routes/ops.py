@@ -1,10 +1,11 @@
 """For operators: is it alive, is it ready, what does it measure."""
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
 from service.dependencies import RuntimeDep, problems
+from service.errors import NotReady
 
 router = APIRouter(tags=["operations"])
 
@@ -38,6 +39,8 @@ async def readyz(runtime: RuntimeDep, request: Request, response: Response) -> R
 
     Before the first collection is published there is nothing that could fail: 200, and `collections` is 0.
     """
+    if request.app.state.draining.is_set():
+        raise NotReady("the service is being stopped: send requests elsewhere")
     failed = runtime.faults()
     if failed:
         response.status_code = 503
@@ -48,4 +51,4 @@ async def readyz(runtime: RuntimeDep, request: Request, response: Response) -> R
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(runtime: RuntimeDep) -> Response:
     """Metrics for Prometheus."""
-    return Response(generate_latest(runtime.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(runtime.metrics.text(), media_type=CONTENT_TYPE_LATEST)

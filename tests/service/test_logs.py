@@ -4,10 +4,12 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from contextvars import copy_context
+from typing import Any
 
 import pytest
 
-from service import logs
+from service import logs, request_ids
 
 LOGGER = logging.getLogger("vilem.service")
 
@@ -15,16 +17,17 @@ LOGGER = logging.getLogger("vilem.service")
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
     """Where the log goes; afterwards the logger is as it was."""
-    root = logging.getLogger(logs.LOGGER)
-    handlers, level, propagate = list(root.handlers), root.level, root.propagate
+    roots = [logging.getLogger(name) for name in (logs.LOGGER, "uvicorn")]
+    before = [(list(root.handlers), root.level, root.propagate) for root in roots]
     written = io.StringIO()
     logs.install("info", written)
     yield written
-    root.handlers[:], root.propagate = handlers, propagate
-    root.setLevel(level)
+    for root, (handlers, level, propagate) in zip(roots, before, strict=True):
+        root.handlers[:], root.propagate = handlers, propagate
+        root.setLevel(level)
 
 
-def lines(stream: io.StringIO) -> list[dict[str, str]]:
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
     """The records that were written."""
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
@@ -69,3 +72,43 @@ def test_a_second_install_replaces_the_first(stream: io.StringIO) -> None:
 
     assert "" == stream.getvalue()
     assert 1 == len(other.getvalue().splitlines())
+
+
+def test_a_line_names_the_request_it_belongs_to(stream: io.StringIO) -> None:
+    """What is logged while a request is answered has its name; what is logged otherwise has none."""
+
+    def answer() -> None:
+        request_ids.begin([(b"x-request-id", b"abc-1")])
+        LOGGER.info("inside")
+
+    copy_context().run(answer)
+    LOGGER.info("outside")
+
+    inside, outside = lines(stream)
+    assert "abc-1" == inside["request_id"]
+    assert "request_id" not in outside
+
+
+def test_fields_stand_beside_the_message(stream: io.StringIO) -> None:
+    """A record's own fields are members of its object, as they are: numbers stay numbers."""
+    LOGGER.info("answered", extra={"fields": {"status": 200, "ms": 1.5}})
+
+    (record,) = lines(stream)
+    assert (200, 1.5, "answered") == (record["status"], record["ms"], record["message"])
+
+
+def test_half_a_character_is_written(stream: io.StringIO) -> None:
+    """A text that is no Unicode, as JSON may hold it, does not break the log."""
+    LOGGER.info("sent", extra={"fields": {"texts": ["\ud800"]}})
+
+    assert "sent" == lines(stream)[0]["message"]
+    stream.getvalue().encode()
+
+
+def test_a_client_cannot_fill_the_log(stream: io.StringIO) -> None:
+    """Requests that are no HTTP are the server's warnings: below info only its errors are written."""
+    logs.install("warning", stream)
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    logging.getLogger("uvicorn.error").error("a task was cut off")
+
+    assert ["a task was cut off"] == [record["message"] for record in lines(stream)]

@@ -57,6 +57,8 @@ def serving(
         settings: by name, e.g. `redis_url="redis://..."`; passed on as VILEM_* variables.
     """
     port = port or free_port()
+    # no load balancer has to hear that a test's server is going
+    settings = {"linger_s": 0, **settings}
     given = {f"VILEM_{name.upper()}": str(value) for name, value in settings.items()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VILEM_")}
     environment = kept | given | {"VILEM_HOME": str(home), "VILEM_PORT": str(port)}

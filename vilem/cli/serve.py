@@ -2,7 +2,6 @@
 
 import os
 import socket
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,9 +11,7 @@ from vilem.cli.home import Home
 if TYPE_CHECKING:
     from service.settings import Settings
 
-_SHUTDOWN_S = 5
 _BACKLOG = 2048
-_SWITCH_S = 0.0005
 
 
 def serve(
@@ -22,6 +19,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to bind [VILEM_HOST, 127.0.0.1].")] = None,
     port: Annotated[int | None, typer.Option(help="Port to bind [VILEM_PORT, 8000].")] = None,
     redis_url: Annotated[str | None, typer.Option(help="Redis for the cache [VILEM_REDIS_URL, none].")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that answer on the port [VILEM_WORKERS, 1].")] = None,
 ) -> None:
     """Serve every published collection over HTTP, until Ctrl-C.
 
@@ -38,39 +36,28 @@ def serve(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from service.settings import Settings
 
-    given = {"home": home, "host": host, "port": port, "redis_url": redis_url}
+    given = {"home": home, "host": host, "port": port, "redis_url": redis_url, "workers": workers}
     # the environment fills what is left out
     run_server(Settings.model_validate({name: value for name, value in given.items() if value is not None}))
 
 
 def run_server(settings: "Settings", listening: socket.socket | None = None) -> None:
-    """Run uvicorn in this process until it is told to stop.
+    """Serve, in this process or in several that it looks after, until told to stop.
 
     Args:
         settings: of the service.
         listening: the socket to serve on; opened when not given.
     """
-    import uvicorn
-
-    from index.gpu.device import gpus_for
-    from service.app import create_app
-
-    # a thread that waits for the interpreter is let in after so long; 5 ms were felt by searches beside writes
-    sys.setswitchinterval(_SWITCH_S)
-    # one that was asked for and is not there is told before anything is served
-    gpus_for(settings.search_device)
     opened = listening or open_port(settings.host, settings.port)
-    config = uvicorn.Config(
-        create_app(settings),
-        log_level="warning",
-        access_log=False,
-        # a keep-alive longer than common proxies' idle time, so that the proxy is first to close
-        timeout_keep_alive=75,
-        # a client that never ends its request must not hold a stop until the supervisor kills us
-        timeout_graceful_shutdown=_SHUTDOWN_S,
-    )
     _announce(settings, opened)
-    uvicorn.Server(config).run(sockets=[opened])
+    if settings.workers > 1:
+        from service.processes import serve_together
+
+        serve_together(settings, opened)
+    else:
+        from service.server import run
+
+        run(settings, opened)
 
 
 def open_port(host: str, port: int) -> socket.socket:
