@@ -27,7 +27,7 @@ class Breaker:
         *,
         failures: int = 3,
         first_pause_s: float = 0.1,
-        longest_pause_s: float = 5.0,
+        longest_pause_s: float = 2.0,
         trusted: int = 50,
         draw: Callable[[float, float], float] = random.uniform,
     ) -> None:
