@@ -68,8 +68,10 @@ async def _asked(request: Request, runtime: Runtime) -> tuple[Served, bytes] | N
     """The collection and the body of a request whose answer may be kept."""
     headers = request.headers
     length = headers.get("content-length", "")
-    # only what a length is told of is waited for here
+    # only what a length is told of is waited for here; texts are to be noted when the operator wants them in the log
     if headers.get("content-type") != JSON or not length.isdigit() or int(length) > MAX_REQUEST_BYTES:
+        return None
+    if runtime.settings.log_text:
         return None
     try:
         served = runtime.served(request.path_params["name"])
