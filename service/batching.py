@@ -11,10 +11,11 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
+from service import tracing
 from service.errors import DeadlineExceeded, NotReady, QueueFull
 from service.metrics import Metrics
 from service.urgency import BATCH, handicap_s, urgency
@@ -38,6 +39,7 @@ class _Job(Generic[T, R]):
         queued: when it came.
         rank: when it would have come, were all equally urgent; the lowest is served first.
         done: of the loop that waits for it.
+        trace: of the request it belongs to, where traces are made.
     """
 
     item: T
@@ -46,6 +48,7 @@ class _Job(Generic[T, R]):
     queued: float
     rank: float
     done: "asyncio.Future[R]"
+    trace: object = field(default_factory=tracing.here)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +190,7 @@ class MicroBatcher(Generic[T, R]):
                 self._running.add(batch)
             for job in jobs:
                 self._wait.observe(began - job.queued)
+                tracing.past("queue", began - job.queued, job.trace)
             whole = self._compute(jobs)
             with self._arrived:
                 self._running.remove(batch)

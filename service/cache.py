@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from redis.asyncio import Redis
 
+from service import tracing
 from service.metrics import Metrics
 from service.redis_link import RedisLink
 
@@ -147,7 +148,8 @@ class Cache:
             checked = {key: unsealed(key, each) for key, each in there.items()}
             return {key: value for key, value in checked.items() if value is not None}, len(there)
 
-        answer = await link.call(fetch)
+        with tracing.stage("cache"):
+            answer = await link.call(fetch)
         if answer is None:
             self._in_redis["skipped"].inc(len(keys))
             return {}

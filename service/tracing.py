@@ -8,12 +8,13 @@ never a request.
 import time
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from service.errors import TracingMissing
 
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
+    from opentelemetry.context import Context
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
@@ -84,11 +85,21 @@ def stage(name: str) -> AbstractContextManager[None]:
     return _NOTHING if _tracer is None else _span(_tracer, name)
 
 
-def past(name: str, seconds: float) -> None:
-    """A span of so many *seconds* that ends now: of a wait that is only known once it is over."""
+def here() -> object:
+    """Where in a trace the caller is, for `past` in another thread; None when traces are off."""
+    if _tracer is None:
+        return None
+    from opentelemetry.context import get_current
+
+    return get_current()
+
+
+def past(name: str, seconds: float, where: object = None) -> None:
+    """A span of so many *seconds* that ends now, of a wait that is only known once it is over; *where* is from `here`."""
     if _tracer is not None:
         now = time.time_ns()
-        _tracer.start_span(name, start_time=now - int(seconds * 1e9)).end(now)
+        context = cast("Context | None", where)
+        _tracer.start_span(name, context=context, start_time=now - int(seconds * 1e9)).end(now)
 
 
 def ids() -> dict[str, str]:

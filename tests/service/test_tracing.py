@@ -53,8 +53,8 @@ def test_each_stage_is_a_span_within_the_request(traced: tuple[Collector, list[d
     spans = traced[0].of_trace(TRACE)
     known = {span.span_id: span for span in spans.values()}
 
-    assert {"tokenize", "encode", "search", "total"} <= spans.keys()
-    for name in ("tokenize", "encode", "search", "total"):
+    assert {"tokenize", "encode", "queue", "search", "total"} <= spans.keys()
+    for name in ("tokenize", "encode", "queue", "search", "total"):
         around = known[spans[name].parent_span_id]
         assert around.start_time_unix_nano <= spans[name].start_time_unix_nano
         assert spans[name].end_time_unix_nano <= around.end_time_unix_nano
