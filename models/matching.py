@@ -49,6 +49,12 @@ class Matching(BaseModel):
         # the exponent is never above 0
         return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
 
+    def cosine(self, chance: float) -> float:
+        """From which cosine on pairs belong together with that probability; infinite at 0 and 1."""
+        if not 0 < chance < 1:
+            return math.inf if chance >= 1 else -math.inf
+        return (math.log(chance / (1 - chance)) - self.intercept) / self.slope
+
 
 def write_matching(folder: Path, matching: Matching) -> None:
     """Put the calibration into *folder*, of a bundle or a collection, in the place of what was there."""

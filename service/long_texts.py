@@ -10,13 +10,8 @@ from service.composing import Term, composed
 from service.embedding import Timings
 from service.models import Model, Tokens
 from service.runtime import Runtime
-from service.sentences import split
+from service.sentences import MAX_PIECES, split, weight_of
 from service.together import together
-
-# Pieces of one text that are read. Each costs what a text costs, and one request shall not cost what thousands do.
-MAX_PIECES = 64
-# a text's begin and end among its tokens
-_MARKERS = 2
 
 
 @dataclass(frozen=True)
@@ -31,8 +26,7 @@ class Read:
 async def read_text(runtime: Runtime, model: Model, text: str, timings: Timings, *, field: str = "query.text") -> Read:
     """Embed *text*; of one beyond the model's context each sentence, and of those the mean, of unit length.
 
-    Each counts by its tokens: who writes more of something says more. Where every sentence counted alike, a few words would
-    weigh as much as a whole description (benchmarks/long_texts.py: of 150 scenes 13 % are found first then, and 44 % so).
+    Each counts by its tokens: `service.sentences.weight_of`.
 
     Raises:
         QueryInvalid: it is longer than the setting allows; names *field*.
@@ -50,7 +44,7 @@ async def read_text(runtime: Runtime, model: Model, text: str, timings: Timings,
         [lambda piece=piece: embedder.text_of(model, piece, timings) for piece in pieces],
         min(settings.max_batch, settings.max_queue),
     )
-    vector = composed([Term(each.vector, max(1, each.tokens - _MARKERS)) for each in found], field)
+    vector = composed([Term(each.vector, weight_of(each.tokens)) for each in found], field)
     return Read(vector, len(pieces), truncated=not all_read or any(piece.truncated for piece in pieces))
 
 

@@ -6,6 +6,11 @@ Pure: what fits is for the caller to say. Pieces joined are the text, to the las
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+# Pieces of one text that are read. Each costs what a text costs, and one request shall not cost what thousands do.
+MAX_PIECES = 64
+# a text's begin and end among its tokens
+_MARKERS = 2
+
 # which of these texts fit into what the model reads at once
 Fits = Callable[[Sequence[str]], Sequence[bool]]
 
@@ -36,6 +41,14 @@ def split(text: str, fits: Fits) -> Iterator[str]:
             yield sentence
         else:
             yield from _parted(sentence, 0, fits)
+
+
+def weight_of(tokens: int) -> int:
+    """How much a piece of so many tokens counts in the mean of all: who writes more of something says more.
+
+    Where every sentence counted alike, a few words would weigh as much as a whole description: benchmarks/long_texts.py.
+    """
+    return max(1, tokens - _MARKERS)
 
 
 def sentences_of(text: str) -> list[str]:

@@ -44,6 +44,15 @@ def test_a_probability_is_the_logistic_functions(slope: float, intercept: float,
         assert slope * cosine + intercept == pytest.approx(math.log(chance / (1 - chance)), abs=1e-5)
 
 
+@given(slope=st.floats(0.01, 100), intercept=st.floats(-50, 50), chance=st.floats(0.001, 0.999))
+def test_a_cosine_is_found_for_each_probability(slope: float, intercept: float, chance: float) -> None:
+    """At that cosine the probability is what was asked for; none is high enough to be sure, and any is for nothing."""
+    made = matching(slope, intercept)
+
+    assert chance == pytest.approx(made.probability(made.cosine(chance)), abs=1e-6)
+    assert (-math.inf, math.inf) == (made.cosine(0), made.cosine(1))
+
+
 @given(slope=slopes, intercept=intercepts)
 @settings(max_examples=10)
 def test_what_is_written_is_read_back(slope: float, intercept: float, tmp_path_factory: pytest.TempPathFactory) -> None:

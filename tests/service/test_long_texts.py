@@ -10,9 +10,10 @@ from models.bundle import Bundle
 from models.errors import TextInvalid
 from service.embedding import Timings
 from service.errors import QueryInvalid
-from service.long_texts import MAX_PIECES, Read, pieces_of, read_text
+from service.long_texts import Read, pieces_of, read_text
 from service.models import Model
 from service.runtime import Runtime
+from service.sentences import MAX_PIECES
 from tests.service.test_runtime import is_served, until, with_runtime
 
 # the context of the tests' bundle is 32 tokens: markers, and 30 words

@@ -65,9 +65,13 @@ def test_captions_can_be_the_target(home: Path) -> None:
     assert 2 == output.count("test-3-")
 
 
-def test_a_cut_query_is_told(home: Path) -> None:
-    """A query beyond the model's context is answered, and the cut is reported."""
-    assert "cut off" in run(home, "red " * 200)
+def test_a_long_query_is_told(home: Path) -> None:
+    """A query beyond the model's context is read in pieces, and says in how many; what is beyond all of them is cut, and told."""
+    said = run(home, "red " * 200)
+
+    assert "in 7 pieces" in said
+    assert "cut off" not in said
+    assert "cut off" in run(home, "red " * 4000)
 
 
 @pytest.mark.parametrize(

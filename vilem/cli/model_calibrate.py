@@ -120,14 +120,8 @@ def _tell(model: "Bundle", place: Path, made: "Matching") -> None:
     rows = [
         ("written", str(place)),
         ("fitted on", f"{made.source}: {made.matched:,} pairs that belong together, {made.unmatched:,} that do not"),
-        ("even odds at", f"cosine {-made.intercept / made.slope:.3f}"),
+        ("even odds at", f"cosine {made.cosine(0.5):.3f}"),
         ("calibration error", f"{made.error:.4f}"),
     ]
-    rows += [(f"probability {chance}", f"cosine {_cosine_of(made, chance):.3f}") for chance in (0.1, 0.9)]
+    rows += [(f"probability {chance}", f"cosine {made.cosine(chance):.3f}") for chance in (0.1, 0.9)]
     print_rows(("model", model.manifest.name), rows)
-
-
-def _cosine_of(made: "Matching", chance: float) -> float:
-    from math import log
-
-    return (log(chance / (1 - chance)) - made.intercept) / made.slope

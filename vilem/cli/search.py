@@ -2,6 +2,7 @@
 
 import json
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from vilem.cli.home import Home, home_of
 from vilem.cli.index_videos import clock
 from vilem.cli.proofread import marked
 from vilem.cli.refuse import refuse
+from vilem.cli.search_parts import Embedded, Parts, embed_text, find, least_score, put_together
 from vilem.cli.searcher import searcher_of
 
 if TYPE_CHECKING:
@@ -44,6 +46,20 @@ def search(
     candidates: Annotated[
         int | None, typer.Option(min=1, max=100, help="--rerank: how many of the best to order anew [20].")
     ] = None,
+    plus: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="And that; may be repeated.")] = None,
+    minus: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="But not that; may be repeated.")] = None,
+    change: Annotated[
+        tuple[str, str] | None, typer.Option(metavar="FROM TO", help="The same, with that in the place of this.")
+    ] = None,
+    like: Annotated[list[str] | None, typer.Option(metavar="ID", help="More like this item; may be repeated.")] = None,
+    unlike: Annotated[list[str] | None, typer.Option(metavar="ID", help="Less like this item.")] = None,
+    min_score: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Leave out hits that are right with a lower probability.")
+    ] = None,
+    diversify: Annotated[
+        float | None,
+        typer.Option(metavar="LAMBDA", min=0, max=1, help="No two alike: 1 is the plain order, 0 differences alone."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a hit, for programs.")] = False,
     home: Home = None,
 ) -> None:
@@ -56,10 +72,46 @@ def search(
       vilem search films "two dogs on a beach" --moments
       vilem search photos "two dogs on a beach" --rerank proofread
       vilem search photos holiday.jpg --image --texts --rerank proofread
+      vilem search photos "a beach" --plus "at night" --minus people --like beach-7.jpg
+      vilem search photos holiday.jpg --image --change day night --diversify 0.5
     """
     from index.rerank import Reread
     from models.bundle import Bundle, bundle_of
 
+    parts = Parts(plus or [], minus or [], change, like or [], unlike or [])
+    _expect_sense(query, parts, image=image, texts=texts, moments=moments, rerank=rerank, diversify=diversify)
+    if rerank is None:
+        refuse({"--candidates": candidates}, "only --rerank orders candidates anew; add it, or leave this out")
+    folder = home_of(home)
+    searcher = searcher_of(folder, collection)
+    bundle = Bundle.open(bundle_of(searcher.text_model.bundle_digest, searcher.text_model.bundle_name, folder))
+    pixels = _pixels(bundle, query) if image else None
+    asked = embed_text(bundle, query) if pixels is None else Embedded(bundle.embed_images(pixels[None])[0])
+    least = -inf
+    if min_score is not None:
+        _expect_known(asked, parts, image=image, texts=texts)
+        least = least_score(searcher, bundle, min_score)
+    vector = put_together(bundle, searcher, asked.vector, parts) if parts.are_given else asked.vector
+    if rerank is not None:
+        found = _proofread(
+            searcher, bundle, query if pixels is None else pixels, vector, candidates or _CANDIDATES, limit
+        )
+    else:
+        judged, target = [*parts.liked, *parts.disliked], "moments" if moments else "texts" if texts else "images"
+        hits = find(searcher, vector, target, limit, without=judged, trade=diversify, least=least)
+        found = [Reread(hit) for hit in hits]
+    found = [each for each in found if each.hit.score >= least]
+    if as_json:
+        for each in found:
+            typer.echo(json.dumps(_fields(each)))
+        return
+    _print(found, f"{collection} version {searcher.version}", asked)
+
+
+def _expect_sense(
+    query: str, parts: Parts, *, image: bool, texts: bool, moments: bool, rerank: Rerank | None, diversify: float | None
+) -> None:
+    """Refuse what does not go together."""
     if not query.strip():
         raise typer.BadParameter("the query is empty: give a sentence, or a picture's path with --image")
     if moments and (texts or rerank):
@@ -69,26 +121,22 @@ def search(
             "only pictures found by a sentence, and captions found by a picture, can be re-ranked: give both of --image and "
             "--texts, or neither"
         )
-    if rerank is None:
-        refuse({"--candidates": candidates}, "only --rerank orders candidates anew; add it, or leave this out")
-    folder = home_of(home)
-    searcher = searcher_of(folder, collection)
-    bundle = Bundle.open(bundle_of(searcher.text_model.bundle_digest, searcher.text_model.bundle_name, folder))
-    pixels = _pixels(bundle, query) if image else None
-    vector, truncated = _embed(bundle, query, pixels)
-    if rerank is None:
-        target = "moments" if moments else "texts" if texts else "images"
-        hits = searcher.search(vector[None], [limit], target)[0]
-        found = [Reread(hit) for hit in hits]
-    else:
-        found = _proofread(
-            searcher, bundle, query if pixels is None else pixels, vector, candidates or _CANDIDATES, limit
+    if rerank and (parts.are_given or diversify is not None):
+        raise typer.BadParameter(
+            "--rerank reads the words of one sentence beside pictures: leave --plus, --minus, --change, --like, --unlike and "
+            "--diversify out"
         )
-    if as_json:
-        for each in found:
-            typer.echo(json.dumps(_fields(each)))
-        return
-    _print(found, f"{collection} version {searcher.version}", truncated=truncated)
+    if moments and (diversify is not None or parts.liked or parts.disliked):
+        raise typer.BadParameter("--diversify, --like and --unlike are for items: leave --moments out, or them")
+
+
+def _expect_known(asked: Embedded, parts: Parts, *, image: bool, texts: bool) -> None:
+    """Refuse a probability of what is not one sentence among pictures, or one picture among captions."""
+    if parts.are_given or asked.sentences is not None or image != texts:
+        raise typer.BadParameter(
+            "--min-score needs one sentence that is read at once, and pictures, or one picture and --texts: of anything else no "
+            "probability is known; leave it out"
+        )
 
 
 def _proofread(
@@ -141,14 +189,6 @@ def _fields(found: "Reread") -> dict[str, object]:
     return fields if found.proof is None else {**fields, "mixed": found.mixed, "proof": asdict(found.proof)}
 
 
-def _embed(bundle: "Bundle", query: str, pixels: "np.ndarray | None") -> tuple["np.ndarray", bool]:
-    """The vector (d,) of a picture's pixels, or else of the text, and whether a text was cut."""
-    if pixels is not None:
-        return bundle.embed_images(pixels[None])[0], False
-    embedded = bundle.embed_texts([query])
-    return embedded.vectors[0], bool(embedded.truncated[0])
-
-
 def _pixels(bundle: "Bundle", path: str) -> "np.ndarray":
     """The prepared pixels (S, S, 3) of a picture's file."""
     from models.errors import ImageUnreadable
@@ -160,7 +200,7 @@ def _pixels(bundle: "Bundle", path: str) -> "np.ndarray":
     return bundle.prepare(data)
 
 
-def _print(found: "list[Reread]", title: str, *, truncated: bool) -> None:
+def _print(found: "list[Reread]", title: str, asked: Embedded) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -182,8 +222,10 @@ def _print(found: "list[Reread]", title: str, *, truncated: bool) -> None:
         table.add_row(*row, *([marked(each.proof) if each.proof else ""] if reread else []))
     console = Console()
     console.print(table)
-    if truncated:
-        console.print("the query was longer than the model reads: its end was cut off", style="yellow")
+    if asked.sentences is not None:
+        console.print(f"the query is longer than the model reads at once: it was read in {asked.sentences} pieces")
+    if asked.truncated:
+        console.print("what was behind them was cut off", style="yellow")
 
 
 def _caption(hit: "Hit") -> str:

@@ -1,0 +1,153 @@
+"""What `vilem search` is asked with beside its sentence or picture, and which of the hits it shows."""
+
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from index.question import Target
+    from index.searcher import Hit, Searcher
+    from models.bundle import Bundle
+    from service.composing import Term
+
+# of what is to be away: more would take away the rest of the query too (docs/queries.md)
+_MINUS = -0.5
+# Rocchio's, as the HTTP API has them
+_ROCCHIO = (1.0, 0.75, 0.15)
+_CANDIDATES = 50
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Texts to be near to and away from, a change from one text to another, and items that are liked and disliked."""
+
+    plus: list[str] = field(default_factory=list[str])
+    minus: list[str] = field(default_factory=list[str])
+    change: tuple[str, str] | None = None
+    liked: list[str] = field(default_factory=list[str])
+    disliked: list[str] = field(default_factory=list[str])
+
+    @property
+    def are_given(self) -> bool:
+        """Whether there is any."""
+        return bool(self.plus or self.minus or self.change or self.liked or self.disliked)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A text's vector (d,), in how many pieces it was read if not at once, and whether its end is lost."""
+
+    vector: "np.ndarray"
+    sentences: int | None = None
+    truncated: bool = False
+
+
+def embed_text(bundle: "Bundle", text: str) -> Embedded:
+    """Embed a text as the service does: one beyond the context sentence by sentence."""
+    from service.composing import Term, composed
+    from service.sentences import MAX_PIECES, split, weight_of
+
+    whole = bundle.embed_texts([text])
+    if not whole.truncated[0]:
+        return Embedded(whole.vectors[0])
+    encode = bundle.tokenizer.encode
+    found = list(islice(split(text, lambda some: (~encode(some).truncated).tolist()), MAX_PIECES + 1))
+    pieces = found[:MAX_PIECES]
+    lengths = encode(pieces).lengths.tolist()
+    embedded = bundle.embed_texts(pieces)
+    terms = [Term(vector, weight_of(length)) for vector, length in zip(embedded.vectors, lengths, strict=True)]
+    lost = len(found) > MAX_PIECES or bool(embedded.truncated.any())
+    return Embedded(composed(terms, "query"), len(pieces), lost)
+
+
+def put_together(bundle: "Bundle", searcher: "Searcher", vector: "np.ndarray", parts: Parts) -> "np.ndarray":
+    """The query's vector with all its parts.
+
+    Raises:
+        BadParameter: an item is not there, or the parts cancel each other.
+    """
+    from service.composing import Term, composed, moved
+    from service.errors import QueryInvalid
+
+    named = searcher.vectors([*parts.liked, *parts.disliked])
+    for item in (*parts.liked, *parts.disliked):
+        if item not in named:
+            raise typer.BadParameter(f"collection {searcher.name} has no item {item!r}")
+    terms = [Term(vector, 1.0), *_terms(bundle, parts)]
+    try:
+        query = composed(terms, "query")
+        if not named:
+            return query
+        return moved(
+            query, [named[each] for each in parts.liked], [named[each] for each in parts.disliked], _ROCCHIO, ""
+        )
+    except QueryInvalid as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _terms(bundle: "Bundle", parts: Parts) -> "list[Term]":
+    from service.composing import Term
+
+    weighed = [(text, 1.0) for text in parts.plus] + [(text, _MINUS) for text in parts.minus]
+    if parts.change is not None:
+        before, after = parts.change
+        weighed += [(after, 1.0), (before, -1.0)]
+    return [Term(embed_text(bundle, text).vector, weight) for text, weight in weighed]
+
+
+def find(
+    searcher: "Searcher",
+    vector: "np.ndarray",
+    target: "Target",
+    limit: int,
+    *,
+    without: list[str],
+    trade: float | None,
+    least: float,
+) -> "list[Hit]":
+    """The best *limit* hits of a score that is high enough but for those items; with *trade* no two alike.
+
+    Moments are only found: of them none is left out by its item, and none stands otherwise.
+    """
+    most = limit if trade is None else max(limit, _CANDIDATES)
+    # captions of an item are no items
+    gone = {*without} if target == "images" else set[str]()
+    found = searcher.search(vector[None], [most + len(gone)], target)[0]
+    kept = [hit for hit in found if hit.id not in gone and hit.score >= least][:most]
+    return (kept if trade is None else _diverse(searcher, kept, trade))[:limit]
+
+
+def _diverse(searcher: "Searcher", hits: "list[Hit]", trade: float) -> "list[Hit]":
+    import numpy as np
+
+    from service.diversity import diverse_order
+
+    if not hits:
+        return hits
+    ids = [hit.id for hit in hits]
+    items, captions = searcher.vectors(ids), {}
+    if hits[0].caption is not None:
+        captions = searcher.caption_vectors(ids)
+    vectors = np.stack([captions[hit.id, hit.caption] if hit.caption is not None else items[hit.id] for hit in hits])
+    return [hits[place] for place in diverse_order(np.array([hit.score for hit in hits]), vectors, trade)]
+
+
+def least_score(searcher: "Searcher", bundle: "Bundle", chance: float) -> float:
+    """The cosine from which on a hit is right with that probability.
+
+    Raises:
+        BadParameter: nothing says it.
+    """
+    from models.matching import read_matching
+
+    for folder in (searcher.view.collection.path, bundle.path):
+        found = read_matching(folder, bundle.digest)
+        if found is not None:
+            return found.cosine(chance)
+    raise typer.BadParameter(
+        f"nothing says how sure {bundle.manifest.name} is: run `vilem model calibrate --collection {searcher.name}` first"
+    )
