@@ -49,6 +49,7 @@ class Materials:
     vocabulary: Vocabulary | None
     lessons: Lessons | None = None
     _opened: dict[Split, Pairs] = field(default_factory=dict[Split, Pairs], repr=False)
+    _judge: EditMaker | None = field(default=None, repr=False)
 
     def pairs(self, split: Split) -> Pairs:
         """A split as the towers take it; opened once."""
@@ -65,16 +66,18 @@ class Materials:
         None without proofreading.
         """
         edits = self.recipe.edits
+        if self._judge is not None:
+            return self._judge
         if edits is None or not edits.again:
             return self.batches.edits
         once = edits.model_copy(update={"again": 0.0})
         return _edits(self.recipe.model_copy(update={"edits": once}), self.backbone.tokenizer, self.pairs("train"))[0]
 
-    def of_stage(self, recipe: Recipe) -> "Materials":
-        """The same data and towers, with the edits, the seed and the judging of another stage's recipe."""
-        edits, vocabulary = _edits(recipe, self.backbone.tokenizer, self.pairs("train"))
+    def for_stage(self, recipe: Recipe) -> "Materials":
+        """The same data and towers, for another stage of the run: its seed and its edits to train on, the same to judge by."""
+        edits, _ = _edits(recipe, self.backbone.tokenizer, self.pairs("train"))
         batches = replace(self.batches, seed=recipe.seed, edits=edits, tags=None)
-        return replace(self, recipe=recipe, batches=batches, vocabulary=vocabulary, lessons=None)
+        return replace(self, batches=batches, lessons=None, _judge=self.judging)
 
 
 def gather(recipe: Recipe, cache: Path, told: Callable[[int, int], None] | None = None) -> Materials:

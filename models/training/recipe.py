@@ -2,11 +2,12 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from models.errors import ModelError
+from models.negatives.rules import RuleKind
 from models.training.parts import (
     TAGS,
     AugmentPart,
@@ -122,9 +123,15 @@ class AlonePart(Part):
     steps: int = Field(gt=0, description="of this stage; pairs in a step as before")
     learning_rate: float = Field(gt=0, description="of the module; warm-up and cosine are those of optim")
     blocks: int = Field(gt=0, description="of the module from now on; those that it has not yet begin without effect")
-    again: float | None = Field(
-        default=None, ge=0, le=1, description="share of captions that are edited several times; left out: as before"
+    again: float | None = Field(default=None, ge=0, le=1, description="in place of edits.again")
+    kinds: dict[RuleKind, Annotated[float, Field(gt=0)]] | None = Field(
+        default=None, description="in place of edits.kinds"
     )
+
+    def edits(self, before: EditsPart | None) -> EditsPart | None:
+        """What edits captions in this stage."""
+        changes = {name: value for name in ("again", "kinds") if (value := getattr(self, name)) is not None}
+        return (before or EditsPart()).model_copy(update=changes) if changes else before
 
 
 class ProofreadingPart(Part):
@@ -196,10 +203,9 @@ class Recipe(Part):
         if self.edits is not None and self.proofreading is None:
             raise ValueError("edits: captions are edited for proofreading: add that part, or leave edits out")
         alone = None if self.proofreading is None else self.proofreading.alone
-        if alone is not None and alone.again is not None and (self.edits is None or not self.edits.rules):
-            raise ValueError(
-                "proofreading.alone.again: it is the rules' that edit several times: add edits, or leave it out"
-            )
+        edits = None if alone is None else alone.edits(self.edits)
+        if edits is not None and edits != self.edits and not edits.rules:
+            raise ValueError("proofreading.alone: again and kinds are the rules', which have weight 0: leave them out")
         return self
 
     def first_stage(self) -> "Recipe":

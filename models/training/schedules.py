@@ -18,6 +18,8 @@ def strength(step: int, recipe: Recipe) -> float:
     """Factor on the proofreading losses: 0 to 1 over their warm-up, so that towers that know nothing come first."""
     if recipe.proofreading is None:
         return 0.0
+    if not recipe.proofreading.warmup:
+        return 1.0
     return min(1.0, step / max(1, round(recipe.proofreading.warmup * recipe.optim.steps)))
 
 

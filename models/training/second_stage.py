@@ -13,7 +13,6 @@ import torch
 from models.training.checkpoint import checkpoint_path, recipe_digest, resume
 from models.training.loop import Trainer
 from models.training.objective import Objective
-from models.training.parts import EditsPart
 from models.training.recipe import AlonePart, ContrastivePart, ProofreadingPart, Recipe, SchedulePart
 from models.training.session import Session
 
@@ -41,7 +40,7 @@ def second_stage(session: Session, recipe: Recipe) -> Session | None:
     # not what the first stage left: a run that is opened again begins this one with the same chance
     torch.manual_seed(plan.seed)
     objective = Objective(towers.towers, towers.module.deepened(part.alone.blocks), plan.proofreading, towers.levels)
-    materials = session.materials.of_stage(plan)
+    materials = session.materials.for_stage(plan)
     trainer = Trainer(plan, objective, materials.batches, session.trainer.ranks)
     digest = recipe_digest(recipe)
     checkpoint = checkpoint_path(session.checkpoint.parent, recipe.name, digest)
@@ -74,7 +73,7 @@ def stage_recipe(recipe: Recipe, part: ProofreadingPart, alone: AlonePart) -> Re
                 "warmup": 0.0,
             }
         ),
-        "edits": _edits(recipe.edits, alone.again),
+        "edits": alone.edits(recipe.edits),
         "contrastive": ContrastivePart(loss=recipe.contrastive.loss),
         # its gradient would reach the scale, which belongs to the towers
         "schedules": {"contrastive": _NOT_NOW},
@@ -84,7 +83,3 @@ def stage_recipe(recipe: Recipe, part: ProofreadingPart, alone: AlonePart) -> Re
         "lora": None,
     }
     return recipe.model_copy(update=changes)
-
-
-def _edits(edits: EditsPart | None, again: float | None) -> EditsPart | None:
-    return edits if edits is None or again is None else edits.model_copy(update={"again": again})

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from models.training.recipe import SchedulePart
+from models.training.recipe import ProofreadingPart, SchedulePart
 from models.training.schedules import factors, learning_rate, strength, value
 from tests.models.training.small import small_recipe
 from tests.models.training.tiny import tiny_recipe
@@ -21,6 +21,8 @@ def test_proofreading_begins_slowly(tmp_path: Path) -> None:
 
     assert [0.0, 0.5, 1.0, 1.0] == [strength(step, recipe) for step in (0, 1, 2, 19)]
     assert 0.0 == strength(19, small_recipe(tmp_path))
+    at_once = recipe.model_copy(update={"proofreading": ProofreadingPart(warmup=0)})
+    assert [1.0, 1.0] == [strength(step, at_once) for step in (0, 1)]
 
 
 def test_the_rate_rises_then_falls_to_zero(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -31,7 +32,8 @@ ALONE = """
 steps = 3
 learning_rate = 1e-2
 blocks = 2
-again = 0.25
+again = 0.0
+kinds = {count = 1}
 """
 # what only towers learn from, and must not in the second stage
 TOWERS_ONLY = """
@@ -135,7 +137,7 @@ def test_what_follows_does_not_change_the_towers_run(first: Session, recipe: Rec
 
 
 def test_it_is_measured_and_calibrated_as_any_run(first: Session, recipe: Recipe, tmp_path: Path) -> None:
-    """Retrieval is the first stage's to the last digit; edits to judge by are one a caption, whatever it was trained on."""
+    """Retrieval is the first stage's to the last digit; what it is judged by is what the first is, whatever it was trained on."""
     second = opened(first, recipe, tmp_path / "work")
 
     figures, before = second.measure().metrics(), first.measure().metrics()
@@ -144,9 +146,16 @@ def test_it_is_measured_and_calibrated_as_any_run(first: Session, recipe: Recipe
     calibration = second.calibrate()
     assert calibration is not None
     assert calibration.words > 0
-    assert second.recipe.edits is not None
-    assert 0.25 == second.recipe.edits.again
-    assert second.materials.judging is not second.materials.batches.edits
+    captions = [second.materials.pairs("test").caption(row, 2) for row in range(6)]
+    drawn, judging = (
+        [each.draw(captions, np.random.default_rng(seed)) for seed in range(4)]
+        for each in (second.trainer.edits, second.materials.judging)
+        if each is not None
+    )
+    kinds, judged = ({edit.kind for edits in each for edit in edits} for each in (drawn, judging))
+    assert kinds == {"count", "none"}
+    assert judged - kinds
+    assert "several" not in judged
 
 
 def test_a_damaged_checkpoint_of_it_is_named(first: Session, recipe: Recipe, tmp_path: Path) -> None:
@@ -159,15 +168,17 @@ def test_a_damaged_checkpoint_of_it_is_named(first: Session, recipe: Recipe, tmp
 
 
 @pytest.mark.parametrize(
-    ("alone", "edits", "said"),
+    ("alone", "rules", "said"),
     [
         (ALONE.replace("blocks = 2", "blocks = 0"), True, r"proofreading\.alone\.blocks"),
-        (ALONE, False, r"proofreading\.alone\.again: it is the rules'"),
+        (ALONE.replace("count = 1", "count = 0"), True, r"proofreading\.alone\.kinds\.count"),
+        (ALONE, False, "again and kinds are the rules'"),
     ],
 )
-def test_what_a_second_stage_cannot_be_is_refused(tmp_path: Path, alone: str, edits: bool, said: str) -> None:
-    """No blocks, and repeated edits where no rules edit, are errors that name the field."""
-    part = PROOFREADING if edits else PROOFREADING.partition("[edits]")[0]
+def test_what_a_second_stage_cannot_be_is_refused(tmp_path: Path, alone: str, rules: bool, said: str) -> None:
+    """No blocks, a kind without weight, and kinds where no rules edit, are errors that name the field."""
+    masked = '[edits]\nrules = 0\nmasked = 1\nmasked_lm = "mlm"\n'
+    part = PROOFREADING if rules else PROOFREADING.partition("[edits]")[0] + masked
 
     with pytest.raises(RecipeError, match=said):
         recipe_of(tmp_path, part, alone)
