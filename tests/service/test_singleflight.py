@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service.singleflight import SingleFlight
 
@@ -122,5 +124,61 @@ def test_the_last_caller_to_leave_ends_the_work() -> None:
         assert 1 == work.cancelled
         work.go.set()
         assert 7 == await flights.run("a", work)
+
+    asyncio.run(ask())
+
+
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("asks"), st.sampled_from("ab")),
+            st.tuples(st.just("leaves"), st.integers(0, 20)),
+            st.tuples(st.just("done"), st.sampled_from("ab")),
+            st.tuples(st.just("fails"), st.sampled_from("ab")),
+        ),
+        max_size=30,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_whoever_comes_and_goes_in_whatever_order(steps: list[tuple[str, str | int]]) -> None:
+    """Of each key at most one computation is under way, and none that nobody waits for; who stays gets what it gave."""
+
+    async def ask() -> None:
+        flights: SingleFlight[int] = SingleFlight()
+        under_way: dict[str, list[asyncio.Future[int]]] = {"a": [], "b": []}
+        waiting: list[tuple[str, asyncio.Task[int]]] = []
+
+        async def compute(key: str) -> int:
+            result: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            under_way[key].append(result)
+            try:
+                return await result
+            finally:
+                under_way[key].remove(result)
+
+        for number, (what, which) in enumerate(steps):
+            if what == "asks":
+                key = str(which)
+                waiting.append((key, asyncio.create_task(flights.run(key, lambda key=key: compute(key)))))
+            elif what == "leaves" and waiting:
+                key, left = waiting.pop(int(which) % len(waiting))
+                left.cancel()
+            elif what in ("done", "fails") and under_way[str(which)]:
+                ending = under_way[str(which)][0]
+                ending.set_exception(ValueError(number)) if what == "fails" else ending.set_result(number)
+                ended = [task for key, task in waiting if key == which]
+                waiting = [(key, task) for key, task in waiting if key != which]
+                told = await asyncio.gather(*ended, return_exceptions=True)
+                assert [number] * len(ended) == [
+                    each.args[0] if isinstance(each, ValueError) else each for each in told
+                ]
+            for _ in range(4):
+                await asyncio.sleep(0)
+            assert {key: int(key in [each for each, _ in waiting]) for key in "ab"} == {
+                key: len(runs) for key, runs in under_way.items()
+            }
+        for _, task in waiting:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in waiting), return_exceptions=True)
 
     asyncio.run(ask())
