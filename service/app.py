@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.cors import CORSMiddleware
 
 from service import logs, problems, tracing
 from service.access import Access
@@ -15,6 +16,7 @@ from service.hosts import TrustedHosts, refuse_exposure, trusted_hosts
 from service.keys import read_keys
 from service.metrics import Metrics
 from service.observe import Observe
+from service.openapi import describe_keys
 from service.routes import collections, embeddings, items, models, ops, page, proofread, search, writes
 from service.runtime import Runtime
 from service.settings import Settings
@@ -56,10 +58,21 @@ def create_app(settings: Settings, *, warm: bool = False) -> FastAPI:
     problems.install(app, metrics)
     for each in (search, proofread, collections, items, writes, models, embeddings, ops, page):
         app.include_router(each.router)
+    describe_keys(app)
     app.mount("/static", StaticFiles(directory=page.WEB), name="static")
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, patience_s=settings.deadline_s)
     app.add_middleware(Access, metrics=metrics)
     hosts = trusted_hosts(settings.host, settings.allowed_hosts)
     app.add_middleware(TrustedHosts, hosts=hosts, metrics=metrics)
     app.add_middleware(Observe, metrics=metrics, draining=draining)
+    if settings.cors_origins:
+        # outside of the keys: a browser sends none when it asks whether it may
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "PUT", "DELETE"),
+            allow_headers=("Authorization",),
+            expose_headers=("Retry-After", "RateLimit-Limit", "RateLimit-Remaining"),
+        )
+    app.add_middleware(Observe, metrics=metrics)
     return app

@@ -19,7 +19,8 @@ CollectionName = Annotated[str, Path(description="Name of a collection.", exampl
 _MEANING = {
     400: "The body is not UTF-8, or no multipart form.",
     502: "The storage of the pictures does not answer, or a Milvus not as it should.",
-    403: "The service takes no writes.",
+    401: "A key is needed, or it is none of this service.",
+    403: "The key has not the scope for this, or the service takes no writes.",
     404: "No such collection, item or model.",
     409: "The model has no proofreader, or nothing is stored that it could read.",
     408: "The body does not come to its end.",

@@ -12,6 +12,8 @@ ServiceError
 ├── QueryInvalid          a query that no collection or model of ours can answer; names the field
 ├── RangeInvalid          a part of a file that it has not got
 ├── WritesOff             items cannot be written through this service
+├── UrlRefused            a picture's address that is not fetched
+├── UrlUnreachable        a picture's address that does not answer
 ├── HostUnknown           a request under a name that is none of ours
 ├── Exposed               others could reach a service that has no keys
 ├── TracingMissing        traces are asked for, and what sends them is not installed
@@ -86,6 +88,14 @@ class RangeInvalid(ServiceError):
 
 class WritesOff(ServiceError):
     """Items cannot be written through this service."""
+
+
+class UrlRefused(ServiceError):
+    """A picture's address that is not fetched."""
+
+
+class UrlUnreachable(ServiceError):
+    """A picture's address that does not answer."""
 
 
 class HostUnknown(ServiceError):

@@ -24,6 +24,15 @@ class Metrics:
             "stage_seconds",
             "Time of one request in a stage: tokenize, decode, encode (queue included), filter, search, proofread, facets, write, total.",
             "stage",
+        self.requests = Counter(
+            "vilem_requests", "Answers by route and status.", ["route", "status"], registry=self.registry
+        )
+        self.stage = Histogram(
+            "vilem_stage_seconds",
+            "Time of one request in a stage: fetch, tokenize, decode, encode (queue included), filter, search, proofread, facets, write, total.",
+            ["stage"],
+            buckets=_MILLISECONDS,
+            registry=self.registry,
         )
         self.batch = Histogram(
             "vilem_batch_size",

@@ -21,6 +21,21 @@ STOPPING = "the service is being stopped: send the request again"
 
 _log = logging.getLogger("vilem.service")
 _access = logging.getLogger("vilem.access")
+POLICY = (
+    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+# HSTS is for whoever ends TLS to say
+_GUARDS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    # what other sites show of ours they must ask for by CORS
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
 
 
 class Observe:

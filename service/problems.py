@@ -48,6 +48,8 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (index_errors.MilvusUnreachable, 503, "milvus-unreachable", "The collection's Milvus does not answer"),
     (index_errors.MilvusError, 502, "milvus-failed", "The collection's Milvus did not do what it was asked for"),
     (index_errors.BundleMismatch, 503, "model-changed", "The collection has another model now"),
+    (errors.UrlRefused, 422, "url-refused", "The address is not fetched"),
+    (errors.UrlUnreachable, 502, "url-unreachable", "The address does not answer"),
     (errors.HostUnknown, 421, "host-unknown", "Not a name of this service"),
     (errors.KeyMissing, 401, "key-missing", "A key is needed"),
     (errors.KeyUnknown, 401, "key-unknown", "Not a key of this service"),

@@ -96,6 +96,10 @@ async def _single(asking: _Asking, each: Query | Part, field: str) -> Meant:
     if each.image is not None:
         image = each.image
         return await _of_image(runtime, served, lambda: decode_base64(image, f"{field}.image"), timings)
+    if each.url is not None:
+        with timings.stage("fetch"):
+            data = await runtime.fetcher.fetch(each.url)
+        return await _of_image(runtime, served, lambda: data, timings)
     if each.id is not None:
         return Meant(asking.named[each.id], "image", item=each.id, excluded=(each.id,))
     return Meant(checked_vector(each.vector or [], served.searcher.dim, f"{field}.vector"))

@@ -18,11 +18,13 @@ from datetime import datetime
 from index.errors import MilvusError
 from index.live.changes import NO_COMMITS, Commits
 from index.milvus.engine import Engine
+from service.addresses import HostRule, parse_network
 from service.answers import Answers
 from service.cache import ByteLru, Cache
 from service.catalogue import Catalogue, Loader
 from service.embedding import Embedder
 from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull, ServiceError
+from service.fetching import Fetcher
 from service.keyring import Keyring
 from service.metrics import Metrics
 from service.models import Model
@@ -54,6 +56,7 @@ class Runtime:
         keyring: whose requests are answered.
         quotas: what each key may use.
         redis: the one way to it, if there is one.
+        fetcher: of pictures by their address.
         cache: embeddings and pages.
         answers: of searches, in this process only.
         thumbnails: small pictures, in this process only.
@@ -73,6 +76,7 @@ class Runtime:
             None if settings.redis_url is None else RedisLink(settings.redis_url, settings.redis_timeout_s, metrics)
         )
         self.quotas = Quotas(self.redis)
+        self.fetcher = _fetcher(settings)
         self.cache = Cache(settings.cache_bytes, metrics, redis=self.redis, ttl_s=settings.cache_ttl_s)
         self.answers = Answers(self.cache.memory, metrics)
         self.thumbnails = ByteLru(settings.cache_bytes // 2)
@@ -225,6 +229,7 @@ class Runtime:
         await self.cache.close()
         if self.redis is not None:
             await self.redis.close()
+        await self.fetcher.close()
         self.readers.close()
         self.files.close()
         self.decoders.close()
@@ -329,3 +334,9 @@ class Runtime:
             await asyncio.sleep(self.settings.deadline_s)
         finally:
             await asyncio.to_thread(replaced.close)
+
+
+def _fetcher(settings: Settings) -> Fetcher:
+    rules = [HostRule.parse(each) for each in settings.url_hosts]
+    networks = [parse_network(each) for each in settings.url_networks]
+    return Fetcher(rules, networks, max_bytes=settings.max_body_bytes)

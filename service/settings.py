@@ -1,16 +1,40 @@
 """Every setting of the service, read once from `VILEM_*` variables; the only reader of the environment."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.addresses import HostRule, parse_network
 from service.keys import FILE_NAME
 
 
 def _split(value: object) -> object:
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
+def _hosts(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        HostRule.parse(name)
+    return names
+
+
+def _origins(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?", name, re.ASCII):
+            raise ValueError(
+                f"{name!r} is no origin: write https://shop.example, and each by itself, for * would let all in"
+            )
+    return names
+
+
+def _networks(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        parse_network(name)
+    return names
 
 
 # NoDecode: pydantic-settings would want JSON
@@ -36,6 +60,10 @@ class Settings(BaseSettings):
         default=(),
         description="Names that requests may come under, parted by commas; none: the loopback names when bound to a "
         "loopback address, else any (*). Guards a local service from web pages.",
+    )
+    cors_origins: Annotated[Names, AfterValidator(_origins)] = Field(
+        default=(),
+        description="Web sites whose pages may ask this service, parted by commas: https://shop.example; none = the own page alone.",
     )
     port: int = Field(default=8000, ge=0, le=65535, description="Port to bind.")
     redis_url: str | None = Field(
@@ -75,6 +103,15 @@ class Settings(BaseSettings):
         default=32 * 2**20, ge=1024, description="Largest request body; six such may be held at a time."
     )
     max_pixels: int = Field(default=50_000_000, ge=1, description="Largest query image, width x height.")
+    url_hosts: Annotated[Names, AfterValidator(_hosts)] = Field(
+        default=(),
+        description="Hosts that pictures may be fetched from by their address, parted by commas: images.example.com, "
+        "*.example.com, http://host:8080; none = nothing is fetched.",
+    )
+    url_networks: Annotated[Names, AfterValidator(_networks)] = Field(
+        default=(),
+        description="Networks that are not the internet's, and may be fetched from all the same: 10.1.0.0/16; parted by commas.",
+    )
     max_text_chars: int = Field(
         default=20_000, ge=1, description="Longest text; what exceeds the model's context is cut and reported."
     )

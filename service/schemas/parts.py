@@ -27,10 +27,16 @@ class _Single(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kinds: ClassVar[tuple[str, ...]] = ("text", "image", "id", "vector")
+    kinds: ClassVar[tuple[str, ...]] = ("text", "image", "url", "id", "vector")
 
     text: Sentence | None = Field(default=None, description="A sentence, or several.")
     image: str | None = Field(default=None, min_length=1, description="An image file, base64.")
+    url: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=2000,
+        description="Where an image file is, https://…: fetched where the service lists its host (VILEM_URL_HOSTS).",
+    )
     id: ItemId | None = Field(default=None, description="An item: finds what is like it.")
     vector: list[FiniteFloat] | None = Field(
         default=None, min_length=1, max_length=8192, description="An embedding of the collection's model."
@@ -62,7 +68,7 @@ class Change(BaseModel):
 
 
 class Part(_Single):
-    """A part of a query: exactly one of the five, and how much it counts."""
+    """A part of a query: exactly one of the six, and how much it counts."""
 
     kinds: ClassVar[tuple[str, ...]] = (*_Single.kinds, "change")
 
@@ -101,7 +107,7 @@ class Feedback(BaseModel):
 
 
 class Query(_Single):
-    """What to search with: exactly one of the five; or what was liked, alone."""
+    """What to search with: exactly one of the six; or what was liked, alone."""
 
     kinds: ClassVar[tuple[str, ...]] = (*_Single.kinds, "parts")
 

@@ -121,7 +121,7 @@ def fault_of_rerank(idle: Collection[str], *, able: bool) -> str | None:
     if not able:
         return (
             "only pictures found by a text, and captions found by a picture, can be re-ranked: ask with query.text and "
-            "target images, or with query.image or query.id and target texts"
+            "target images, or with query.image, query.url or query.id and target texts"
         )
     return None
 
@@ -180,7 +180,7 @@ class SearchRequest(SearchOptions):
         idle = () if self.rerank else self.model_fields_set & {"candidates", "explain"}
         if self.rerank is not None and self.query.feedback is not None:
             raise ValueError("rerank reads the words of one text beside pictures: leave feedback or rerank out")
-        by_picture = self.query.image is not None or self.query.id is not None
+        by_picture = any(each is not None for each in (self.query.image, self.query.url, self.query.id))
         able = {"images": self.query.text is not None, "texts": by_picture, "moments": False}[self.target]
         if fault := fault_of_rerank(idle, able=able or self.rerank is None):
             raise ValueError(fault)

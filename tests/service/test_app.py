@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from pydantic import JsonValue
 
 from service.app import create_app
+from service.keys import add_key, make_key
 from service.routes import collections, embeddings, items, models, ops, page, proofread, search
 from service.settings import Settings
 
@@ -73,11 +74,53 @@ def test_the_search_has_examples_that_work(calibrated: TestClient, reader: TestC
 
 @pytest.mark.parametrize("path", ["/healthz", "/none", "/v1/collections", "/v1/collections/none"])
 def test_every_answer_is_guarded(client: TestClient, path: str) -> None:
-    """Each answer, errors too, forbids sniffing and has a content security policy."""
+    """Each answer, errors too, forbids sniffing, framing, and use by other sites, and has a content security policy."""
     headers = client.get(path).headers
 
-    assert "nosniff" == headers["x-content-type-options"]
+    assert ("nosniff", "DENY") == (headers["x-content-type-options"], headers["x-frame-options"])
+    assert ("no-referrer", "camera=()") == (headers["referrer-policy"], headers["permissions-policy"].split(", ")[0])
+    assert {"same-origin"} == {headers[f"cross-origin-{part}-policy"] for part in ("opener", "resource")}
     assert "default-src" in headers["content-security-policy"]
+
+
+def test_other_sites_may_not_ask(client: TestClient) -> None:
+    """By default no page of another site is told anything, and none may write."""
+    origin = {"origin": "https://shop.example"}
+    asking = origin | {"access-control-request-method": "PUT", "access-control-request-headers": "content-type"}
+
+    assert "access-control-allow-origin" not in client.get("/v1/collections", headers=origin).headers
+    asked = client.options("/v1/collections/colours/items", headers=asking)
+    assert (405, False) == (asked.status_code, "access-control-allow-origin" in asked.headers)
+
+
+def test_sites_that_are_named_may_ask(tmp_path: Path) -> None:
+    """A listed site may, with a key too, errors included, and without cookies; another may not, nor one that ends alike."""
+    add_key(tmp_path / "keys.json", make_key("a", ["search"])[1])
+    app = create_app(Settings(home=tmp_path, cors_origins=("https://shop.example",)))
+    asking = {"access-control-request-method": "POST", "access-control-request-headers": "authorization, content-type"}
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        for origin, may in {"https://shop.example": True, "https://evilshop.example": False, "null": False}.items():
+            before = client.options("/v1/embeddings", headers=asking | {"origin": origin})
+            answer = client.post("/v1/embeddings", headers={"origin": origin})
+            assert 401 == answer.status_code
+            assert may == (before.status_code == 200)
+            assert [may, may] == [
+                each.headers.get("access-control-allow-origin") == origin for each in (before, answer)
+            ]
+            assert "access-control-allow-credentials" not in before.headers
+
+
+def test_no_stack_trace_comes_out(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours is a problem that says nothing of our insides, and has every guard."""
+
+    def fail(*_: object) -> object:
+        raise RuntimeError("the secret is in /etc/shadow")
+
+    monkeypatch.setattr(client.app.state.runtime, "served", fail)  # type: ignore[attr-defined]
+    answer = client.get("/v1/collections/colours")
+
+    assert (500, "/problems/internal") == (answer.status_code, answer.json()["type"])
+    assert not any(word in answer.text for word in ("secret", "shadow", "Traceback", "RuntimeError", ".py"))
 
 
 def test_the_pages_policy_keeps_to_this_host(client: TestClient) -> None:

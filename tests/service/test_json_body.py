@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from service.json_body import MAX_VALUES, JsonRequest
+from service.json_body import MAX_DEPTH, MAX_VALUES, JsonRequest
 
 
 def read(body: bytes) -> object:
@@ -44,3 +47,37 @@ def test_a_body_of_too_many_values_is_refused_unread(value: bytes) -> None:
 def test_a_large_string_is_one_value() -> None:
     """A picture of many megabytes in base64 is within the bound."""
     assert {"image": "A" * 5_000_000} == read(b'{"image": "' + b"A" * 5_000_000 + b'"}')
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '[{"a":'])
+def test_depth_is_bounded(opening: str) -> None:
+    """As deep as is allowed is read; one deeper is 400, also 100,000 deep, and however it is written."""
+    closing = "".join({"[": "]", "{": "}"}[sign] for sign in reversed(opening) if sign in "[{")
+    times = MAX_DEPTH // len(closing)
+    allowed = opening * times + "1" + closing * times
+
+    assert json.loads(allowed) == read(allowed.encode())
+    for deeper in (f"[{allowed}]", opening * 100_000, f"[{'[],' * 200}{allowed}]"):
+        with pytest.raises(HTTPException) as caught:
+            read(deeper.encode())
+        assert 400 == caught.value.status_code
+
+
+@settings(max_examples=30)
+@given(texts=st.lists(st.text('[]{}"\\a,:', max_size=30)))
+def test_brackets_in_texts_are_no_depth(texts: list[str]) -> None:
+    """What is allowed is read as it is, whatever brackets, quotes and backslashes its texts hold."""
+    body = json.dumps([*texts, '[{"' * 200, "\\" * 7, '\\"[' * 200], ensure_ascii=False).encode(errors="surrogatepass")
+
+    assert json.loads(body) == read(body)
+
+
+@pytest.mark.parametrize("part", [b'\\"', b'"[', b'["', b"[]", b'"\\', b'""', b"]", b"a"])
+def test_no_text_is_looked_at_twice(part: bytes) -> None:
+    """Megabytes of whatever take a fraction of a second to refuse or to find wrong, closed or not."""
+    body = b"[" + b"[]," * MAX_DEPTH + part * (3_000_000 // len(part))
+
+    began = time.process_time()
+    with pytest.raises((HTTPException, json.JSONDecodeError)):
+        read(body)
+    assert time.process_time() - began < 2

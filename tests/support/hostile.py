@@ -51,9 +51,18 @@ def _in_base64(make: Callable[[], bytes]) -> Callable[[], dict[str, object]]:
     return lambda: {"json": {"query": {"image": base64.b64encode(make()).decode()}}}
 
 
+def _eight_bombs() -> dict[str, object]:
+    part = {"image": base64.b64encode(bomb()).decode()}
+    return {"json": {"query": {"parts": [part] * 8}}}
+
+
 def _large_jpeg_cut() -> bytes:
     data = encoded(picture(1200, 900), "JPEG")
     return data[: len(data) // 2]
+
+
+def _deep_filter(depth: int) -> bytes:
+    return b'{"query": {"text": "a"}, "filter": ' + b'{"not": ' * depth + b"1" + b"}" * depth + b"}"
 
 
 def _mebibytes(count: int) -> Iterator[bytes]:
@@ -66,6 +75,7 @@ CASES = (
     Hostile("truncated JPEG, base64", "/search", _in_base64(_large_jpeg_cut)),
     Hostile("13,000 x 13,000 PNG of 500 KB, upload", "/search/image", _upload(bomb)),
     Hostile("13,000 x 13,000 PNG of 500 KB, base64", "/search", _in_base64(bomb)),
+    Hostile("eight 13,000 x 13,000 PNGs in one query", "/search", _eight_bombs),
     Hostile("file:///etc/passwd as image", "/search", _query(image="file:///etc/passwd")),
     Hostile("file:///etc/passwd as url", "/search", _query(url="file:///etc/passwd")),
     Hostile("file:///etc/passwd as id", "/search", _query(id="file:///etc/passwd")),
@@ -76,6 +86,7 @@ CASES = (
     Hostile("vector of 4 million numbers", "/search", _raw(b'{"query": {"vector": [' + b"0.5," * 4_000_000 + b"1]}}")),
     Hostile("text of 10,000 words", "/search", _query(text="perspicuous " * 10_000)),
     Hostile("unknown field", "/search", lambda: {"json": {"query": {"text": "a"}, "admin": True}}),
+    Hostile("JSON nested 101 deep in a filter", "/search", _raw(_deep_filter(99))),
     Hostile("JSON nested 100,000 deep", "/search", _raw(b"[" * 100_000)),
     Hostile("JSON of 10 million lists", "/search", _raw(b"[" + b"[]," * 10_000_000 + b"[]]")),
     Hostile("a number of 1 million digits", "/search", _raw(b'{"query": {"vector": [' + b"9" * 1_000_000 + b"]}}")),
