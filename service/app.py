@@ -64,7 +64,6 @@ def create_app(settings: Settings, *, warm: bool = False) -> FastAPI:
     app.add_middleware(Access, metrics=metrics)
     hosts = trusted_hosts(settings.host, settings.allowed_hosts)
     app.add_middleware(TrustedHosts, hosts=hosts, metrics=metrics)
-    app.add_middleware(Observe, metrics=metrics, draining=draining)
     if settings.cors_origins:
         # outside of the keys: a browser sends none when it asks whether it may
         app.add_middleware(
@@ -74,5 +73,5 @@ def create_app(settings: Settings, *, warm: bool = False) -> FastAPI:
             allow_headers=("Authorization",),
             expose_headers=("Retry-After", "RateLimit-Limit", "RateLimit-Remaining"),
         )
-    app.add_middleware(Observe, metrics=metrics)
+    app.add_middleware(Observe, metrics=metrics, draining=draining)
     return app

@@ -22,17 +22,8 @@ class Metrics:
         self.requests = self._counted("requests", "Answers by route and status.", "route", "status")
         self.stage = self._timed(
             "stage_seconds",
-            "Time of one request in a stage: tokenize, decode, encode (queue included), filter, search, proofread, facets, write, total.",
-            "stage",
-        self.requests = Counter(
-            "vilem_requests", "Answers by route and status.", ["route", "status"], registry=self.registry
-        )
-        self.stage = Histogram(
-            "vilem_stage_seconds",
             "Time of one request in a stage: fetch, tokenize, decode, encode (queue included), filter, search, proofread, facets, write, total.",
-            ["stage"],
-            buckets=_MILLISECONDS,
-            registry=self.registry,
+            "stage",
         )
         self.batch = Histogram(
             "vilem_batch_size",

@@ -13,14 +13,6 @@ from service.metrics import Metrics
 from service.problems import Problem, internal, problem_of, response
 
 # the page loads nothing from elsewhere and runs nothing but its own files
-POLICY = "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-_GUARDS = ((b"content-security-policy", POLICY.encode()), (b"x-content-type-options", b"nosniff"))
-# Where whoever authenticates a request leaves the id of its key, in the request's state.
-KEY_ID = "key_id"
-STOPPING = "the service is being stopped: send the request again"
-
-_log = logging.getLogger("vilem.service")
-_access = logging.getLogger("vilem.access")
 POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
@@ -36,6 +28,12 @@ _GUARDS = (
     # what other sites show of ours they must ask for by CORS
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+# Where whoever authenticates a request leaves the id of its key, in the request's state.
+KEY_ID = "key_id"
+STOPPING = "the service is being stopped: send the request again"
+
+_log = logging.getLogger("vilem.service")
+_access = logging.getLogger("vilem.access")
 
 
 class Observe:

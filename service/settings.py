@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.addresses import HostRule, parse_network
@@ -121,7 +120,9 @@ class Settings(BaseSettings):
         description="Memory of the cache in the process; thumbnails take half as much again; 0 = none.",
     )
     cache_ttl_s: int = Field(default=86_400, ge=1, description="How long Redis keeps an entry.")
-    redis_timeout_s: float = Field(default=0.02, gt=0, description="Longest wait of a request for Redis before going on without.")
+    redis_timeout_s: float = Field(
+        default=0.02, gt=0, description="Longest wait of a request for Redis before going on without."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="From which level on JSON lines are written to stderr."
     )
