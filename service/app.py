@@ -20,6 +20,7 @@ from service.openapi import describe_keys
 from service.routes import collections, embeddings, items, models, ops, page, proofread, search, writes
 from service.runtime import Runtime
 from service.settings import Settings
+from service.shedding import Door
 
 VERSION = "1"
 DESCRIPTION = "Search images by text, texts by image. Errors are RFC 9457 problem JSON with a stable `type`."
@@ -60,6 +61,7 @@ def create_app(settings: Settings, *, warm: bool = False) -> FastAPI:
         app.include_router(each.router)
     describe_keys(app)
     app.mount("/static", StaticFiles(directory=page.WEB), name="static")
+    app.add_middleware(Door, metrics=metrics)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, patience_s=settings.deadline_s)
     app.add_middleware(Access, metrics=metrics)
     hosts = trusted_hosts(settings.host, settings.allowed_hosts)

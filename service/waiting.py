@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 # A batch counts for a tenth of what is known: twenty of them say what the machine does now.
 _WEIGHT = 0.1
-# While a batch runs the next one gathers; with one more, nobody is sent away while a worker might come to idle.
-_NEAR = 2
 
 
 @dataclass
@@ -79,13 +77,13 @@ class Ahead:
 
     @property
     def is_near(self) -> bool:
-        """Whether it will be in one of a worker's next two batches."""
-        return self.items < _NEAR * self.max_batch * self.workers
+        """Whether it will be in the next batch."""
+        return self.items < self.max_batch
 
 
 def is_refused(wait_s: float, *, limit_s: float, deadline_s: float, is_near: bool) -> bool:
     """Whether an item is refused rather than let wait.
 
-    What is near waits for a batch or two, which a slow machine cannot do without: only its deadline bounds that.
+    While a batch runs the next one gathers: a slow machine cannot do without, so only the deadline bounds that.
     """
     return wait_s > deadline_s or (wait_s > limit_s and not is_near)

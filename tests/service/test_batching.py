@@ -231,8 +231,8 @@ def test_who_does_not_watch_waits_up_to_the_deadline() -> None:
     assert any(isinstance(each, QueueFull) for each in refused)
 
 
-def test_what_fits_the_next_two_batches_is_not_refused() -> None:
-    """However slow batches are, whoever is in the next two may wait for them: else a slow machine would serve nobody."""
+def test_what_fits_the_next_batch_is_not_refused() -> None:
+    """However slow batches are, whoever is in the next one may wait for it: else a slow machine would serve nobody."""
     leave = threading.Event()
     leave.set()
 
@@ -240,7 +240,7 @@ def test_what_fits_the_next_two_batches_is_not_refused() -> None:
         assert leave.wait(PATIENT_S)
         return slow(batch)
 
-    with batcher(gated, max_batch=4, max_wait_s=0.001) as batching:
+    with batcher(gated, max_batch=8, max_wait_s=0.001) as batching:
 
         async def ask() -> list[int | BaseException]:
             await batching.submit(0, PATIENT_S)
