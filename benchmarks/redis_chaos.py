@@ -20,7 +20,7 @@ from benchmarks.fixtures import COLLECTION, full_size_home
 from benchmarks.http_text import texts
 from benchmarks.storm import Seen, Task, ask, percentile, post
 from benchmarks.table import Row, show
-from tests.support.redis_server import RedisServer, running_redis
+from tests.support.redis_server import PROGRAM, RedisServer, running_redis
 from tests.support.servers import serving
 
 SLOWER_MS = 25.0
@@ -83,6 +83,9 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=5.0, help="seconds from one trouble to the next")
     parser.add_argument("--rate", type=float, default=60.0, help="requests a second")
     options, _ = parser.parse_known_args()
+    if PROGRAM is None:
+        print("not measured: redis-server is not installed (sh tests/support/install_system.sh)")
+        return
     home, quiet_s = full_size_home(options.rows), options.seconds / 2
     mixes = [
         Mix.of(int(options.rate * seconds), seed)
