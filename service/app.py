@@ -13,7 +13,6 @@ from service import logs, problems, tracing
 from service.access import Access
 from service.body_limit import BodyLimit
 from service.hosts import TrustedHosts, refuse_exposure, trusted_hosts
-from service.keys import read_keys
 from service.metrics import Metrics
 from service.observe import Observe
 from service.openapi import describe_keys
@@ -28,8 +27,7 @@ DESCRIPTION = "Search images by text, texts by image. Errors are RFC 9457 proble
 
 def create_app(settings: Settings, *, warm: bool = False) -> FastAPI:
     """The app over the collections in `settings.home`; models are loaded when it starts, before it is asked if *warm*."""
-    guarded = read_keys(settings.keys_file) is not None
-    refuse_exposure(settings.host, guarded=guarded, open_to_all=settings.open)
+    refuse_exposure(settings)
     metrics, draining = Metrics(), threading.Event()
     provider = tracing.provider_for(settings.otlp)
 

@@ -9,8 +9,10 @@ from ipaddress import ip_address
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import Exposed, HostUnknown
+from service.keys import read_keys
 from service.metrics import Metrics
 from service.problems import problem_of, response
+from service.settings import Settings
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 ANY = "*"
@@ -37,21 +39,18 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def refuse_exposure(host: str, *, guarded: bool, open_to_all: bool) -> None:
+def refuse_exposure(settings: Settings) -> None:
     """Refuse to let others in unasked.
 
-    Args:
-        host: the address to bind.
-        guarded: whether there are keys.
-        open_to_all: whether the operator said that anyone may.
-
     Raises:
-        Exposed: others reach *host*, there are no keys, and nobody said that anyone may.
+        Exposed: others reach the address that is bound, there are no keys, and the operator did not say that anyone may.
+        CollectionInvalid, CollectionTooNew: the keys cannot be read, so nobody would be let in.
     """
-    if is_loopback(host) or guarded or open_to_all:
+    guarded = read_keys(settings.keys_file) is not None
+    if is_loopback(settings.host) or guarded or settings.open:
         return
     raise Exposed(
-        f"{host} is reached from other machines, and there are no keys: make one (vilem keys create NAME --scopes "
+        f"{settings.host} is reached from other machines, and there are no keys: make one (vilem keys create NAME --scopes "
         "search,write), bind 127.0.0.1, or set VILEM_OPEN=true where only those reach it who may use it"
     )
 

@@ -51,7 +51,9 @@ async def search_collection(
     With `rerank` the best pictures of a text are read beside its words, or the best captions of a picture beside it, and
     ordered by what is contradicted.
     """
-    return AnswerResponse(await search(runtime, name, request.query, request, request.reranking()))
+    found = await search(runtime, name, request.query, request, request.reranking())
+    # another picture may lie at the same address the next time
+    return _answer(found) if request.query.fetches else AnswerResponse(found)
 
 
 @router.post("/search/image", response_model=SearchAnswer)
@@ -92,6 +94,6 @@ async def search_several(
     return _answer(await search_each(runtime, name, request.queries))
 
 
-def _answer(answer: SearchesAnswer) -> Response:
+def _answer(answer: SearchAnswer | SearchesAnswer) -> Response:
     # written once, by pydantic's Rust: FastAPI would validate what we just made, and write it in Python
     return Response(answer.model_dump_json(), media_type="application/json")

@@ -128,6 +128,11 @@ class Query(_Single):
         return self
 
     @property
+    def fetches(self) -> bool:
+        """Whether it is asked with what lies at an address."""
+        return self.url is not None or any(part.url is not None for part in self.parts or ())
+
+    @property
     def is_plain(self) -> bool:
-        """Whether it is one text, image, item or vector."""
+        """Whether it is one text, image, address, item or vector."""
         return self.parts is None and self.feedback is None

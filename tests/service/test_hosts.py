@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 
+from index.errors import CollectionInvalid
 from service.app import create_app
 from service.errors import Exposed
 from service.hosts import ANY, TrustedHosts, refuse_exposure, trusted_hosts
@@ -69,18 +70,27 @@ def test_names_follow_the_address_unless_they_are_given(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
-def test_a_loopback_address_needs_no_keys(host: str) -> None:
+def test_a_loopback_address_needs_no_keys(tmp_path: Path, host: str) -> None:
     """What this machine alone reaches may be served without keys."""
-    refuse_exposure(host, guarded=False, open_to_all=False)
+    refuse_exposure(Settings(home=tmp_path, host=host))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "10.0.0.1", "search.example", "127.evil.example", ""])
-def test_other_addresses_need_keys_or_a_word(host: str) -> None:
+def test_other_addresses_need_keys_or_a_word(tmp_path: Path, host: str) -> None:
     """What others reach, or may reach, is not served without keys, unless the operator says that anyone may; the error says how."""
     with pytest.raises(Exposed, match=r"vilem keys create.*VILEM_OPEN=true"):
-        refuse_exposure(host, guarded=False, open_to_all=False)
-    refuse_exposure(host, guarded=True, open_to_all=False)
-    refuse_exposure(host, guarded=False, open_to_all=True)
+        refuse_exposure(Settings(home=tmp_path, host=host))
+    refuse_exposure(Settings(home=tmp_path, host=host, open=True))
+    add_key(tmp_path / "keys.json", make_key("first", ["search"])[1])
+    refuse_exposure(Settings(home=tmp_path, host=host))
+
+
+def test_keys_that_cannot_be_read_stop_the_start(tmp_path: Path) -> None:
+    """A service whose keys are damaged is not begun, on loopback neither: nobody would be let in."""
+    (tmp_path / "keys.json").write_text("{}")
+
+    with pytest.raises(CollectionInvalid, match="nobody is let in"):
+        refuse_exposure(Settings(home=tmp_path))
 
 
 def test_an_app_is_not_made_for_others_without_keys(tmp_path: Path) -> None:

@@ -122,7 +122,9 @@ def test_whoever_would_wait_longer_is_refused_too(
     assert refused or is_near or wait_s <= limit_s
 
 
-@pytest.mark.parametrize(("items", "workers", "expected"), [(0, 1, True), (7, 1, True), (8, 1, False), (7, 2, True), (8, 2, False)])
+@pytest.mark.parametrize(
+    ("items", "workers", "expected"), [(0, 1, True), (7, 1, True), (8, 1, False), (7, 2, True), (8, 2, False)]
+)
 def test_the_next_batch_has_room_for_so_many(items: int, workers: int, *, expected: bool) -> None:
     """As many as a batch holds are near, however many workers there are."""
     assert expected is ahead(items, workers=workers).is_near

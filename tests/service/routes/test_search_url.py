@@ -17,13 +17,15 @@ SEARCH = "/v1/collections/colours/search"
 
 
 class Pictures(BaseHTTPRequestHandler):
-    """`/green/2` is a picture; whatever else is text."""
+    """`/green/2` is a picture, `/changing` another each time; whatever else is text."""
+
+    changing = b""
 
     def do_GET(self) -> None:
         """Answer."""
         _, colour, shade = [*self.path.split("/"), "", ""][:3]
-        known = colour == "green"
-        body = colour_picture(colour, int(shade)) if known else b"text"
+        known = colour in ("green", "changing")
+        body = self.changing if colour == "changing" else colour_picture(colour, int(shade)) if known else b"text"
         self.send_response(200)
         self.send_header("content-type", "image/png" if known or colour == "broken" else "text/plain")
         self.end_headers()
@@ -49,6 +51,20 @@ def fetching(home: Path, host: str) -> Iterator[TestClient]:
     with TestClient(create_app(settings), base_url=ADDRESS, raise_server_exceptions=False) as made:
         wait_until_ready(made)
         yield made
+
+
+def test_what_lies_at_an_address_is_looked_at_each_time(fetching: TestClient, host: str) -> None:
+    """An answer to an address is not given again unasked: another picture may lie there by now."""
+    found = []
+    for query in (
+        {"url": f"{host}/changing"},
+        {"parts": [{"url": f"{host}/changing"}, {"text": "green", "weight": 0.01}]},
+    ):
+        for colour in ("green", "red"):
+            Pictures.changing = colour_picture(colour, 1)
+            found.append(fetching.post(SEARCH, json={"query": query}).json()["hits"][0]["id"])
+
+    assert ["green-1", "red-1"] * 2 == found
 
 
 def test_a_picture_is_found_by_its_address(fetching: TestClient, host: str) -> None:
