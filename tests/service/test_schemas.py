@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from service.schemas.embeddings import MAX_INPUTS, EmbeddingsRequest
 from service.schemas.hits import HitView
-from service.schemas.parts import Query
+from service.schemas.parts import MAX_PARTS, Feedback, Part, Query
 from service.schemas.query import SearchOptions, SearchRequest
 
 KINDS = {
@@ -18,6 +18,9 @@ KINDS = {
     "id": st.text("abc/ -", min_size=1, max_size=20),
     "vector": st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20),
 }
+# what else a query, and what else a part may be
+PARTS = st.lists(st.fixed_dictionaries({"text": st.just("a")}), min_size=1, max_size=MAX_PARTS)
+CHANGE = st.just({"from": "day", "to": "night"})
 KNOWN = {"query", "target", "limit", "offset", "include"}
 
 
@@ -30,12 +33,63 @@ def is_valid(model: type[BaseModel], fields: object) -> bool:
     return True
 
 
-@given(given_kinds=st.sets(st.sampled_from(sorted(KINDS))), data=st.data())
+@given(given_kinds=st.sets(st.sampled_from(sorted([*KINDS, "parts"]))), data=st.data())
 def test_exactly_one_kind_of_query(given_kinds: set[str], data: st.DataObject) -> None:
-    """Of text, image, id and vector, one and only one may be given."""
-    fields = {kind: data.draw(KINDS[kind]) for kind in given_kinds}
+    """Of text, image, id, vector and parts, one and only one may be given; none only with what was liked."""
+    fields = {kind: data.draw({**KINDS, "parts": PARTS}[kind]) for kind in given_kinds}
 
     assert (len(given_kinds) == 1) == is_valid(Query, fields)
+    assert (len(given_kinds) <= 1) == is_valid(Query, {**fields, "feedback": {"liked": ["a"]}})
+    assert (len(given_kinds) == 1) == is_valid(Query, {**fields, "feedback": {"disliked": ["a"]}})
+
+
+@given(given_kinds=st.sets(st.sampled_from(sorted([*KINDS, "change"]))), data=st.data())
+def test_exactly_one_kind_of_part(given_kinds: set[str], data: st.DataObject) -> None:
+    """A part is one of the same, or a change; a query is no change by itself, and a part holds no parts."""
+    fields = {kind: data.draw({**KINDS, "change": CHANGE}[kind]) for kind in given_kinds}
+
+    assert (len(given_kinds) == 1) == is_valid(Part, fields)
+    assert not is_valid(Query, {**fields, "change": {"from": "day", "to": "night"}})
+    assert not is_valid(Part, {**fields, "parts": [{"text": "a"}]})
+
+
+@given(weight=st.floats() | st.integers(-2000, 2000))
+def test_a_weight_is_a_number_that_does_something(weight: float) -> None:
+    """From -1,000 to 1,000, but for 0, NaN and the infinities."""
+    expected = math.isfinite(weight) and 0 < abs(weight) <= 1000
+
+    assert expected == is_valid(Part, {"text": "a", "weight": weight})
+
+
+@given(count=st.integers(0, 20))
+def test_parts_are_few(count: int) -> None:
+    """1-16."""
+    assert (1 <= count <= MAX_PARTS) == is_valid(Query, {"parts": [{"text": "a"}] * count})
+
+
+@given(liked=st.lists(st.sampled_from("abcd"), max_size=5), disliked=st.lists(st.sampled_from("abcd"), max_size=5))
+def test_feedback_says_something_and_does_not_contradict_itself(liked: list[str], disliked: list[str]) -> None:
+    """There is an item in it, and none is both liked and disliked; naming one twice says nothing more."""
+    expected = bool(liked or disliked) and not {*liked} & {*disliked}
+
+    assert expected == is_valid(Feedback, {"liked": liked, "disliked": disliked})
+
+
+@given(alpha=st.floats(), beta=st.floats(), gamma=st.floats())
+def test_feedback_weighs_by_shares(alpha: float, beta: float, gamma: float) -> None:
+    """Each is a finite number from 0 to 1,000: what is liked cannot be gone away from."""
+    expected = all(math.isfinite(each) and 0 <= each <= 1000 for each in (alpha, beta, gamma))
+
+    assert expected == is_valid(Feedback, {"liked": ["a"], "alpha": alpha, "beta": beta, "gamma": gamma})
+
+
+@given(trade=st.floats(), candidates=st.integers(-5, 300), least=st.floats())
+def test_diversity_and_sureness_are_shares(trade: float, candidates: int, least: float) -> None:
+    """lambda and min_score lie in [0, 1], candidates in 1-200."""
+    assert (0 <= trade <= 1 and 1 <= candidates <= 200) == is_valid(
+        SearchOptions, {"diversify": {"lambda": trade, "candidates": candidates}}
+    )
+    assert (0 <= least <= 1) == is_valid(SearchOptions, {"min_score": least})
 
 
 @given(number=st.floats(), place=st.integers(0, 9))

@@ -97,6 +97,20 @@ def test_a_text_finds_moments(films: TestClient) -> None:
     assert (True, hits) == (again["cached"], again["hits"])
 
 
+def test_moments_of_what_was_judged_are_left_out(films: TestClient) -> None:
+    """A query of parts finds moments; of a video that was liked, or asked with, there are none, however many it has."""
+    both = {"parts": [{"text": "yellow"}, {"text": "red"}]}
+
+    def found(query: dict) -> set[str]:
+        answer = films.post(f"{FILMS}/search", json={"query": query, "target": "moments", "limit": 20})
+        assert 200 == answer.status_code, answer.text
+        return {hit["id"] for hit in answer.json()["hits"]}
+
+    assert {"red-blue.mp4", "green-yellow.webm"} == found(both)
+    assert {"green-yellow.webm"} == found({**both, "feedback": {"liked": ["red-blue.mp4"]}})
+    assert {"red-blue.mp4"} == found({"parts": [{"id": "green-yellow.webm"}, {"text": "red"}]})
+
+
 def test_a_picture_finds_moments(films: TestClient) -> None:
     """An uploaded one, and an item, which is left out itself."""
     upload = films.post(

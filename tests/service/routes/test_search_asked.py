@@ -282,3 +282,94 @@ def test_what_is_written_can_be_filtered_and_found_by_words_at_once(writable: Te
     assert ["new"] == ids(ask(writable, "zebra", hybrid={"weight": 1.0}))
     writable.request("DELETE", ITEMS, json={"ids": ["new"]})
     assert [] == ids(ask(writable, "zebra", hybrid={"weight": 1.0}))
+
+
+def composed(client: TestClient, query: dict, **options: object) -> dict:
+    """The answer to a query of several parts."""
+    answer = client.post(SEARCH, json={"query": query, "limit": 100, **options})
+    assert 200 == answer.status_code, answer.text
+    return answer.json()
+
+
+def test_parts_bring_no_words_of_their_own(client: TestClient) -> None:
+    """With words a query of parts must say which; then both rankings are fused, as those of one text are."""
+    parts, text = {"parts": [{"text": "red"}]}, "red"
+
+    answer = client.post(SEARCH, json={"query": parts, "hybrid": {}})
+    assert (422, "/problems/request-invalid") == (answer.status_code, answer.json()["type"])
+    assert "hybrid.text" in answer.json()["detail"]
+
+    assert ids(ask(client, text, hybrid={"weight": 0.4})) == ids(
+        composed(client, parts, hybrid={"weight": 0.4, "text": text})
+    )
+
+
+def test_feedback_moves_the_vector_and_leaves_the_words(client: TestClient) -> None:
+    """A text with feedback brings its words as before; with all the weight on words its order is that of the text alone."""
+    feedback = {"liked": ["green-0"], "include_judged": True}
+    query = {"text": "red", "feedback": feedback}
+
+    assert ids(ask(client, hybrid={"weight": 1}))[:3] == ids(composed(client, query, hybrid={"weight": 1}))[:3]
+    assert ids(ask(client)) != ids(composed(client, query))
+
+
+@pytest.mark.parametrize("extra", [{}, {"hybrid": {"weight": 0.3}}, {"filter": {"not": RED}}], ids=str)
+def test_duplicates_are_folded_before_the_others_are_chosen_from(client: TestClient, extra: dict) -> None:
+    """Diverse hits of a collapsed search are its hits in another order, each with what it stands for; lambda 1 is its order."""
+    plain = ask(client, collapse="duplicates", **extra)
+    diverse = ask(client, collapse="duplicates", diversify={"lambda": 0.2}, **extra)
+
+    assert sorted(ids(plain)) == sorted(ids(diverse))
+    assert {hit["id"]: hit["duplicates"] for hit in plain["hits"]} == {
+        hit["id"]: hit["duplicates"] for hit in diverse["hits"]
+    }
+    assert ids(plain) == ids(ask(client, collapse="duplicates", diversify={"lambda": 1}, **extra))
+    pages_of = [
+        ids(ask(client, collapse="duplicates", diversify={"lambda": 0.2, "candidates": 4}, limit=3, offset=at, **extra))
+        for at in (0, 3, 6)
+    ]
+    whole = ids(ask(client, collapse="duplicates", diversify={"lambda": 0.2, "candidates": 4}, **extra))
+    assert whole == [each for page in pages_of for each in page]
+
+
+def test_a_judged_item_is_no_groups_best(client: TestClient) -> None:
+    """Of the duplicates of an item that was judged the next best is shown, and counts the others."""
+    hits = composed(
+        client, {"text": "red", "feedback": {"liked": ["red-0"], "disliked": ["red-1"]}}, collapse="duplicates"
+    )
+
+    assert {"red-0", "red-1"}.isdisjoint(ids(hits))
+
+
+def test_facets_count_what_matches_whatever_the_query(client: TestClient) -> None:
+    """Items that were asked with, or judged, count too: facets are of the filter alone."""
+    query = {"parts": [{"id": "red-0"}, {"id": "blue-0"}], "feedback": {"disliked": ["red-1"]}}
+
+    assert ask(client, facets=["colour"])["facets"] == composed(client, query, facets=["colour"])["facets"]
+
+
+@pytest.mark.parametrize(
+    ("query", "options", "said"),
+    [
+        ({"text": "red"}, {"hybrid": {}, "min_score": 0.5}, "leave hybrid or min_score out"),
+        ({"text": "red", "feedback": {"liked": ["red-0"]}}, {"rerank": "proofread"}, "leave feedback or rerank out"),
+        ({"parts": [{"text": "red"}]}, {"rerank": "proofread"}, "query.text and"),
+        ({"feedback": {"disliked": ["red-0"]}}, {}, "leads nowhere"),
+        ({"text": "red", "feedback": {}}, {}, "leave feedback out"),
+        ({"text": "red", "feedback": {"liked": ["a"], "disliked": ["a"]}}, {}, "both liked and disliked"),
+        ({"parts": []}, {}, "at least 1 item"),
+        ({"parts": [{"text": "a"}] * 17}, {}, "at most 16 items"),
+        ({"parts": [{"text": "a", "weight": 0}]}, {}, "leave it out"),
+        ({"parts": [{"text": "a", "weight": 1001}]}, {}, "less than or equal to 1000"),
+        ({"parts": [{"text": "a", "id": "red-0"}]}, {}, "exactly one"),
+        ({"parts": [{"change": {"from": "a"}}]}, {}, "Field required"),
+        ({"parts": [{"change": {"before": "a", "after": "b"}}]}, {}, "Field required"),
+        ({"text": "red", "parts": [{"text": "a"}]}, {}, "parts take several"),
+    ],
+)
+def test_parts_that_make_no_sense_are_refused(client: TestClient, query: dict, options: dict, said: str) -> None:
+    """Each is 422, and says what is wrong and what to do."""
+    answer = client.post(SEARCH, json={"query": query, **options})
+
+    assert 422 == answer.status_code, answer.text
+    assert said in answer.json()["detail"]
