@@ -83,6 +83,11 @@ class Stand:
         return ask(Task(self.server.port, requests, seconds, rate=rate, seed=int(rate)))
 
 
+def photographs() -> tuple[bytes, ...]:
+    """The pictures that are asked for."""
+    return tuple(photograph(seed) for seed in range(_IMAGES))
+
+
 def _form(data: bytes) -> bytes:
     head = f'--{_FORM}\r\ncontent-disposition: form-data; name="file"; filename="a.jpg"\r\ncontent-type: image/jpeg\r\n\r\n'
     return head.encode() + data + f"\r\n--{_FORM}--\r\n".encode()
@@ -327,7 +332,7 @@ def main() -> None:
     }
     chosen = [measure[name] for name in options.cases.split(",")]
     home, bundle = full_size_home(options.rows), Bundle.open(full_size_bundle(), verify=False)
-    sentences, files = tuple(texts(_TEXTS, seed=1)), tuple(photograph(seed) for seed in range(_IMAGES))
+    sentences, files = tuple(texts(_TEXTS, seed=1)), photographs()
     cases = list[Case]()
     with tempfile.TemporaryDirectory() as folder, serving(home, Path(folder) / "log", cache_bytes=0) as server:
         for each in chosen:

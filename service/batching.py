@@ -53,8 +53,9 @@ class _Job(Generic[T, R]):
 
 @dataclass(frozen=True, eq=False)
 class _Running:
-    """A batch that a worker is at."""
+    """A batch that a worker is at: its items, and when it should be done."""
 
+    items: int
     until: float
 
 
@@ -154,6 +155,7 @@ class MicroBatcher(Generic[T, R]):
         ahead = Ahead(
             items=place,
             size=sum(_units(each) for each in before),
+            running=sum(batch.items for batch in self._running),
             running_s=self._until_free_s(job.queued),
             workers=len(self._workers),
             max_batch=self._max_batch,
@@ -186,7 +188,7 @@ class MicroBatcher(Generic[T, R]):
                 began = time.monotonic()
                 jobs = self._take()
                 size = len(jobs) * max(_units(job) for job in jobs)
-                batch = _Running(began + self._cost.of(size))
+                batch = _Running(len(jobs), began + self._cost.of(size))
                 self._running.add(batch)
             for job in jobs:
                 self._wait.observe(began - job.queued)

@@ -59,6 +59,7 @@ class Ahead:
     Attributes:
         items: that will be served before it.
         size: of these, together.
+        running: items that are being served.
         running_s: until a worker is free.
         workers: that serve the queue.
         max_batch: items that share a batch.
@@ -66,6 +67,7 @@ class Ahead:
 
     items: int
     size: float
+    running: int
     running_s: float
     workers: int
     max_batch: int
@@ -77,8 +79,8 @@ class Ahead:
 
     @property
     def is_near(self) -> bool:
-        """Whether it will be in the next batch."""
-        return self.items < self.max_batch
+        """Whether it and all before it are no more than two batches: one that runs, and one that gathers meanwhile."""
+        return self.items + self.running < 2 * self.max_batch
 
 
 def is_refused(wait_s: float, *, limit_s: float, deadline_s: float, is_near: bool) -> bool:

@@ -75,9 +75,9 @@ def test_a_machine_that_changes_is_known_anew(before: float, after: float, count
     assert cost.of(10) == pytest.approx(after, rel=0.01, abs=0.002 * before)
 
 
-def ahead(items: int, *, running_s: float = 0.0, workers: int = 1, each: int = 10) -> Ahead:
+def ahead(items: int, *, running: int = 0, running_s: float = 0.0, workers: int = 1, each: int = 10) -> Ahead:
     """That many items of size *each*, batches of 8."""
-    return Ahead(items=items, size=items * each, running_s=running_s, workers=workers, max_batch=8)
+    return Ahead(items, items * each, running, running_s, workers, max_batch=8)
 
 
 @given(batches=seen, items=st.integers(0, 500), more=st.integers(0, 500), running_s=seconds, longer_s=seconds)
@@ -122,9 +122,7 @@ def test_whoever_would_wait_longer_is_refused_too(
     assert refused or is_near or wait_s <= limit_s
 
 
-@pytest.mark.parametrize(
-    ("items", "workers", "expected"), [(0, 1, True), (7, 1, True), (8, 1, False), (7, 2, True), (8, 2, False)]
-)
-def test_the_next_batch_has_room_for_so_many(items: int, workers: int, *, expected: bool) -> None:
-    """As many as a batch holds are near, however many workers there are."""
-    assert expected is ahead(items, workers=workers).is_near
+@given(items=st.integers(0, 40), running=st.integers(0, 40), workers=st.integers(1, 4))
+def test_two_batches_are_near(items: int, running: int, workers: int) -> None:
+    """With what runs and what waits an item is near so long as two batches hold them all, however many workers there are."""
+    assert (items + running + 1 <= 16) is ahead(items, running=running, workers=workers).is_near
