@@ -11,7 +11,7 @@ from service.embedding import Timings
 from service.models import Model, Tokens
 from service.runtime import Runtime
 from service.sentences import MAX_PIECES, split, weight_of
-from service.together import together
+from service.together import in_turn, together
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ async def read_text(runtime: Runtime, model: Model, text: str, timings: Timings,
         QueueFull, DeadlineExceeded: too much is waiting.
     """
     embedder = runtime.embedder
-    tokens = await embedder.tokens(model, text, timings, field=field)
+    tokens = await in_turn(lambda: embedder.tokens(model, text, timings, field=field))
     if not tokens.truncated:
-        return Read((await embedder.text_of(model, tokens, timings)).vector)
+        return Read((await in_turn(lambda: embedder.text_of(model, tokens, timings))).vector)
     with timings.stage("tokenize"):
-        pieces, all_read = await runtime.decoders.run(lambda: pieces_of(model, text))
+        pieces, all_read = await in_turn(lambda: runtime.decoders.run(lambda: pieces_of(model, text)))
     settings = runtime.settings
     found = await together(
-        [lambda piece=piece: embedder.text_of(model, piece, timings) for piece in pieces],
+        [lambda piece=piece: in_turn(lambda: embedder.text_of(model, piece, timings)) for piece in pieces],
         min(settings.max_batch, settings.max_queue),
     )
     vector = composed([Term(each.vector, weight_of(each.tokens)) for each in found], field)

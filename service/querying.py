@@ -7,14 +7,14 @@ from typing import Literal
 import numpy as np
 
 from service.composing import Term, composed, moved
-from service.embedding import Timings
+from service.embedding import Embedded, Timings
 from service.errors import ItemUnknown, QueryInvalid
 from service.inputs import checked_vector, decode_base64
 from service.long_texts import read_text
 from service.runtime import Runtime
 from service.schemas.parts import Feedback, Part, Query
 from service.served import Served
-from service.together import together
+from service.together import in_turn, together
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ async def meant_by(runtime: Runtime, served: Served, query: Query | ImageFile, t
     if isinstance(query, ImageFile):
         return await _of_image(runtime, served, lambda: query.data, timings)
     # before anything is computed, and all in one look-up
-    named = await _vectors_of(runtime, served, query, timings)
+    named = {} if query.is_plain and query.id is None else await _vectors_of(runtime, served, query, timings)
     asking = _Asking(runtime, served, named, timings)
     own = await _own(asking, query)
     if query.feedback is not None:
@@ -106,8 +106,11 @@ async def _single(asking: _Asking, each: Query | Part, field: str) -> Meant:
 
 
 async def _of_image(runtime: Runtime, served: Served, data: Callable[[], bytes], timings: Timings) -> Meant:
-    # base64 is read in the threads that decode pictures
-    found = await runtime.embedder.image(served.model, await runtime.decoders.run(data), timings)
+    async def embed() -> Embedded:
+        # base64 is read in the threads that decode pictures
+        return await runtime.embedder.image(served.model, await runtime.decoders.run(data), timings)
+
+    found = await in_turn(embed)
     return Meant(found.vector, "image", pixels=found.pixels)
 
 
@@ -161,7 +164,7 @@ async def _vectors_of(runtime: Runtime, served: Served, query: Query, timings: T
 
 
 def _moved(found: Meant | None, feedback: Feedback, named: Mapping[str, np.ndarray]) -> Meant:
-    liked, disliked = ([named[each] for each in ids] for ids in (feedback.liked, feedback.disliked))
+    liked, disliked = ([named[each] for each in dict.fromkeys(ids)] for ids in (feedback.liked, feedback.disliked))
     weights = feedback.alpha, feedback.beta, feedback.gamma
     vector = moved(None if found is None else found.vector, liked, disliked, weights, "query.feedback")
     judged = () if feedback.include_judged else (*feedback.liked, *feedback.disliked)

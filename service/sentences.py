@@ -14,11 +14,12 @@ _MARKERS = 2
 # which of these texts fit into what the model reads at once
 Fits = Callable[[Sequence[str]], Sequence[bool]]
 
-# After what ends a sentence, with the quotes and brackets that close with it, where a blank follows and then no small letter
-# ("e.g. this"); after the full stops of scripts that put no blank there; and at the end of a line.
-_SENTENCE = re.compile(r"""(?<=[.!?…])["'”’»)\]]*\s+(?![a-zà-öø-ÿ])|(?<=[。！？])["”’」』）]*\s*|\n\s*""")
-# no sentence ends behind them, nor behind a single capital: "Dr. Smith", "J. Smith"
-_SHORT = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|Prof|St|Nr|No|vs|etc|e\.g|i\.e|[A-Z])\.)\s*$")
+# After what ends a sentence, with the quotes and brackets that close with it, where a blank follows; after the full stops of
+# scripts that put no blank there; and at the end of a line. Who searches writes small letters: they say nothing of ends.
+_SENTENCE = re.compile(r"""(?<=[.!?…])["'”’»)\]]*\s+|(?<=[。！？])["”’」』）]*\s*|\n\s*""")
+# no sentence ends behind them, nor behind a single capital: "Dr. Smith", "J. Smith", "e.g. this"
+_SHORT = re.compile(r"\b(?:[Dd]r|[Mm]rs?|[Mm]s|[Pp]rof|[Ss]t|[Nn]r|vs|cf|ca|approx|[Ff]ig|e\.g|i\.e|[A-Z])\.$")
+_LONGEST_SHORT = len("approx.") + 1
 _CLAUSE = re.compile(r"(?<=[,;:])\s+|(?<=[、，；：])\s*|\s+(?=[–—]\s)")
 _WORD = re.compile(r"\s+")
 _LETTER = re.compile(r"(?<=.)(?=.)", re.DOTALL)
@@ -53,16 +54,19 @@ def weight_of(tokens: int) -> int:
 
 def sentences_of(text: str) -> list[str]:
     """The sentences of *text*, each with the blanks behind it; what holds no word goes with the one before."""
-    found: list[str] = []
-    open_ended = True
+    found: list[list[str]] = []
+    # whether the last one goes on in what follows
+    goes_on = True
     for piece in _cut(text, _SENTENCE):
+        says = _has_word(piece)
         # what came first may be blank itself
-        if found and (open_ended or not _has_word(piece)):
-            found[-1] += piece
+        if found and (goes_on or not says):
+            found[-1].append(piece)
         else:
-            found.append(piece)
-        open_ended = not _has_word(found[-1]) or _SHORT.search(found[-1]) is not None
-    return found
+            found.append([piece])
+        # looked at piece by piece: a text of nothing but full stops is none the longer to read
+        goes_on = (goes_on and not says) or (says and _SHORT.search(piece.rstrip()[-_LONGEST_SHORT:]) is not None)
+    return ["".join(pieces) for pieces in found]
 
 
 def _parted(piece: str, level: int, fits: Fits) -> Iterator[str]:

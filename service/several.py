@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from pydantic import ValidationError
 
+from service import urgency
 from service.problems import EXPECTED, Problem, internal, noted, problem_of, problem_of_invalid
 from service.runtime import Runtime
 from service.schemas.hits import SearchAnswer
@@ -25,6 +26,9 @@ async def search_each(runtime: Runtime, name: str, bodies: Sequence[object]) -> 
         CollectionUnknown, NotReady: no such collection is served.
     """
     began = time.perf_counter()
+    if len(bodies) > 1:
+        # nobody waits for each of them
+        urgency.prefer(urgency.BATCH)
     # taken once: whatever is written or published meanwhile, all see this one
     served = runtime.served(name)
 

@@ -18,7 +18,7 @@ from tests.service.test_runtime import is_served, until, with_runtime
 
 # the context of the tests' bundle is 32 tokens: markers, and 30 words
 SHORT = "a photo of red."
-LONG = "A photo of a red square. A blue circle on the left! " + "The dog and the cat, " * 20
+LONG = "A photo of a red square. A blue circle on the left! " + "the dog and the cat, " * 20
 
 
 def on_model(home: Path, use: Callable[[Runtime, Model], Awaitable[None]]) -> None:
@@ -53,7 +53,7 @@ def test_a_long_text_is_the_mean_of_its_sentences(home: Path, tiny_bundle: Path)
     bundle = Bundle.open(tiny_bundle)
     # the last sentence is itself beyond the context: whole clauses of five words, of which six fit
     pieces = ["A photo of a red square. ", "A blue circle on the left! "]
-    clause = "The dog and the cat, "
+    clause = "the dog and the cat, "
     fitting = max(count for count in range(1, 20) if not bundle.embed_texts([clause * count]).truncated[0])
     pieces += [clause * min(fitting, 20 - at) for at in range(0, 20, fitting)]
 

@@ -1,12 +1,14 @@
 """Long texts in pieces, as properties of a pure splitter."""
 
+import time
 from collections.abc import Sequence
+from itertools import islice
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.sentences import Fits, sentences_of, split
+from service.sentences import MAX_PIECES, Fits, sentences_of, split
 
 WORDS = st.sampled_from(
     ["a", "dog", "on", "the", "beach,", "Later", "it", "rains;", "night", "Dr.", "3.5", "“No!”", "犬", "…"]
@@ -71,6 +73,8 @@ def test_sentences_joined_are_the_text_and_each_has_a_word(text: str) -> None:
         ("He said “No.” She left.", ["He said “No.” ", "She left."]),
         ("Dr. Smith met J. Doe. They left.", ["Dr. Smith met J. Doe. ", "They left."]),
         ("It costs 3.5 dollars, e.g. here.", ["It costs 3.5 dollars, e.g. here."]),
+        ("a dog. a cat! and a cow", ["a dog. ", "a cat! ", "and a cow"]),
+        ("No. It is not.", ["No. ", "It is not."]),
         ("one line\nanother line", ["one line\n", "another line"]),
         ("犬がいる。猫もいる。", ["犬がいる。", "猫もいる。"]),
         ("\n\nA dog.", ["\n\nA dog."]),
@@ -78,7 +82,7 @@ def test_sentences_joined_are_the_text_and_each_has_a_word(text: str) -> None:
     ],
 )
 def test_where_sentences_end(text: str, expected: list[str]) -> None:
-    """Sentences end where readers end them; abbreviations, decimals and small letters that follow do not end one."""
+    """Sentences end where readers end them; abbreviations and decimals do not end one."""
     assert expected == sentences_of(text)
 
 
@@ -116,3 +120,15 @@ def test_pieces_are_made_as_they_are_asked_for() -> None:
 def test_a_character_that_does_not_fit_is_left() -> None:
     """Where nothing fits, each character is a piece: it ends, and nothing is lost."""
     assert ["a", "b"] == list(split("ab", lambda texts: [False] * len(texts)))
+
+
+@pytest.mark.parametrize("unit", ["A. ", ". ", "\n", '."', "x", ", ", "a ", "Dr. x ", " \n\t", "。", "...... a"])
+def test_no_text_takes_long(unit: str) -> None:
+    """The longest text that is allowed, of whatever it consists, is split in a moment: time grows as its length does."""
+    text = (unit * 20_000)[:20_000]
+    began = time.process_time()
+
+    pieces = list(islice(split(text, at_most(100)), MAX_PIECES))
+
+    assert text.startswith("".join(pieces))
+    assert time.process_time() - began < 1

@@ -9,12 +9,16 @@ import pytest
 from fastapi.testclient import TestClient
 
 from index.live.writes import Remove
+from service.app import create_app
 from service.runtime import Runtime
 from service.schemas.hits import SearchAnswer
 from service.schemas.searches import MAX_SEARCHES
+from service.settings import Settings
 from service.several import search_each
+from tests.service.conftest import ADDRESS, wait_until_ready
 from tests.service.test_runtime import is_served, until, with_runtime
 from tests.support.collections import make_colours
+from tests.support.tiny_bundle import COLOURS
 
 SEARCH = "/v1/collections/colours/search"
 SEVERAL = "/v1/collections/colours/searches"
@@ -113,19 +117,32 @@ def test_all_meet_one_version(tmp_path: Path, tiny_bundle: Path) -> None:
 
     async def use(runtime: Runtime) -> None:
         await until(lambda: is_served(runtime, "colours"))
-        bodies = [{"query": {"text": f"red {number}"}, "limit": 100} for number in range(20)]
+        bodies = [{"query": {"text": f"red {number}"}, "limit": 100} for number in range(8)]
         asking = asyncio.ensure_future(search_each(runtime, "colours", bodies))
         await asyncio.sleep(0)
         await runtime.writers.of("colours").write(Remove("red-0"))
         answer = await asking
         found = [each for each in answer.results if isinstance(each, SearchAnswer)]
-        assert 20 == len(found)
+        assert 8 == len(found)
         assert {answer.version} == {each.version for each in found}
         assert {24} == {len(each.hits) for each in found}
         later = await search_each(runtime, "colours", bodies[:1])
         assert later.version > answer.version
 
     with_runtime(use, tmp_path)
+
+
+def test_a_request_does_not_fill_the_queues_against_itself(home: Path) -> None:
+    """Where two fit into a batch and four may wait, searches of several long parts, side by side, are all answered."""
+    long = [{"text": "red dog. " * 40, "weight": weight} for weight in (1, 0.5, 0.2)]
+    bodies = [{"query": {"parts": [*long, {"text": f"{colour} {number}"}]}} for number, colour in enumerate(COLOURS)]
+
+    with TestClient(create_app(Settings(home=home, max_batch=2, max_queue=4)), base_url=ADDRESS) as made:
+        wait_until_ready(made)
+        answer = made.post(SEVERAL, json={"queries": bodies})
+
+    assert 200 == answer.status_code, answer.text
+    assert [3 * 40 + 1] * len(bodies) == [each.get("sentences", each) for each in answer.json()["results"]]
 
 
 def test_a_fault_of_ours_is_one_searchs_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

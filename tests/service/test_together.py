@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from service.together import together
+from service.together import in_turn, together
 
 
 def test_results_stand_in_their_order() -> None:
@@ -58,3 +58,36 @@ def test_the_first_that_fails_ends_the_others() -> None:
         asyncio.run(together([wait, fail], 2))
 
     assert [True] == ended
+
+
+@pytest.mark.parametrize(("most", "outer", "inner"), [(1, 3, 3), (4, 5, 6), (7, 2, 2)])
+def test_what_is_done_in_turn_is_bounded_however_it_is_nested(most: int, outer: int, inner: int) -> None:
+    """Within several things of which each does several, no more work is under way than the outermost allows; none waits for ever."""
+    under_way, seen, done = 0, 0, 0
+
+    async def leaf() -> None:
+        nonlocal under_way, seen, done
+        under_way += 1
+        seen = max(seen, under_way)
+        await asyncio.sleep(0)
+        under_way, done = under_way - 1, done + 1
+
+    async def nested() -> None:
+        await together([lambda: in_turn(leaf)] * inner, 100)
+
+    asyncio.run(asyncio.wait_for(together([nested] * outer, most), 10))
+
+    assert (outer * inner, min(most, outer * inner)) == (done, seen)
+
+
+def test_outside_of_all_that_nothing_waits() -> None:
+    """What one request does has no turn to wait for, nor has the next when it is done."""
+
+    async def one() -> int:
+        return 1
+
+    async def use() -> list[int]:
+        first = await together([lambda: in_turn(one)], 1)
+        return [*first, *await asyncio.gather(*(in_turn(one) for _ in range(5)))]
+
+    assert [1] * 6 == asyncio.run(use())
