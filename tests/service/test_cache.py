@@ -12,7 +12,7 @@ from redis import Redis as Admin
 
 from service.cache import MAX_PENDING_BYTES, MAX_VALUE_BYTES, ByteLru, Cache, sealed, unsealed
 from service.metrics import Metrics
-from service.redis_link import RedisLink
+from service.redis_link import RedisLink, begin_request
 from tests.support.redis_server import RedisServer, needs_redis, running_redis
 from tests.support.servers import free_port
 
@@ -249,6 +249,25 @@ def test_values_put_together_are_written_together(redis: RedisServer) -> None:
         keys = list(admin.scan_iter())
         assert 100 == len(keys)
         assert all(0 < int(str(admin.ttl(key))) <= 60 for key in keys)
+
+
+@needs_redis
+def test_a_request_without_time_left_is_cached_all_the_same(redis: RedisServer) -> None:
+    """What a request puts that has waited its time for Redis is written: nobody waits for that."""
+
+    async def run() -> None:
+        begin_request()
+        link = RedisLink(redis.url, 0.5, Metrics())
+        cache = Cache(2**20, Metrics(), redis=link, ttl_s=60)
+        assert await link.call(lambda _: asyncio.sleep(5)) is None
+        cache.put("key", b"value")
+        await written(cache)
+        await link.close()
+
+    asyncio.run(run())
+
+    with Admin.from_url(redis.url) as admin:
+        assert 1 == admin.dbsize()
 
 
 @needs_redis

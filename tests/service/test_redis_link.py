@@ -2,19 +2,24 @@
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from service.app import create_app
 from service.breaker import Breaker
 from service.metrics import Metrics
 from service.redis_link import RedisLink, Waits, begin_request
+from service.settings import Settings
+from tests.service.conftest import ADDRESS, wait_until_ready
 from tests.support.redis_server import RedisServer, needs_redis, running_redis
 from tests.support.servers import free_port
 
@@ -429,6 +434,47 @@ def test_all_calls_of_a_request_wait_no_longer_than_one() -> None:
 
     assert 6 <= counted(metrics, "failed") <= 12
     assert 60 == counted(metrics, "failed") + counted(metrics, "skipped")
+
+
+def test_a_search_waits_for_redis_once(home: Path) -> None:
+    """Whatever a search looks for in a Redis that is silent, its answer comes after one bound, not after one for each."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        app = create_app(Settings(home=home, redis_url=url, redis_timeout_s=1.0, cache_bytes=0))
+        with TestClient(app, base_url=ADDRESS) as client:
+            wait_until_ready(client)
+            began = time.monotonic()
+            answer = client.post("/v1/collections/colours/search", json={"query": {"text": "red"}})
+            took = time.monotonic() - began
+            looked_for = client.app.state.runtime.metrics.registry.get_sample_value(  # type: ignore[attr-defined]
+                "vilem_cache_total", {"layer": "redis", "result": "skipped"}
+            )
+
+    assert 200 == answer.status_code
+    assert 2 == looked_for
+    assert 1.0 <= took < 1.0 + SLACK_S
+
+
+def test_a_call_is_one_try() -> None:
+    """A connection that is closed on us costs a call one connection: what is tried again would wait again."""
+    connections = 0
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.close()
+
+    async def ran() -> None:
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+        link = RedisLink(url, 2.0, Metrics(), Breaker(failures=10**6))
+        assert [None] * 5 == [await link.call(got("k")) for _ in range(5)]
+        await link.close()
+        server.close()
+
+    asyncio.run(ran())
+
+    assert 5 == connections
 
 
 def test_a_call_without_time_left_is_no_fault_of_redis() -> None:
