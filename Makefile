@@ -11,7 +11,7 @@ WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN || echo 2); echo $$((cores
 PARALLEL := -n $(WORKERS) --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit format bench clean
+.PHONY: help demo test lint unit format bench chaos clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ format: $(VENV)/.test ## let ruff rewrite what it can
 
 bench: $(VENV)/.test ## every bar, one table each (an hour; the machine must be otherwise idle); ARGS="load" chooses
 	$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(VENV)/.test ## faults and hostile clients against a real service (half an hour; ARGS="idle_connections --idle 1000")
+	$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 clean: ## remove the demo's data and the virtual environment
 	rm -rf .demo $(VENV)

@@ -5,6 +5,8 @@ its answer is cut; and when there are too many, the one that has been idle the l
 """
 
 import asyncio
+import socket
+import struct
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +20,7 @@ from service.body_limit import SLOWEST_BYTES_PER_S
 MAX_HEAD_BYTES = 64 * 1024
 # How often it is looked whether a client that is slow to read has read: so long may nothing happen at all.
 STALL_S = 10.0
+_NO_LINGER = struct.pack("ii", 1, 0)
 # For a connection that rests when the server is going.
 LAST_WORD_S = 0.2
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -153,6 +156,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Cut a client that has read less than a slow line carries; what waits for it is memory."""
         now = self.transport.get_write_buffer_size()
         if before - now < self._bounds.stall_s * SLOWEST_BYTES_PER_S:
+            # what the kernel holds for it goes too: megabytes, for as long as the client likes
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             self.transport.abort()
         else:
             self._watch(now)

@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import os
+import resource
 import signal
 import socket
 import struct
@@ -26,6 +27,10 @@ _KEEP_ALIVE_S = 75
 _CLOSING_SHARE = 0.25
 # For those who are in the queue of a socket that takes no more.
 _QUEUE_S = 0.05
+# Descriptors for all but connections: pictures, datasets, mapped snapshots, Redis, pipes.
+_SPARE = 512
+# Where the system allows hardly any.
+_LEAST = 32
 # Linux's number; Python's socket module has no name for it
 _SO_ATTACH_FILTER = 26
 
@@ -86,6 +91,16 @@ class DrainingServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def descriptors(wanted: int) -> int:
+    """How many files this process may have open: as many as *wanted*, or as the system allows; the usual 1,024 are no bound of ours."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
+
+
 def take_no_more(listening: socket.socket) -> None:
     """Let nobody new into the kernel's queue of a socket, whichever processes share it; who is in there may still be accepted.
 
@@ -114,7 +129,8 @@ def run(settings: Settings, opened: socket.socket, parent: int | None = None, *,
     sys.setswitchinterval(_SWITCH_S)
     gpus_for(settings.search_device)
     app = create_app(settings, warm=warm)
-    bounds = Bounds(most=settings.max_connections, head_s=settings.deadline_s)
+    most = max(_LEAST, descriptors(settings.max_connections + _SPARE) - _SPARE)
+    bounds = Bounds(most=most, head_s=settings.deadline_s)
     config = uvicorn.Config(
         app,
         http=bounds.protocol,  # pyright: ignore[reportArgumentType] - called as the class would be

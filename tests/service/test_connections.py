@@ -237,3 +237,6 @@ def test_a_client_that_does_not_read_is_cut_off() -> None:
 
         until(lambda: len(server.server_state.connections) == 1)
         until(lambda: not server.server_state.tasks)
+        with pytest.raises(ConnectionResetError):
+            while deaf.recv(65_536):
+                pass

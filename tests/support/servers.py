@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,13 @@ def free_port() -> int:
 
 @contextmanager
 def serving(
-    home: Path, log: Path, *, wait: bool = True, port: int | None = None, **settings: object
+    home: Path,
+    log: Path,
+    *,
+    wait: bool = True,
+    port: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    **settings: object,
 ) -> Iterator[Server]:
     """Serve *home* until the block ends; output goes to the file *log*.
 
@@ -54,6 +60,7 @@ def serving(
         log: what the process prints.
         wait: only yield once /readyz answers 200.
         port: to listen on; a free one if not given.
+        environment: variables of the process beside those.
         settings: by name, e.g. `redis_url="redis://..."`; passed on as VILEM_* variables.
     """
     port = port or free_port()
@@ -61,7 +68,7 @@ def serving(
     settings = {"linger_s": 0, **settings}
     given = {f"VILEM_{name.upper()}": str(value) for name, value in settings.items()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VILEM_")}
-    environment = kept | given | {"VILEM_HOME": str(home), "VILEM_PORT": str(port)}
+    environment = kept | dict(environment or {}) | given | {"VILEM_HOME": str(home), "VILEM_PORT": str(port)}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "vilem", "serve"],
