@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         description="Networks that are not the internet's, and may be fetched from all the same: 10.1.0.0/16; parted by commas.",
     )
     max_text_chars: int = Field(
-        default=20_000, ge=1, description="Longest text; what exceeds the model's context is cut and reported."
+        default=20_000, ge=1, description="Longest text; one beyond the model's context is read sentence by sentence."
     )
     cache_bytes: int = Field(
         default=64 * 2**20,

@@ -97,15 +97,11 @@ def search(
             searcher, bundle, query if pixels is None else pixels, vector, candidates or _CANDIDATES, limit
         )
     else:
-        judged, target = [*parts.liked, *parts.disliked], "moments" if moments else "texts" if texts else "images"
-        hits = find(searcher, vector, target, limit, without=judged, trade=diversify, least=least)
+        target = "moments" if moments else "texts" if texts else "images"
+        hits = find(searcher, vector, target, limit, without=parts.judged, trade=diversify, least=least)
         found = [Reread(hit) for hit in hits]
     found = [each for each in found if each.hit.score >= least]
-    if as_json:
-        for each in found:
-            typer.echo(json.dumps(_fields(each)))
-        return
-    _print(found, f"{collection} version {searcher.version}", asked)
+    _show(found, f"{collection} version {searcher.version}", asked, as_json=as_json)
 
 
 def _expect_sense(
@@ -200,7 +196,11 @@ def _pixels(bundle: "Bundle", path: str) -> "np.ndarray":
     return bundle.prepare(data)
 
 
-def _print(found: "list[Reread]", title: str, asked: Embedded) -> None:
+def _show(found: "list[Reread]", title: str, asked: Embedded, *, as_json: bool) -> None:
+    if as_json:
+        for each in found:
+            typer.echo(json.dumps(_fields(each)))
+        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -34,7 +34,12 @@ class Parts:
     @property
     def are_given(self) -> bool:
         """Whether there is any."""
-        return bool(self.plus or self.minus or self.change or self.liked or self.disliked)
+        return bool(self.plus or self.minus or self.change or self.judged)
+
+    @property
+    def judged(self) -> list[str]:
+        """Items that are liked or disliked."""
+        return [*self.liked, *self.disliked]
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,8 @@ def put_together(bundle: "Bundle", searcher: "Searcher", vector: "np.ndarray", p
     from service.composing import Term, composed, moved
     from service.errors import QueryInvalid
 
-    named = searcher.vectors([*parts.liked, *parts.disliked])
-    for item in (*parts.liked, *parts.disliked):
+    named = searcher.vectors(parts.judged)
+    for item in parts.judged:
         if item not in named:
             raise typer.BadParameter(f"collection {searcher.name} has no item {item!r}")
     terms = [Term(vector, 1.0), *_terms(bundle, parts)]
