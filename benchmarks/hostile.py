@@ -1,11 +1,16 @@
-"""What hostile requests cost the real server: status, seconds, extra memory, and whether the next request is answered.
+"""What hostile requests cost the real server: status, seconds, extra memory, and what others feel of them.
 
 python -m benchmarks.hostile
 """
 
 import tempfile
+import threading
 import time
+from itertools import count
 from pathlib import Path
+
+import httpx
+import numpy as np
 
 from benchmarks.table import Row, show
 from tests.support.collections import make_colours
@@ -15,6 +20,10 @@ from tests.support.servers import Server, serving
 from tests.support.tiny_bundle import make_tiny_bundle
 
 SECONDS = 1.0
+# how much later others are answered while pictures of 169 megapixels come, eight at a time
+SLOWDOWN = 2.0
+CLIENTS = 4
+MEASURED_S = 8.0
 SEARCH = "/v1/collections/colours/search"
 
 
@@ -37,6 +46,55 @@ def measured(server: Server, case: Hostile) -> list[Row]:
     ]
 
 
+def latencies(server: Server, numbers: "count[int]", seconds: float) -> np.ndarray:
+    """Of searches for new texts by `CLIENTS` clients that wait for their answers: seconds, in no order."""
+    took: list[float] = []
+    until = time.perf_counter() + seconds
+
+    def ask() -> None:
+        with httpx.Client(base_url=server.client.base_url, timeout=30, trust_env=False) as client:
+            while (began := time.perf_counter()) < until:
+                client.post(SEARCH, json={"query": {"text": f"green {next(numbers)}"}}).raise_for_status()
+                took.append(time.perf_counter() - began)
+
+    threads = [threading.Thread(target=ask) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return np.array(took)
+
+
+def beside(server: Server, case: Hostile) -> list[Row]:
+    """What others feel while one client sends a hostile request again and again: their p99 with it and without."""
+    made, numbers, over = case.make(), count(), threading.Event()
+    ready = Hostile(case.name, case.path, lambda: made)
+    latencies(server, numbers, MEASURED_S / 4)
+    alone = np.quantile(latencies(server, numbers, MEASURED_S), 0.99)
+    server.forget_peak()
+    before, _ = server.memory()
+    sent = 0
+
+    def attack() -> None:
+        nonlocal sent
+        with httpx.Client(base_url=server.client.base_url, timeout=30, trust_env=False) as client:
+            while not over.is_set():
+                ready.send(client, "colours")
+                sent += 1
+
+    attacker = threading.Thread(target=attack)
+    attacker.start()
+    attacked = np.quantile(latencies(server, numbers, MEASURED_S), 0.99)
+    over.set()
+    attacker.join()
+    _, peak = server.memory()
+    return [
+        Row(f"others' p99 beside {sent} x {case.name}", attacked / alone, "x", SLOWDOWN, at_most=True),
+        Row("  p99 alone", 1000 * alone, "ms"),
+        Row("  extra memory", (peak - before) / 1e6, "MB", MEMORY_BYTES / 1e6, at_most=True),
+    ]
+
+
 def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder:
@@ -45,6 +103,8 @@ def main() -> None:
         with serving(home, home / "log") as server:
             server.client.post(f"{SEARCH}/image", files={"file": ("a.png", encoded(picture(2000, 2000)))})
             rows = [row for case in CASES for row in measured(server, case)]
+            eight = next(case for case in CASES if case.name.startswith("eight"))
+            rows += beside(server, eight)
     show("hostile requests, each a 4xx, and the next request answered", rows)
 
 

@@ -1,5 +1,7 @@
 // The HTTP API. Whatever fails is an ApiError that can be shown to a person.
 
+import { withKey } from "./access.js";
+
 export class ApiError extends Error {
   /** `kind` is the last part of the problem's stable type, or "unreachable" when nothing answered. */
   constructor(kind, title, detail, retryAfter = 0) {
@@ -9,7 +11,7 @@ export class ApiError extends Error {
 }
 
 async function call(path, options = {}) {
-  const response = await fetch(path, options).catch((error) => {
+  const response = await fetch(path, withKey(options)).catch((error) => {
     if (error.name === "AbortError") throw error;
     throw new ApiError("unreachable", "The server does not answer", "It may be restarting, or the network is down.");
   });

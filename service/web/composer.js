@@ -1,5 +1,6 @@
 // The search field: a text that is being typed, or a picture that stands in its place.
 
+import { show } from "./access.js";
 import { thumbnail } from "./api.js";
 import { $ } from "./dom.js";
 
@@ -52,8 +53,8 @@ export class Composer {
     $("slash").hidden = visible;
     $("query").placeholder = visible ? "Or describe it in words" : EMPTY;
     $("chip-text").textContent = !visible ? "" : query.id ? `Like ${query.id}` : query.file.name || "Your picture";
-    if (visible) $("chip-image").src = this.#url ?? thumbnail(collection, query.id, 64);
-    else $("chip-image").removeAttribute("src");
+    if (this.#url) $("chip-image").src = this.#url;
+    else show($("chip-image"), visible ? thumbnail(collection, query.id, 64) : null);
   }
 
   focus() {

@@ -1,5 +1,6 @@
 // One item, whole: the picture or video, its captions and metadata. Arrows lead to its neighbours.
 
+import { show } from "./access.js";
 import { $, element, number } from "./dom.js";
 import { clock, original, Player } from "./player.js";
 import { remarks, sentence } from "./proof.js";
@@ -80,14 +81,17 @@ export class Detail {
     const item = this.#items[place];
     const title = item.caption ?? item.captions?.[0] ?? item.id;
     $("detail-image").hidden = Boolean(item.video);
-    if (item.video) $("detail-image").removeAttribute("src");
-    else $("detail-image").src = item.image_url;
+    const link = $("detail-original");
+    link.href = original(item);
+    // what was fetched with a key is opened from memory
+    show($("detail-image"), item.video ? null : item.image_url).then((address) => {
+      if (address && this.item === item) link.href = address;
+    });
     $("detail-image").alt = title;
     $("detail-image").width = item.width;
     $("detail-image").height = item.height;
     this.#player.show(item, title);
     $("detail-title").textContent = title;
-    $("detail-original").href = original(item);
     $("detail-place").textContent = this.#items.length > 1 ? `${number(place + 1)} of ${number(this.#items.length)}` : "";
     for (const id of ["detail-previous", "detail-next"]) $(id).hidden = this.#items.length < 2;
     $("detail-previous").disabled = place === 0;

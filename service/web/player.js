@@ -1,5 +1,6 @@
 // A video in place of the picture: it plays from the moment that was found, and nothing of it is loaded before.
 
+import { show } from "./access.js";
 import { $, element, icon } from "./dom.js";
 
 /** "0:07", "1:02:07". */
@@ -33,18 +34,17 @@ export class Player {
     this.stop();
     this.#video.hidden = !item.video;
     if (!item.video) return;
-    this.#video.poster = item.moment?.thumbnail_url ?? item.image_url;
+    show(this.#video, item.moment?.thumbnail_url ?? item.image_url, { name: "poster" });
     this.#video.width = item.width;
     this.#video.height = item.height;
     this.#video.setAttribute("aria-label", `Video: ${title}`);
-    this.#video.src = original(item);
+    show(this.#video, original(item));
   }
 
   /** Let go of it: no sound of what is not seen, and no more of it is loaded. */
   stop() {
     this.#fault.hidden = true;
-    this.#video.removeAttribute("src");
-    this.#video.removeAttribute("poster");
+    for (const name of ["src", "poster"]) show(this.#video, null, { name });
     this.#video.load();
   }
 }

@@ -1,5 +1,6 @@
 // Errors, each with what to do about it.
 
+import { key, useKey } from "./access.js";
 import { $, element } from "./dom.js";
 
 // by the last part of a problem's stable type (docs/api.md)
@@ -19,6 +20,12 @@ const ADVICE = {
   "query-invalid": "Change the search as the message says.",
   "request-invalid": "Change the search as the message says.",
   "text-invalid": "Type the text again: a character of it was cut in two.",
+  "key-missing": "Whoever runs this service makes keys. Yours is kept in this tab until you close it, and nowhere else.",
+  "key-unknown": "It may have been revoked, or be cut short. Paste it again, or ask for another.",
+  "scope-missing": "Use a key with the scope search.",
+  "keys-unreadable": "The service closed itself: whoever runs it finds the reason in its log.",
+  "rate-limited": "Your key may ask so often only. This page tries again by itself.",
+  "concurrency-limited": "Others use the same key at this moment. This page tries again by itself.",
   "queue-full": "Many people search at this moment. This page tries again by itself.",
   "deadline-exceeded": "The service is busy. This page tries again by itself.",
 };
@@ -29,7 +36,11 @@ const FINAL = new Set([
   "image-too-large", "image-unreadable", "body-too-large", "item-unknown", "query-invalid", "request-invalid", "text-invalid",
 ]);
 // these pass: it is worth trying again without being asked
-const PASSING = new Set(["unreachable", "not-ready", "nothing-served", "queue-full", "deadline-exceeded"]);
+const PASSING = new Set([
+  "unreachable", "not-ready", "nothing-served", "queue-full", "deadline-exceeded", "rate-limited", "concurrency-limited",
+]);
+// another key helps
+const KEYED = new Set(["key-missing", "key-unknown", "scope-missing"]);
 
 export const passes = (error) => PASSING.has(error.kind);
 
@@ -44,16 +55,36 @@ export function showProblem(error, { onRetry, onClear }) {
     element("p", {}, sentence(detail)),
     element("p", { class: "quiet" }, ADVICE[kind] ?? "Try again; if it stays, the service's log says more."),
     kind === "nothing-served" ? element("pre", {}, COMMAND) : null,
+    KEYED.has(kind) ? keyForm(onRetry) : null,
     element(
       "p",
       { class: "actions" },
-      final ? null : element("button", { type: "button", class: "main", click: onRetry }, "Try again"),
+      final || KEYED.has(kind) ? null : element("button", { type: "button", class: "main", click: onRetry }, "Try again"),
       onClear ? element("button", { type: "button", class: final ? "main" : null, click: onClear }, "Clear the search") : null,
     ),
   ];
   $("problem").replaceChildren(...parts.filter(Boolean));
   $("problem").classList.toggle("passing", waiting);
   $("problem").hidden = false;
+}
+
+/** Where a key is given; then what failed is tried again. */
+function keyForm(onRetry) {
+  const field = element("input", {
+    type: "password", id: "key", autocomplete: "off", spellcheck: "false", required: true, value: key() ?? "",
+  });
+  const submit = (event) => {
+    event.preventDefault();
+    useKey(field.value.trim());
+    onRetry();
+  };
+  return element(
+    "form",
+    { class: "key-form", submit },
+    element("label", { for: "key" }, "Key"),
+    field,
+    element("button", { class: "main" }, "Use this key"),
+  );
 }
 
 export function clearProblem() {

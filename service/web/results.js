@@ -1,5 +1,6 @@
 // The hits: a grid of pictures, or a list of captions with the picture each belongs to.
 
+import { show } from "./access.js";
 import { element, icon } from "./dom.js";
 import { badge } from "./player.js";
 import { sentence } from "./proof.js";
@@ -11,10 +12,9 @@ function picture(item) {
   // of a video the moment that was found
   const url = item.moment?.thumbnail_url ?? item.thumbnail_url;
   const at = (size) => `${url}${url.includes("?") ? "&" : "?"}size=${size}`;
-  const made = element("img", {
-    src: at(256), srcset: `${at(256)} 1x, ${at(512)} 2x`, alt: "", loading: "lazy", decoding: "async", width: 256, height: 256,
-  });
+  const made = element("img", { alt: "", loading: "lazy", decoding: "async", width: 256, height: 256 });
   made.addEventListener("error", () => made.replaceWith(element("span", { class: "absent" }, "Picture not available")));
+  show(made, at(256), { srcset: `${at(256)} 1x, ${at(512)} 2x` });
   return made;
 }
 

@@ -86,7 +86,7 @@ CASES = (
     Hostile("vector of 4 million numbers", "/search", _raw(b'{"query": {"vector": [' + b"0.5," * 4_000_000 + b"1]}}")),
     Hostile("text of 10,000 words", "/search", _query(text="perspicuous " * 10_000)),
     Hostile("unknown field", "/search", lambda: {"json": {"query": {"text": "a"}, "admin": True}}),
-    Hostile("JSON nested 101 deep in a filter", "/search", _raw(_deep_filter(99))),
+    Hostile("JSON nested 101 deep in a filter", "/search", _raw(_deep_filter(100))),
     Hostile("JSON nested 100,000 deep", "/search", _raw(b"[" * 100_000)),
     Hostile("JSON of 10 million lists", "/search", _raw(b"[" + b"[]," * 10_000_000 + b"[]]")),
     Hostile("a number of 1 million digits", "/search", _raw(b'{"query": {"vector": [' + b"9" * 1_000_000 + b"]}}")),
