@@ -22,6 +22,8 @@ MOST = 0.95
 # What tells how the service is must answer all the more when it is busy.
 _SHED = "/v1/"
 _SMALL_BYTES = 16 * 1024
+# So many are under way on a service that is busy and well.
+FEW = 64
 
 
 class Shedding:
@@ -60,6 +62,7 @@ class Door:
         self._app = app
         self._metrics = metrics
         self._shedding = Shedding()
+        self._inside = 0
         self._came = False
         self._looking = False
 
@@ -71,8 +74,13 @@ class Door:
         self._came = True
         if not self._looking:
             self._look_again()
-        if self._shedding.lets_in():
-            await self._app(scope, receive, send)
+        # a loop that is late with few requests is late for another reason, which refusing them would not mend
+        if self._inside < FEW or self._shedding.lets_in():
+            self._inside += 1
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._inside -= 1
             return
         if _size(scope) <= _SMALL_BYTES:
             # it is there already; a connection whose request was not read would have to be closed, and opened anew
