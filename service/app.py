@@ -50,6 +50,8 @@ def create_app(settings: Settings, *, warm: bool = False) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
+        # ours writes it once (routes/ops)
+        openapi_url=None,
         redoc_url=None,
         telemetry=tracing.of_requests(provider),
     )

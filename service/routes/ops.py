@@ -1,5 +1,7 @@
 """For operators: is it alive, is it ready, what does it measure."""
 
+import json
+
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
@@ -52,3 +54,12 @@ async def readyz(runtime: RuntimeDep, request: Request, response: Response) -> R
 async def metrics(runtime: RuntimeDep) -> Response:
     """Metrics for Prometheus."""
     return Response(runtime.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    """The description of the API. FastAPI would write its 100 KB anew for whoever asks, on the event loop."""
+    state = request.app.state
+    if not hasattr(state, "described"):
+        state.described = json.dumps(request.app.openapi()).encode()
+    return Response(state.described, media_type="application/json")

@@ -74,3 +74,28 @@ def test_two_apps_have_their_own_metrics(tmp_path: Path) -> None:
 
         assert 'route="/healthz"' in one.get("/metrics").text
         assert 'route="/healthz"' not in two.get("/metrics").text
+
+
+def test_the_description_is_written_once(client: TestClient) -> None:
+    """The OpenAPI document is the app's, and the same bytes for everybody: thousands may ask without cost."""
+    first, second = client.get("/openapi.json"), client.get("/openapi.json")
+
+    assert client.app.openapi() == first.json()  # type: ignore[attr-defined]
+    assert first.content == second.content
+    assert "application/json" == first.headers["content-type"]
+
+
+def test_a_service_that_is_being_stopped_is_not_ready(client: TestClient) -> None:
+    """From the moment on that it is told to stop, /readyz is 503 and says so; /healthz and searches go on."""
+    draining = client.app.state.draining  # type: ignore[attr-defined]
+    draining.set()
+    try:
+        told, alive = client.get("/readyz"), client.get("/healthz")
+        found = client.post("/v1/collections/colours/search", json={"query": {"text": "red"}})
+    finally:
+        draining.clear()
+
+    assert (503, "/problems/not-ready") == (told.status_code, told.json()["type"])
+    assert "being stopped" in told.json()["detail"]
+    assert (200, 200) == (alive.status_code, found.status_code)
+    assert 200 == client.get("/readyz").status_code
