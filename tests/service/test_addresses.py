@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.addresses import HostRule, is_public, parse_network
@@ -63,6 +63,7 @@ def test_no_disguise_helps(address: str, disguise: str) -> None:
     assert not is_public(disguise.format(written if "2002" in disguise else address))
 
 
+@settings(max_examples=50)
 @given(ip=st.ip_addresses(v=4))
 def test_a_disguise_changes_nothing(ip: IPv4Address) -> None:
     """Whatever the address, IPv6's ways to write it are judged alike."""
@@ -71,6 +72,7 @@ def test_a_disguise_changes_nothing(ip: IPv4Address) -> None:
     assert expected == is_public(f"::ffff:{ip}") == is_public(f"64:ff9b::{ip}")
 
 
+@settings(max_examples=50)
 @given(ip=st.ip_addresses())
 def test_it_is_never_laxer_than_the_library(ip: IPv4Address | IPv6Address) -> None:
     """What `ipaddress` takes for private, loopback, link-local, multicast or unspecified is never public."""
@@ -79,6 +81,7 @@ def test_it_is_never_laxer_than_the_library(ip: IPv4Address | IPv6Address) -> No
         assert not is_public(str(ip))
 
 
+@settings(max_examples=50)
 @given(ip=st.ip_addresses(v=4, network="10.1.0.0/16"), other=st.ip_addresses(v=4, network="10.2.0.0/15"))
 def test_a_network_may_be_named(ip: IPv4Address, other: IPv4Address) -> None:
     """An operator's own network is reached when it is named, and no other with it."""
