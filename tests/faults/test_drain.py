@@ -17,7 +17,7 @@ from tests.support.servers import Server, serving
 
 SEARCH = "/v1/collections/colours/search"
 ITEMS = "/v1/collections/colours/items"
-LINGER_S = 0.6
+LINGER_S = 0.4
 
 
 @dataclass
@@ -82,7 +82,7 @@ def test_a_stop_under_load_fails_no_request(tmp_path: Path, tiny_bundle: Path, w
         threads += [threading.Thread(target=clients.write, args=(number,)) for number in range(2)]
         for thread in threads:
             thread.start()
-        time.sleep(0.5)
+        time.sleep(0.3)
         before, began = clients.answered, time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert_not_ready_within(server, 0.5)
@@ -116,7 +116,7 @@ def test_a_request_that_does_not_end_is_cut_off_in_time(tmp_path: Path) -> None:
     head = (
         f"POST {SEARCH} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
     )
-    with serving(tmp_path, tmp_path / "log", drain_s=1.0) as server:
+    with serving(tmp_path, tmp_path / "log", drain_s=2.5) as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
             client.sendall(head.encode())
             server.client.get("/healthz")
@@ -127,16 +127,5 @@ def test_a_request_that_does_not_end_is_cut_off_in_time(tmp_path: Path) -> None:
             status = server.process.wait(5)
 
         assert 0 == status
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 4
         assert answer.startswith(b"HTTP/1.1 503") and b"being stopped" in answer
-
-
-def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    """Whoever cannot wait says so again."""
-    with serving(tmp_path, tmp_path / "log", drain_s=60, linger_s=30) as server:
-        server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
-        assert server.process.poll() is None
-        server.process.send_signal(signal.SIGTERM)
-
-        assert -signal.SIGTERM == server.process.wait(2)

@@ -5,7 +5,7 @@ from pathlib import Path
 from benchmarks.hot_swap import under_load
 from tests.index.reindex.support import make_home, make_models
 
-SWAPS = 4
+SWAPS = 2
 
 
 def test_versions_change_under_load(tmp_path: Path) -> None:
@@ -18,4 +18,4 @@ def test_versions_change_under_load(tmp_path: Path) -> None:
     assert [] == answers.failed
     assert [] == answers.inconsistent
     assert len({model for _, model, _ in answers.found}) == 2
-    assert len(answers.models) > SWAPS / 2
+    assert len(answers.models) >= SWAPS

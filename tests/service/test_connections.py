@@ -85,14 +85,14 @@ def _is_whole(got: bytes) -> bool:
 
 def test_a_connection_that_says_nothing_ends_in_time() -> None:
     """Nothing sent, part of a head, a byte now and then: none is held longer than a head may take."""
-    with serving(head_s=0.3) as (port, _):
+    with serving(head_s=0.15) as (port, _):
         silent, half, trickling = (connect(port) for _ in range(3))
         half.sendall(GET[:20])
         began = time.monotonic()
         with pytest.raises(OSError):
             while time.monotonic() - began < PATIENCE_S:
                 trickling.sendall(b"x-a: b\r\n" if time.monotonic() - began > 0.01 else GET[:-2])
-                time.sleep(0.05)
+                time.sleep(0.02)
 
         assert time.monotonic() - began < 3
         assert (b"", b"") == (answered(silent), answered(half))
@@ -100,7 +100,7 @@ def test_a_connection_that_says_nothing_ends_in_time() -> None:
 
 def test_the_next_head_has_its_time_too() -> None:
     """A client that was answered once and then trickles is not kept longer than one that never was."""
-    with serving(head_s=0.3) as (port, _):
+    with serving(head_s=0.15) as (port, _):
         client = connect(port)
         client.sendall(GET)
         assert b"200" in answered(client)
@@ -111,11 +111,11 @@ def test_the_next_head_has_its_time_too() -> None:
 
 def test_an_answered_client_may_rest() -> None:
     """A connection that is kept for the next request does not fall under the time of a head."""
-    with serving(head_s=0.2) as (port, _):
+    with serving(head_s=0.1) as (port, _):
         client = connect(port)
         client.sendall(GET)
         assert b"200" in answered(client)
-        time.sleep(0.5)
+        time.sleep(0.25)
         client.sendall(GET)
 
         assert b"200" in answered(client)

@@ -129,7 +129,7 @@ def test_what_does_not_end_is_killed(tmp_path: Path) -> None:
     with tiny(tmp_path, drain_s=60.0) as (process, port):
         hanging = {ask(port, b"hang")[0] for _ in range(4)}
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
+        time.sleep(0.1)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
 
@@ -145,7 +145,7 @@ def _is_running(pid: int) -> bool:
 @pytest.mark.parametrize("variant", ["broken", "mistaken"])
 def test_a_fault_that_all_have_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str) -> None:
     """Processes that cannot start are not started for ever, and not again at all where the settings are to blame: status 1."""
-    quick = "import service.processes\nservice.processes._PAUSE_S = 0.0\n"
+    quick = "import service.processes\nservice.processes._PAUSE_S, service.processes._MOST_SOON = 0.0, 2\n"
     (tmp_path / "sitecustomize.py").write_text(quick)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with tiny(tmp_path, variant=variant) as (process, _):

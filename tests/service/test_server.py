@@ -70,18 +70,23 @@ def test_an_orphan_drains(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(child.on_tick(2))
 
 
-def test_the_bound_holds_whatever_happens() -> None:
-    """A process that cannot come to its end is ended when the time is up, with status 1 and a reason."""
+def test_the_bound_holds_and_a_second_signal_does_not_wait() -> None:
+    """A process that cannot end is ended when the time is up, with status 1 and a reason; one that is told twice ends by the signal."""
     code = (
-        "import signal, threading, time, uvicorn; from service.server import DrainingServer\n"
+        "import signal, sys, threading, time, uvicorn; from service.server import DrainingServer\n"
         "from service.settings import Settings\n"
-        "made = DrainingServer(uvicorn.Config('none'), Settings(drain_s=0.2), threading.Event())\n"
-        "made.handle_exit(signal.SIGTERM, None); time.sleep(30)"
+        "made = DrainingServer(uvicorn.Config('none'), Settings(drain_s=float(sys.argv[1])), threading.Event())\n"
+        "for _ in range(int(sys.argv[2])): made.handle_exit(signal.SIGTERM, None)\n"
+        "time.sleep(30)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+    stuck, hurried = (
+        subprocess.Popen([sys.executable, "-c", code, *how], stderr=subprocess.PIPE, text=True)
+        for how in (("0.2", "1"), ("60", "2"))
+    )
 
-    assert 1 == done.returncode
-    assert "VILEM_DRAIN_S" in done.stderr
+    assert "VILEM_DRAIN_S" in stuck.communicate(timeout=20)[1]
+    assert "" == hurried.communicate(timeout=20)[1]
+    assert (1, -signal.SIGTERM) == (stuck.returncode, hurried.returncode)
 
 
 def test_who_waits_in_the_queue_is_still_accepted() -> None:
