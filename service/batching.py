@@ -178,26 +178,33 @@ class MicroBatcher(Generic[T, R]):
         return max(0.0, min(batch.until for batch in self._running) - now)
 
     def _work(self) -> None:
-        while True:
-            with self._arrived:
-                while not self._queue and not self._closed:
-                    self._arrived.wait()
-                if self._closed:
-                    self._fail_waiting()
-                    return
-                began = time.monotonic()
-                jobs = self._take()
-                size = len(jobs) * max(_units(job) for job in jobs)
-                batch = _Running(len(jobs), began + self._cost.of(size))
-                self._running.add(batch)
-            for job in jobs:
-                self._wait.observe(began - job.queued)
-                tracing.past("queue", began - job.queued, job.trace)
-            whole = self._compute(jobs)
-            with self._arrived:
-                self._running.remove(batch)
-                if whole:
-                    self._cost.observe(size, time.monotonic() - began)
+        while self._serve():
+            pass
+
+    def _serve(self) -> bool:
+        """Wait for a batch and run it; False when closed. What it was is let go of before the next one is waited for."""
+        with self._arrived:
+            while not self._queue and not self._closed:
+                self._arrived.wait()
+            if self._closed:
+                self._fail_waiting()
+                return False
+            began = time.monotonic()
+            jobs = self._take()
+            size = len(jobs) * max(_units(job) for job in jobs)
+            batch = _Running(len(jobs), began + self._cost.of(size))
+            self._running.add(batch)
+        for job in jobs:
+            self._wait.observe(began - job.queued)
+            tracing.past("queue", began - job.queued, job.trace)
+        ends, whole = self._compute(jobs)
+        # before any is told: who comes again at once must not find among what runs what is done
+        with self._arrived:
+            self._running.remove(batch)
+            if whole:
+                self._cost.observe(size, time.monotonic() - began)
+        _tell(jobs, ends)
+        return True
 
     def _expire(self, job: _Job[T, R]) -> None:
         if self._drop(job) and not job.done.done():
@@ -245,8 +252,8 @@ class MicroBatcher(Generic[T, R]):
             total += job.size
         return set(batch)
 
-    def _compute(self, jobs: list[_Job[T, R]]) -> bool:
-        """Whether the batch was computed in one go."""
+    def _compute(self, jobs: list[_Job[T, R]]) -> tuple[list[Callable[[], None]], bool]:
+        """What ends each job, and whether the batch was computed in one go."""
         self._batch_size.observe(len(jobs))
         try:
             results = self._run([job.item for job in jobs])
@@ -254,14 +261,10 @@ class MicroBatcher(Generic[T, R]):
                 raise RuntimeError(f"a batch of {len(jobs)} came back as {len(results)} results")
         except Exception as error:  # noqa: BLE001 - the worker must outlive whatever a batch raises; callers get it
             if len(jobs) == 1:
-                _tell(jobs, [partial(jobs[0].done.set_exception, error)])
-            else:
-                # one bad item must not fail the others: each again, alone
-                for job in jobs:
-                    self._compute([job])
-            return False
-        _tell(jobs, [partial(job.done.set_result, result) for job, result in zip(jobs, results, strict=True)])
-        return True
+                return [partial(jobs[0].done.set_exception, error)], False
+            # one bad item must not fail the others: each again, alone
+            return [end for job in jobs for end in self._compute([job])[0]], False
+        return [partial(job.done.set_result, result) for job, result in zip(jobs, results, strict=True)], True
 
     def _fail_waiting(self) -> None:
         jobs, self._queue = self._queue, []

@@ -509,6 +509,38 @@ def test_a_closed_batcher_holds_nothing() -> None:
     batches.close()
 
 
+def test_an_idle_worker_holds_nothing() -> None:
+    """Once its callers have their results the batch is let go of: what waits for work keeps no pictures in memory."""
+    batching: MicroBatcher[Gate, Gate] = MicroBatcher(
+        lambda batch: batch, name="test", max_batch=4, max_queue=4, metrics=Metrics()
+    )
+
+    async def ask() -> "weakref.ref[Gate]":
+        item = Gate()
+        assert item is await batching.submit(item, PATIENT_S)
+        return weakref.ref(item)
+
+    async def let_go() -> None:
+        gone = await ask()
+        await until(lambda: gone() is None)
+
+    asyncio.run(let_go())
+    batching.close()
+
+
+def test_who_comes_again_at_once_finds_nothing_running() -> None:
+    """Eight clients that ask again as soon as they were answered are never too many for two batches of four."""
+    with batcher(slow, max_batch=4, max_wait_s=0.001) as batching:
+
+        async def client() -> list[int]:
+            return [await batching.submit(number, PATIENT_S) for number in range(6)]
+
+        async def ask() -> list[list[int]]:
+            return await asyncio.gather(*(client() for _ in range(8)))
+
+        assert [list(range(6))] * 8 == asyncio.run(ask())
+
+
 def test_sizes_and_waits_are_measured() -> None:
     """Each batch is counted by its size, and each item's wait is observed, under the batcher's name."""
     metrics = Metrics()
