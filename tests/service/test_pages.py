@@ -40,7 +40,7 @@ def laid(count: int, candidates: int, left_out: int, offset: int, limit: int) ->
 
     async def best() -> Page:
         numbers = list(reversed(range(min(count, candidates))))
-        return Page([hit(number) for number in numbers[: len(numbers) - left_out]])
+        return Page([hit(number) for number in numbers[: max(0, len(numbers) - left_out)]])
 
     # what is behind one that was left out is left out too
     rest = Numbers(count if not left_out else 0)

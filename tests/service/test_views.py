@@ -1,5 +1,6 @@
 """Hits as the API shows them: their addresses, and what their scores mean."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,11 +8,16 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from index.collection import Collection
 from index.schema import Record
 from index.searcher import Hit
-from models.matching import Matching
+from models.manifest import read_manifest
+from models.matching import MATCHING_NAME, Matching, write_matching
+from service.runtime import Runtime
 from service.views import Views, item_view, only
 from tests.service.conftest import matching
+from tests.service.test_runtime import is_served, until, with_runtime
+from tests.support.collections import make_colours
 
 SEARCH = "/v1/collections/sure/search"
 ALL = 24
@@ -115,6 +121,27 @@ def test_a_model_that_is_not_calibrated_says_how_to(client: TestClient) -> None:
         client.post("/v1/collections/colours/search", json={"query": {"text": "red"}}).json()["hits"][0]["probability"]
         is None
     )
+
+
+def test_a_calibration_takes_effect_while_the_collection_is_served(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Made, made anew and damaged: what is served next has it, has the new one, and goes on without."""
+    make_colours(tmp_path, tiny_bundle, shades=1)
+    folder, digest = Collection.open(tmp_path / "collections", "colours").path, read_manifest(tiny_bundle).digest()
+
+    async def use(runtime: Runtime) -> None:
+        def slope() -> float | None:
+            known = runtime.served("colours").matching
+            return None if known is None else known.slope
+
+        await until(lambda: is_served(runtime, "colours"))
+        assert slope() is None
+        for wanted in (3.0, 7.0):
+            write_matching(folder, matching(digest, slope=wanted))
+            await until(lambda wanted=wanted: slope() == wanted)
+        (folder / MATCHING_NAME).write_text("{}")
+        await until(lambda: slope() is None)
+
+    with_runtime(use, tmp_path)
 
 
 @given(

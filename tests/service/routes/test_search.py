@@ -101,7 +101,7 @@ def test_an_upload_finds_captions(client: TestClient) -> None:
         ({"query": {"vector": ["1"] * 16}}, 422, "query.vector.0"),
         ({"query": {"text": "a" * 60_000}}, 422, "query.text"),
         ({"query": {"image": "file:///etc/passwd"}}, 422, "query.image"),
-        ({"query": {"url": "file:///etc/passwd"}}, 422, "query.url"),
+        ({"query": {"uri": "file:///etc/passwd"}}, 422, "query.uri"),
         ({"query": {"id": ""}}, 422, "query.id"),
         ({"query": {"vector": [1.0] * 17}}, 422, "query.vector"),
         ({"query": {"vector": []}}, 422, "query.vector"),
