@@ -11,9 +11,11 @@ from index.lease import lease
 from index.live.writes import Put
 from index.maintenance import MAX_LOOSE
 from index.schema import Record
+from index.searcher import Searcher
 from models.bundle import Bundle
 from service.runtime import Runtime
-from service.upkeep import Upkeep
+from service.settings import Settings
+from service.upkeep import TURN_FILE, Upkeep
 from tests.service.test_runtime import is_served, until, with_runtime
 from tests.support.collections import make_colours
 
@@ -99,3 +101,35 @@ def test_the_end_of_a_service_ends_its_child(tmp_path: Path, tiny_bundle: Path) 
 
     child = children[0]._child
     assert child is None or child.poll() is not None
+
+
+def test_one_process_of_a_home_looks_after_it(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Of two that serve one home the first keeps it tidy; the second does once the first has ended, and not before."""
+    make_colours(tmp_path, tiny_bundle)
+    settings = Settings(home=tmp_path, publish_rows=0)
+    first, second = Upkeep(settings), Upkeep(settings)
+    kept: list[str] = []
+    searcher = Searcher.open(tmp_path / "collections", NAME)
+
+    def look(upkeep: Upkeep, who: str) -> None:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Searcher, "tidy", lambda _: kept.append(who))
+            upkeep.look([searcher])
+
+    for upkeep, who in ((first, "first"), (second, "second"), (first, "first")):
+        look(upkeep, who)
+    first.close()
+    look(second, "second")
+    second.close()
+    searcher.close()
+
+    assert ["first", "first", "second"] == kept
+
+
+def test_where_no_lock_can_be_made_each_looks_after_its_own(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A folder of collections that cannot be written to is no reason to leave them untidy."""
+    make_colours(tmp_path, tiny_bundle)
+    upkeep = Upkeep(Settings(home=tmp_path))
+    (tmp_path / "collections" / TURN_FILE).mkdir()
+
+    assert upkeep._is_ours()
