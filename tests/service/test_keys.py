@@ -113,7 +113,7 @@ def test_a_name_is_of_one_key(tmp_path: Path) -> None:
     assert [KEPT] == list((read_keys(file) or {}).values())
 
 
-@pytest.mark.parametrize("named", [KEPT.name, KEPT.id])
+@pytest.mark.parametrize("named", [KEPT.name, KEPT.id], ids=["name", "id"])
 def test_a_revoked_key_is_gone(tmp_path: Path, named: str) -> None:
     """By name or id, the others stay; the last leaves a file without keys, which is not the same as no file."""
     file = tmp_path / "keys.json"
