@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.table import Row, show
 from models.bundle import Bundle
 from models.scenes.corpus import SceneExample, generate
-from service.sentences import split
+from service.queries.sentences import split
 
 SCENES_S = Path(__file__).parents[1] / "models" / "bundles" / "scenes-s"
 FILLER = (

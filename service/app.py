@@ -9,17 +9,18 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
 
-from service import logs, problems, tracing
-from service.access import Access
-from service.body_limit import BodyLimit
-from service.hosts import TrustedHosts, refuse_exposure, trusted_hosts
-from service.metrics import Metrics
-from service.observe import Observe
+from service import problems
+from service.encoding.shedding import Door
+from service.guard.access import Access
+from service.guard.body_limit import BodyLimit
+from service.guard.hosts import TrustedHosts, refuse_exposure, trusted_hosts
 from service.openapi import describe_keys
+from service.operations import logs, tracing
+from service.operations.metrics import Metrics
+from service.operations.observe import Observe
 from service.routes import collections, embeddings, items, models, ops, page, proofread, search, writes
 from service.runtime import Runtime
 from service.settings import Settings
-from service.shedding import Door
 
 VERSION = "1"
 DESCRIPTION = "Search images by text, texts by image. Errors are RFC 9457 problem JSON with a stable `type`."

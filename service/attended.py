@@ -9,9 +9,9 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from service import urgency
+from service.encoding import urgency
 from service.errors import DeadlineExceeded, QueueFull, ServiceError
-from service.json_body import JsonRequest
+from service.guard.json_body import JsonRequest
 
 # Nobody reads it; the metrics of requests count it. The number is nginx's.
 CLIENT_GONE = 499

@@ -23,8 +23,8 @@ from models.errors import BundleError, BundleMissing, MatchingInvalid, ModelErro
 from models.manifest import read_manifest
 from models.matching import MATCHING_NAME, Matching, read_matching
 from models.ort import Runtime as OrtRuntime
-from service.metrics import Metrics
-from service.models import Model
+from service.encoding.models import Model
+from service.operations.metrics import Metrics
 from service.served import Lookups, Served
 from service.settings import Settings
 

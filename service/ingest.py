@@ -16,11 +16,11 @@ from index.schema import Record, check_captions, check_id, metadata_to_json
 from index.sources.item import split_fields
 from index.uploads import keep
 from models.errors import InputError
-from service import urgency
-from service.embedding import Timings
+from service.encoding import urgency
+from service.encoding.embedding import Timings
+from service.encoding.inputs import checked_vector, decode_base64
 from service.errors import ItemUnknown, NotReady, QueryInvalid, ServiceError, WritesOff
-from service.hosts import is_loopback
-from service.inputs import checked_vector, decode_base64
+from service.guard.hosts import is_loopback
 from service.problems import problem_of, problem_of_invalid
 from service.runtime import Runtime
 from service.schemas.items import PutItem, WriteAnswer, WriteResult

@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from service.access import needed
 from service.dependencies import problems
+from service.guard.access import needed
 
 _SCHEME = {
     "type": "http",

@@ -15,8 +15,9 @@ from starlette.exceptions import HTTPException
 
 from index import errors as index_errors
 from models import errors as model_errors
-from service import errors, request_ids
-from service.metrics import Metrics
+from service import errors
+from service.operations import request_ids
+from service.operations.metrics import Metrics
 
 MEDIA_TYPE = "application/problem+json"
 

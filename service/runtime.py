@@ -18,22 +18,22 @@ from datetime import datetime
 from index.errors import MilvusError
 from index.live.changes import NO_COMMITS, Commits
 from index.milvus.engine import Engine
-from service.addresses import HostRule, parse_network
-from service.answers import Answers
-from service.cache import ByteLru, Cache
+from service.caching.cache import ByteLru, Cache
+from service.caching.redis_link import RedisLink
 from service.catalogue import Catalogue, Loader
-from service.embedding import Embedder
+from service.encoding.embedding import Embedder
+from service.encoding.models import Model
+from service.encoding.workers import Workers
 from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull, ServiceError
-from service.fetching import Fetcher
-from service.keyring import Keyring
-from service.metrics import Metrics
-from service.models import Model
-from service.quotas import Quotas
-from service.redis_link import RedisLink
+from service.guard.addresses import HostRule, parse_network
+from service.guard.fetching import Fetcher
+from service.guard.keyring import Keyring
+from service.guard.quotas import Quotas
+from service.operations.metrics import Metrics
+from service.operations.upkeep import Upkeep
+from service.queries.answers import Answers
 from service.served import Lookups, Served
 from service.settings import Settings
-from service.upkeep import Upkeep
-from service.workers import Workers
 from service.writing import Writers
 
 _log = logging.getLogger("vilem.service")

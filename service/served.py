@@ -11,10 +11,10 @@ from index.live.changes import NO_COMMITS, Commits
 from index.searcher import Hit, Searcher, Target
 from models.matching import Matching
 from models.ort import available_cores
-from service.batching import MicroBatcher
+from service.encoding.batching import MicroBatcher
+from service.encoding.models import Model
 from service.errors import NotReady
-from service.metrics import Metrics
-from service.models import Model
+from service.operations.metrics import Metrics
 from service.settings import Settings
 
 _log = logging.getLogger("vilem.service")

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.addresses import HostRule, parse_network
-from service.keys import FILE_NAME
+from service.guard.addresses import HostRule, parse_network
+from service.guard.keys import FILE_NAME
 
 
 def _split(value: object) -> object:

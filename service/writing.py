@@ -10,9 +10,9 @@ from index.live.remote import RemoteWriter
 from index.live.writes import Change, Outcome
 from index.live.writing import Done, LiveWriter
 from index.searcher import Searcher
-from service.batching import MicroBatcher
+from service.encoding.batching import MicroBatcher
 from service.errors import CollectionUnknown, NotReady
-from service.metrics import Metrics
+from service.operations.metrics import Metrics
 from service.served import Served
 from service.settings import Settings
 

@@ -4,10 +4,10 @@ from fastapi import APIRouter
 
 from service.attended import AttendedRoute
 from service.dependencies import CollectionName, RuntimeDep, problems
+from service.queries.views import item_view
 from service.schemas.ability import Ability
 from service.schemas.collections import CollectionDetail, CollectionList, CollectionView
 from service.served import Served
-from service.views import item_view
 
 SAMPLE = 12
 

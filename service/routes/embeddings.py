@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from fastapi import APIRouter
 
-from service import urgency
 from service.attended import AttendedRoute
 from service.dependencies import RuntimeDep, problems
-from service.embedding import Embedded, Timings
-from service.inputs import decode_base64
-from service.models import Model
+from service.encoding import urgency
+from service.encoding.embedding import Embedded, Timings
+from service.encoding.inputs import decode_base64
+from service.encoding.models import Model
 from service.runtime import Runtime
 from service.schemas.embeddings import Embedding, EmbeddingsAnswer, EmbeddingsRequest, ImageInput, OneInput, Usage
 

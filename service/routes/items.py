@@ -16,10 +16,10 @@ from service.dependencies import CollectionName, RuntimeDep, problems
 from service.errors import ItemUnknown, PictureMissing, PictureUnreachable, RangeInvalid
 from service.pictures import MAX_SIDE, THUMBNAIL_TYPE, media_type, thumbnail, video_type
 from service.problems import problem_of, response
+from service.queries.views import item_view
 from service.runtime import Runtime
 from service.schemas.hits import Item
 from service.streaming import Span, pieces, size_of, span_of
-from service.views import item_view
 
 _log = logging.getLogger("vilem.service")
 

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Body, File, Form, Request, UploadFile
 
 from service.attended import AttendedRoute
 from service.dependencies import RuntimeDep, problems
+from service.encoding.inputs import decode_base64
 from service.errors import QueryInvalid
-from service.inputs import decode_base64
-from service.proofreading import proofread_items, proofread_pictures
+from service.queries.proofreading import proofread_items, proofread_pictures
 from service.schemas.proofread import EXAMPLES, MAX_IMAGES, ProofreadAnswer, ProofreadRequest
 
 router = APIRouter(

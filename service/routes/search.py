@@ -4,11 +4,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, File, Form, Request, Response, UploadFile
 
-from service.answered import AnsweredRoute, AnswerResponse
 from service.attended import AttendedRoute
 from service.dependencies import CollectionName, RuntimeDep, problems
 from service.errors import QueryInvalid
-from service.querying import ImageFile
+from service.queries.answered import AnsweredRoute, AnswerResponse
+from service.queries.querying import ImageFile
+from service.queries.search import search
+from service.queries.several import search_each
 from service.schemas.examples import EXAMPLES, SEVERAL
 from service.schemas.hits import SearchAnswer
 from service.schemas.query import (
@@ -22,8 +24,6 @@ from service.schemas.query import (
     fault_of_rerank,
 )
 from service.schemas.searches import SearchesAnswer, SearchesRequest
-from service.search import search
-from service.several import search_each
 
 
 class SearchRoute(AttendedRoute, AnsweredRoute):

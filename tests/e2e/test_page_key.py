@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from service.keys import add_key, make_key, revoke_key
+from service.guard.keys import add_key, make_key, revoke_key
 from tests.support.browser import chromium, needs_chromium, watching
 from tests.support.collections import make_colours
 from tests.support.servers import serving

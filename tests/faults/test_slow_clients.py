@@ -64,7 +64,7 @@ def test_nothing_of_it_is_a_traceback(server: Server) -> None:
 def test_the_usual_bound_of_descriptors_is_none_of_ours() -> None:
     """A process that may open 200 files, and more if it asks, asks; where it may not, it goes on with what it has."""
     code = (
-        "import resource, sys; from service.server import descriptors\n"
+        "import resource, sys; from service.operations.server import descriptors\n"
         "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
         "print(descriptors(2000), descriptors(100), hard == -1 or descriptors(hard + 1) == hard)"
     )

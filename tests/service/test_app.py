@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from pydantic import JsonValue
 
 from service.app import create_app
-from service.keys import add_key, make_key
+from service.guard.keys import add_key, make_key
 from service.routes import collections, embeddings, items, models, ops, page, proofread, search
 from service.settings import Settings
 
@@ -176,7 +176,7 @@ def test_the_documentation_names_every_operation(client: TestClient) -> None:
 
 def test_the_documentation_names_every_metric() -> None:
     """docs/api.md lists each metric."""
-    from service.metrics import Metrics
+    from service.operations.metrics import Metrics
 
     text = DOCUMENT.read_text()
 

@@ -9,11 +9,12 @@ import pytest
 from fastapi import APIRouter, Body, FastAPI, File, UploadFile
 from starlette.types import Message
 
-from service import problems, urgency
+from service import problems
 from service.attended import CLIENT_GONE, AttendedRoute
-from service.body_limit import BodyLimit
-from service.json_body import MAX_VALUES
-from service.metrics import Metrics
+from service.encoding import urgency
+from service.guard.body_limit import BodyLimit
+from service.guard.json_body import MAX_VALUES
+from service.operations.metrics import Metrics
 from service.settings import Settings
 
 PATIENT_S = 30.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service import urgency
+from service.encoding import urgency
 from service.errors import CollectionUnknown, QueryInvalid, WritesOff
 from service.ingest import _Making, put_items, remove_items
 from service.runtime import Runtime

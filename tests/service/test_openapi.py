@@ -2,7 +2,7 @@
 
 from fastapi.testclient import TestClient
 
-from service.access import needed
+from service.guard.access import needed
 
 
 def test_the_document_says_what_needs_a_key(client: TestClient) -> None:

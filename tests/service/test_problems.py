@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from index import errors as index_errors
 from models import errors as model_errors
 from service import errors, problems
-from service.metrics import Metrics
+from service.operations.metrics import Metrics
 
 KNOWN = [
     (errors.CollectionUnknown("no such"), 404, "collection-unknown"),

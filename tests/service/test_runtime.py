@@ -15,9 +15,9 @@ from index.publish import current, publish
 from index.text_model import choose_text_model
 from models.bundle import Bundle
 from models.manifest import MANIFEST_NAME, read_manifest
-from service.embedding import Timings
+from service.encoding.embedding import Timings
 from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull
-from service.metrics import Metrics
+from service.operations.metrics import Metrics
 from service.runtime import Runtime
 from service.settings import Settings
 from tests.support.collections import link_bundle, make_colours, make_painted

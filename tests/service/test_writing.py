@@ -15,7 +15,7 @@ from index.schema import Record
 from index.searcher import Searcher
 from models.bundle import Bundle
 from service.errors import CollectionUnknown, NotReady
-from service.metrics import Metrics
+from service.operations.metrics import Metrics
 from service.runtime import Runtime
 from service.served import Served
 from service.settings import Settings

@@ -22,9 +22,9 @@ from pydantic import ValidationError
 
 from models.decode import DecodeLimits, decode, decode_sized
 from models.errors import InputError
-from service import json_body
 from service.errors import ServiceError
-from service.json_body import JsonRequest
+from service.guard import json_body
+from service.guard.json_body import JsonRequest
 from service.schemas.query import SearchRequest
 from tests.support.images import encoded, picture
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from service.errors import KeyRefused
-from service.keys import holder, read_keys
+from service.guard.keys import holder, read_keys
 from vilem.cli.main import app
 
 

@@ -37,7 +37,7 @@ def create(
     """
     from pydantic import ValidationError
 
-    from service.keys import SCOPES, add_key, make_key
+    from service.guard.keys import SCOPES, add_key, make_key
 
     wanted = [each.strip() for each in scopes.split(",") if each.strip()]
     if unknown := sorted(set(wanted) - set(SCOPES)):
@@ -56,7 +56,7 @@ def create(
 @app.command("list")
 def list_keys(home: Home = None, file: File = None) -> None:
     """List the keys, without themselves: nobody can read them again."""
-    from service.keys import read_keys
+    from service.guard.keys import read_keys
 
     where = _file(home, file)
     keys = read_keys(where)
@@ -80,7 +80,7 @@ def list_keys(home: Home = None, file: File = None) -> None:
 @app.command()
 def revoke(key: Annotated[str, typer.Argument(help="Its name or id.")], home: Home = None, file: File = None) -> None:
     """Take a key back. A running service refuses it a second later (VILEM_POLL_S); what it was let in for is answered."""
-    from service.keys import revoke_key
+    from service.guard.keys import revoke_key
 
     where = _file(home, file)
     gone = revoke_key(where, key)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from index.question import Target
     from index.searcher import Hit, Searcher
     from models.bundle import Bundle
-    from service.composing import Term
+    from service.queries.composing import Term
 
 # of what is to be away: more would take away the rest of the query too (docs/queries.md)
 _MINUS = -0.5
@@ -53,8 +53,8 @@ class Embedded:
 
 def embed_text(bundle: "Bundle", text: str) -> Embedded:
     """Embed a text as the service does: one beyond the context sentence by sentence."""
-    from service.composing import Term, composed
-    from service.sentences import MAX_PIECES, split, weight_of
+    from service.queries.composing import Term, composed
+    from service.queries.sentences import MAX_PIECES, split, weight_of
 
     whole = bundle.embed_texts([text])
     if not whole.truncated[0]:
@@ -75,8 +75,8 @@ def put_together(bundle: "Bundle", searcher: "Searcher", vector: "np.ndarray", p
     Raises:
         BadParameter: an item is not there, or the parts cancel each other.
     """
-    from service.composing import Term, composed, moved
     from service.errors import QueryInvalid
+    from service.queries.composing import Term, composed, moved
 
     named = searcher.vectors(parts.judged)
     for item in parts.judged:
@@ -95,7 +95,7 @@ def put_together(bundle: "Bundle", searcher: "Searcher", vector: "np.ndarray", p
 
 
 def _terms(bundle: "Bundle", parts: Parts) -> "list[Term]":
-    from service.composing import Term
+    from service.queries.composing import Term
 
     weighed = [(text, 1.0) for text in parts.plus] + [(text, _MINUS) for text in parts.minus]
     if parts.change is not None:
@@ -129,7 +129,7 @@ def find(
 def _diverse(searcher: "Searcher", hits: "list[Hit]", trade: float) -> "list[Hit]":
     import numpy as np
 
-    from service.diversity import diverse_order
+    from service.queries.diversity import diverse_order
 
     if not hits:
         return hits

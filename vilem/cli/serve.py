@@ -48,18 +48,18 @@ def run_server(settings: "Settings", listening: socket.socket | None = None) -> 
         settings: of the service.
         listening: the socket to serve on; opened when not given.
     """
-    from service.hosts import refuse_exposure
+    from service.guard.hosts import refuse_exposure
 
     # told once, before anything is opened, and not by each of several processes
     refuse_exposure(settings)
     opened = listening or open_port(settings.host, settings.port)
     _announce(settings, opened)
     if settings.workers > 1:
-        from service.processes import serve_together
+        from service.operations.processes import serve_together
 
         serve_together(settings, opened)
     else:
-        from service.server import run
+        from service.operations.server import run
 
         run(settings, opened)
 

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from starlette.types import Message
 
 from service.app import create_app
-from service.models import Tokens
+from service.encoding.models import Tokens
 from service.settings import Settings
 from tests.service.conftest import ADDRESS, wait_until_ready
 from tests.support.collections import colour_picture

@@ -13,7 +13,7 @@ from httpx2 import Response
 from index.collection import Collection
 from index.publish import publish
 from service.app import create_app
-from service.keys import add_key, make_key
+from service.guard.keys import add_key, make_key
 from service.settings import Settings
 from tests.service.conftest import ADDRESS, wait_until_ready
 from tests.support.collections import colour_picture, make_colours

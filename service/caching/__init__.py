@@ -1,0 +1,1 @@
+"""What was computed before, here and in Redis."""

@@ -1,0 +1,1 @@
+"""Texts and pictures to vectors, for many requests at once."""

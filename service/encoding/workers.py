@@ -1,0 +1,45 @@
+"""Threads for what must not run on the event loop: a queue whose items are calls, each a batch of its own."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from service.encoding.batching import MicroBatcher
+from service.operations.metrics import Metrics
+
+Made = TypeVar("Made")
+
+
+class Workers:
+    """A pool of threads.
+
+    Args:
+        threads: work done at a time.
+        max_queue: most calls that may wait; what waits holds its input, which may be a picture of many megabytes.
+        deadline_s: a call that has not begun by then is dropped.
+        name: of the queue.
+        metrics: where waits are counted.
+    """
+
+    def __init__(self, threads: int, *, max_queue: int, deadline_s: float, name: str, metrics: Metrics) -> None:
+        self._calls: MicroBatcher[Callable[[], Any], Any] = MicroBatcher(
+            _call, name=name, max_batch=1, max_queue=max_queue, metrics=metrics, workers=threads
+        )
+        self._deadline_s = deadline_s
+
+    async def run(self, work: Callable[[], Made]) -> Made:
+        """The result of *work*, computed in one of the threads.
+
+        Raises:
+            QueueFull: too much is waiting.
+            DeadlineExceeded: no thread became free in time.
+            NotReady: the pool is closed.
+        """
+        return cast(Made, await self._calls.submit(work, self._deadline_s))
+
+    def close(self) -> None:
+        """Drop what has not begun; do not wait for the rest."""
+        self._calls.close(patience_s=0)
+
+
+def _call(batch: list[Callable[[], Any]]) -> list[Any]:
+    return [work() for work in batch]

@@ -1,0 +1,161 @@
+"""Who may ask for what: every request meets its key and the key's limits here, before a byte of its body is read.
+
+What is asked for is told from method and path, not by the route: a route that nobody thought of needs the scope admin.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Protocol
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import KeyMissing, KeysUnreadable, KeyUnknown, OverRate, ScopeMissing, ServiceError
+from service.guard.keyring import Keyring
+from service.guard.keys import SCOPES, ApiKey, holder
+from service.guard.keys import Scope as KeyScope
+from service.guard.quotas import Entry, Quotas
+from service.operations.metrics import Metrics
+from service.problems import problem_of, response
+
+# For all, keys or none: probes, which tell nothing of what is served, and the page, which is the same everywhere.
+OPEN = frozenset({"/", "/healthz", "/readyz"})
+OPEN_FOLDER = "/static/"
+_ITEMS = re.compile(r"/v1/collections/[^/]+/items(/.*)?", re.DOTALL)
+# what is asked with a body, and changes nothing
+_ASKED = re.compile(r"/v1/(embeddings|proofread(/image)?|collections/[^/]+/search(es|/image)?)")
+_REALM = 'Bearer realm="vilem"'
+
+
+class Guarding(Protocol):
+    """What this needs of `service.runtime.Runtime`."""
+
+    keyring: Keyring
+    quotas: Quotas
+
+
+def needed(method: str, path: str) -> KeyScope | None:
+    """The scope that a request needs; None = no key."""
+    if path in OPEN or path.startswith(OPEN_FOLDER):
+        return None
+    if method in ("PUT", "DELETE") and _ITEMS.fullmatch(path):
+        return "write"
+    if method in ("GET", "HEAD") and (path.startswith("/v1/") or path == "/openapi.json"):
+        return "search"
+    if method == "POST" and _ASKED.fullmatch(path):
+        return "search"
+    return "admin"
+
+
+class Access:
+    """ASGI middleware. What is allowed is told to the app as `granted`, the scopes, in the request's scope."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            # nothing of ours talks otherwise: what will must be guarded first
+            return
+        runtime: Guarding = scope["app"].state.runtime
+        try:
+            key = await self._let_in(scope, runtime.keyring)
+            if key is None:
+                await self._app(scope, receive, send)
+                return
+            # for the log
+            scope.setdefault("state", {})["key_id"] = key.id
+            entry = await runtime.quotas.enter(key)
+        except ServiceError as error:
+            answer = response(problem_of(error), self._metrics, _headers(error) | _closing(scope))
+            await answer(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, _telling(entry, send))
+        finally:
+            runtime.quotas.leave(entry)
+
+    async def _let_in(self, scope: Scope, keyring: Keyring) -> ApiKey | None:
+        """The key of the request, which may do what it asks for; None where no key is needed.
+
+        Raises:
+            ServiceError: it may not.
+        """
+        need = needed(scope["method"], scope["path"])
+        try:
+            keys = await keyring.current()
+        except KeysUnreadable:
+            # a service that lets nobody in is not ready; it lives, and shows its page
+            if need is None and scope["path"] != "/readyz":
+                scope["granted"] = ()
+                return None
+            raise
+        if keys is None:
+            scope["granted"] = SCOPES
+            return None
+        given = _bearer(scope)
+        key = None if given is None else holder(keys, given)
+        scope["granted"] = () if key is None else key.scopes
+        if need is None:
+            return None
+        if key is None:
+            raise _no_key(given)
+        if need not in key.scopes:
+            raise ScopeMissing(
+                need, f"this needs the scope {need}, the key has {', '.join(key.scopes)}: use another key"
+            )
+        return key
+
+
+def _bearer(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, key = value.decode("latin-1").partition(" ")
+            return key.strip() if scheme.lower() == "bearer" else None
+    return None
+
+
+def _no_key(given: str | None) -> ServiceError:
+    if given is None:
+        return KeyMissing("send a key in the header `Authorization: Bearer …`: whoever runs this service makes them")
+    return KeyUnknown("the key is none of this service, or was revoked: ask whoever runs it for another")
+
+
+def _headers(error: ServiceError) -> dict[str, str]:
+    if isinstance(error, KeyMissing):
+        return {"WWW-Authenticate": _REALM}
+    if isinstance(error, KeyUnknown):
+        return {"WWW-Authenticate": f'{_REALM}, error="invalid_token"'}
+    if isinstance(error, ScopeMissing):
+        return {"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{error.scope}"'}
+    return {"Retry-After": str(math.ceil(error.wait_s))} if isinstance(error, OverRate) else {}
+
+
+def _closing(scope: Scope) -> dict[str, str]:
+    # a body that is not read would have to be, before the connection could serve another request
+    headers = dict(scope["headers"])
+    bodyless = b"transfer-encoding" not in headers and headers.get(b"content-length", b"0") == b"0"
+    return {} if bodyless else {"Connection": "close"}
+
+
+def _telling(entry: Entry, send: Send) -> Send:
+    """Say with the answer what is left of a rate."""
+    if entry.remaining is None or entry.key.rate is None:
+        return send
+    told: Mapping[bytes, int] = {
+        b"ratelimit-limit": math.ceil(entry.key.rate),
+        b"ratelimit-remaining": entry.remaining,
+    }
+    added = [(name, str(value).encode()) for name, value in told.items()]
+
+    async def tell(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *added]
+        await send(message)
+
+    return tell

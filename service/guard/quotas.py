@@ -1,0 +1,172 @@
+"""What one key may use: requests a second, and requests under way at a time; over all replicas where there is Redis.
+
+Each process counts what it let in itself; Redis adds what the others did. So a process refuses what is too much already by its
+own count without asking, and while Redis is away its own count alone decides: at most as many times the limit as there are
+replicas, and never an error.
+"""
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass, replace
+
+from redis.asyncio import Redis
+
+from service.caching.redis_link import RedisLink
+from service.errors import OverConcurrency, OverRate, ServiceError
+from service.guard.keys import ApiKey
+from service.guard.rates import SECOND, Rate, spend
+
+# What a replica holds that was killed is free again after so long; no request takes longer to send and to answer, but for a
+# video that is watched: that counts no more then.
+LEASE_S = 300
+
+# One step for Redis, so that no other comes between. `spend` in its words; places are a set of who holds them, until when.
+_ENTER = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local step, burst, most, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
+if most > 0 then
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+  if redis.call('ZCARD', KEYS[2]) >= most then return {1, 0, 0} end
+end
+local remaining = 0
+if step > 0 then
+  local room = burst * step
+  local full_at = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now), now + room)
+  local wait = full_at + step - room - now
+  if wait > 0 then return {0, wait, 0} end
+  remaining = math.floor(-wait / step)
+  redis.call('SET', KEYS[1], string.format('%.0f', full_at + step), 'PX', math.ceil((full_at + step - now) / 1000))
+end
+if most > 0 then
+  redis.call('ZADD', KEYS[2], now + lease, ARGV[4])
+  redis.call('PEXPIRE', KEYS[2], math.ceil(lease / 1000))
+end
+return {0, 0, remaining}
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One request that was let in; `Quotas.leave` wants it back.
+
+    Attributes:
+        key: whose it is.
+        lease: its place among those under way.
+        remaining: requests that may still come at once; None where no rate is set.
+    """
+
+    key: ApiKey
+    lease: str
+    remaining: int | None
+
+
+@dataclass
+class _Used:
+    """What this process let in for one key."""
+
+    full_at: int = 0
+    running: int = 0
+
+
+class Quotas:
+    """The counts of all keys; used from one event loop.
+
+    Args:
+        link: to Redis; None = this process counts alone.
+    """
+
+    def __init__(self, link: RedisLink | None) -> None:
+        self._link = link
+        self._used: dict[str, _Used] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def enter(self, key: ApiKey) -> Entry:
+        """Let one request in.
+
+        Raises:
+            OverRate, OverConcurrency: it is too much for the key.
+        """
+        entry = Entry(key, uuid.uuid4().hex, None)
+        if key.rate is None and key.concurrency is None:
+            return entry
+        used = self._used.setdefault(key.id, _Used())
+        remaining = _enter_here(key, used)
+        if self._link is None:
+            return replace(entry, remaining=remaining)
+        try:
+            shared = await self._enter_shared(self._link, entry)
+        except ServiceError:
+            # refused by what others let in: what it took here is given back
+            used.running -= 1
+            used.full_at -= 0 if key.rate is None else Rate.of(key.rate).step
+            raise
+        except BaseException:
+            # its client left meanwhile
+            self.leave(entry)
+            raise
+        return replace(entry, remaining=remaining if shared is None else shared)
+
+    def leave(self, entry: Entry) -> None:
+        """A request that was let in is over."""
+        key = entry.key
+        if key.rate is None and key.concurrency is None:
+            return
+        self._used[key.id].running -= 1
+        if self._link is not None and key.concurrency is not None:
+            task = asyncio.get_running_loop().create_task(_leave_shared(self._link, entry))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    async def _enter_shared(self, link: RedisLink, entry: Entry) -> int | None:
+        key = entry.key
+        rate = Rate(0, 0) if key.rate is None else Rate.of(key.rate)
+        given = (rate.step, rate.burst, key.concurrency or 0, entry.lease, LEASE_S * SECOND)
+        names = _names(key)
+
+        async def enter(redis: Redis) -> list[int]:
+            return await redis.eval(_ENTER, len(names), *names, *given)
+
+        answer = await link.call(enter)
+        if answer is None:
+            return None
+        full, wait, remaining = answer
+        if full:
+            raise _over_concurrency(key)
+        if wait:
+            raise _over_rate(key, wait)
+        return None if key.rate is None else remaining
+
+
+async def _leave_shared(link: RedisLink, entry: Entry) -> None:
+    async def leave(redis: Redis) -> int:
+        return await redis.zrem(_names(entry.key)[1], entry.lease)
+
+    await link.call(leave)
+
+
+def _enter_here(key: ApiKey, used: _Used) -> int | None:
+    if key.concurrency is not None and used.running >= key.concurrency:
+        raise _over_concurrency(key)
+    remaining = None
+    if key.rate is not None:
+        verdict = spend(used.full_at, time.monotonic_ns() // 1000, Rate.of(key.rate))
+        if verdict.wait:
+            raise _over_rate(key, verdict.wait)
+        used.full_at, remaining = verdict.full_at, verdict.remaining
+    used.running += 1
+    return remaining
+
+
+def _names(key: ApiKey) -> tuple[str, str]:
+    # braces: both on one node of a cluster
+    return f"vilem:rate:{{{key.id}}}", f"vilem:running:{{{key.id}}}"
+
+
+def _over_concurrency(key: ApiKey) -> OverConcurrency:
+    return OverConcurrency(f"{key.concurrency} requests of this key are under way: wait until one is answered")
+
+
+def _over_rate(key: ApiKey, wait: int) -> OverRate:
+    return OverRate(f"this key may ask {key.rate:g} times a second: send it again later", wait / SECOND)

@@ -1,0 +1,1 @@
+"""What an operator runs and watches: processes, logs, metrics, traces, upkeep."""

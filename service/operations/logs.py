@@ -1,0 +1,57 @@
+"""Structured logs: one JSON object a line, on stderr. No text and no picture of a client is logged unless it is asked for."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import TextIO
+
+from service.operations import request_ids, tracing
+
+LOGGER = "vilem"
+# What the HTTP server says, above all of requests that are none. A client can make it say that as often as it likes.
+_SERVER = "uvicorn"
+_MARK = "vilem-json"
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as one line of JSON: time (UTC), level, logger, message, the request and trace it belongs to, and its own fields.
+
+    A record's own fields are what `extra={"fields": {...}}` gave; the exception comes last, where there is one.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        fields: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if (request := request_ids.current()) is not None:
+            fields["request_id"] = request
+        fields |= tracing.ids()
+        fields |= getattr(record, "fields", {})
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        # half a surrogate pair, as a client's text may hold it, cannot be written
+        return json.dumps(fields, ensure_ascii=False).encode(errors="backslashreplace").decode()
+
+
+def install(level: str, stream: TextIO | None = None) -> None:
+    """Write what the service and its server log from *level* on to *stream*; a second call replaces the first.
+
+    Of the server only errors are written, unless *level* is info or debug.
+    """
+    least = level.upper()
+    for name in (LOGGER, _SERVER):
+        logger = logging.getLogger(name)
+        for handler in list(logger.handlers):
+            if handler.name == _MARK:
+                logger.removeHandler(handler)
+        made = logging.StreamHandler(stream or sys.stderr)
+        made.name = _MARK
+        made.setFormatter(JsonFormatter())
+        logger.addHandler(made)
+        logger.setLevel("ERROR" if name == _SERVER and least == "WARNING" else least)
+        logger.propagate = False

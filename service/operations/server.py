@@ -1,0 +1,151 @@
+"""uvicorn, run so that it stops as a load balancer, a supervisor and a person expect; one process of it."""
+
+import asyncio
+import ctypes
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from types import FrameType
+
+import uvicorn
+
+from index.gpu.device import gpus_for
+from service.app import create_app
+from service.guard.connections import Bounds
+from service.settings import Settings
+
+# a thread that waits for the interpreter is let in after so long; 5 ms were felt by searches beside writes
+_SWITCH_S = 0.0005
+# longer than common proxies' idle time, so that the proxy is first to close
+_KEEP_ALIVE_S = 75
+# Of the time to drain, for ending threads and connections once the last request is answered.
+_CLOSING_SHARE = 0.25
+# For those who are in the queue of a socket that takes no more.
+_QUEUE_S = 0.05
+# Descriptors for all but connections: pictures, datasets, mapped snapshots, Redis, pipes.
+_SPARE = 512
+# Where the system allows hardly any.
+_LEAST = 32
+# Linux's number; Python's socket module has no name for it
+_SO_ATTACH_FILTER = 26
+
+
+class DrainingServer(uvicorn.Server):
+    """A server that drains when it is told to stop, within `VILEM_DRAIN_S`.
+
+    SIGTERM: /readyz answers 503 at once, every answer closes its connection, and for `VILEM_LINGER_S` all that comes is answered; then
+    nothing new is, and what is under way comes to its end. SIGINT, from a person, does not linger. A second signal ends all at once.
+
+    Args:
+        config: uvicorn's.
+        settings: the service's.
+        draining: set when it is told to stop.
+        parent: the process that alone may end this one; a second signal is then the parent's to act on.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, settings: Settings, draining: threading.Event, parent: int | None = None
+    ) -> None:
+        super().__init__(config)
+        self._drain_s = settings.drain_s
+        self._linger_s = lingering(settings)
+        self._draining = draining
+        self._parent = parent
+        self._stop_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; a second time, end as if there were no handler."""
+        if self._stop_at is None:
+            self.drain(linger_s=0.0 if sig == signal.SIGINT else self._linger_s)
+        elif self._parent is None:
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)
+
+    def drain(self, linger_s: float) -> None:
+        """Stop after so long, and end whatever happens when the time is up."""
+        self._stop_at = time.monotonic() + linger_s
+        self._draining.set()
+        last = threading.Timer(self._drain_s, _give_up)
+        last.daemon = True
+        last.start()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop; called ten times a second."""
+        if self._stop_at is None and self._parent is not None and os.getppid() != self._parent:
+            # nobody is left to tell us
+            self.drain(self._linger_s)
+        if self._stop_at is not None and time.monotonic() >= self._stop_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening and end; who is in the kernel's queue by then is still heard."""
+        for each in sockets or []:
+            take_no_more(each)
+        await asyncio.sleep(_QUEUE_S)
+        await super().shutdown(sockets)
+
+
+def descriptors(wanted: int) -> int:
+    """How many files this process may have open: as many as *wanted*, or as the system allows; the usual 1,024 are no bound of ours."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
+
+
+def take_no_more(listening: socket.socket) -> None:
+    """Let nobody new into the kernel's queue of a socket, whichever processes share it; who is in there may still be accepted.
+
+    Linux has a filter for that: connections are not answered, and refused once the socket is closed. Elsewhere the queue is made as short
+    as it can be.
+    """
+    # BPF_RET | BPF_K: of every packet keep 0 bytes
+    instruction = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0), 8)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HL", 1, ctypes.addressof(instruction)))
+    except OSError:
+        listening.listen(0)
+
+
+def lingering(settings: Settings) -> float:
+    """Seconds for which a service that is being stopped still takes what comes: what is asked for, and no more than half."""
+    return min(settings.linger_s, settings.drain_s / 2)
+
+
+def run(settings: Settings, opened: socket.socket, parent: int | None = None, *, warm: bool = False) -> None:
+    """Serve on the socket in this process until told to stop; if *warm*, not before everything is loaded.
+
+    Raises:
+        GpuMissing: one was asked for and is not there; before anything is served.
+    """
+    sys.setswitchinterval(_SWITCH_S)
+    gpus_for(settings.search_device)
+    app = create_app(settings, warm=warm)
+    most = max(_LEAST, descriptors(settings.max_connections + _SPARE) - _SPARE)
+    bounds = Bounds(most=most, head_s=settings.deadline_s)
+    config = uvicorn.Config(
+        app,
+        http=bounds.protocol,  # pyright: ignore[reportArgumentType] - called as the class would be
+        ws="none",
+        # ours is on before the first line (service.operations.logs)
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+    )
+    # uvicorn says int, and hands it to asyncio, which takes any number
+    config.timeout_graceful_shutdown = (settings.drain_s - lingering(settings)) * (1 - _CLOSING_SHARE)  # pyright: ignore[reportAttributeAccessIssue]
+    DrainingServer(config, settings, app.state.draining, parent).run(sockets=[opened])
+
+
+def _give_up() -> None:
+    sys.stderr.write("the time to drain is up: what is still under way is cut off (VILEM_DRAIN_S)\n")
+    sys.stderr.flush()
+    os._exit(1)

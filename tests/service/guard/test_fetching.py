@@ -1,0 +1,431 @@
+"""Pictures by their address, from a real server; only the name server is ours: it says what a name leads to."""
+
+import asyncio
+import gzip
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.errors import QueueFull, ServiceError, UrlRefused, UrlUnreachable
+from service.guard.addresses import HostRule
+from service.guard.fetching import FETCHES, Fetcher, allowed
+
+HOST = "pictures.example"
+HERE = ip_network("127.0.0.1/32")
+MAX_BYTES = 100_000
+PICTURE = b"\xff\xd8 a picture, as far as this is concerned"
+
+Handle = Callable[[str, dict[str, str], asyncio.StreamWriter], Awaitable[None]]
+Names = dict[str, Sequence[str]]
+
+
+def answer(body: bytes = PICTURE, status: str = "200 OK", **headers: str) -> Handle:
+    """A server that answers every request so; header names have `_` for `-`."""
+    told = {"content_type": "image/jpeg", "content_length": str(len(body))} | headers
+    head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in told.items())
+
+    async def handle(_: str, __: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body)
+
+    return handle
+
+
+def leading_to(location: str, status: str = "302 Found") -> Handle:
+    """A server that says that the picture is elsewhere."""
+    return answer(b"", status, location=location)
+
+
+class Server:
+    """A real server on 127.0.0.1, and what was asked of it."""
+
+    def __init__(self, routes: dict[str, Handle], port: int) -> None:
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.connections = 0
+        self.port = port
+        self.routes = routes
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer requests until the client goes."""
+        self.connections += 1
+        try:
+            while line := await reader.readline():
+                path = line.decode().split(" ")[1]
+                headers: dict[str, str] = {}
+                while (header := (await reader.readline()).decode().strip()) != "":
+                    name, _, value = header.partition(":")
+                    headers[name.lower()] = value.strip()
+                self.asked.append((path, headers))
+                await self.routes[path](path, headers, writer)
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def running(routes: dict[str, Handle], tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+    """A server for the time of the block."""
+    made = Server(routes, 0)
+    listening = await asyncio.start_server(made.serve, "127.0.0.1", 0, ssl=tls)
+    made.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield made
+    finally:
+        listening.close()
+
+
+@asynccontextmanager
+async def fetching(
+    port: int, names: Names | None = None, *, scheme: str = "http", **options: object
+) -> AsyncIterator[Fetcher]:
+    """A fetcher of `scheme://pictures.example:port` and `other.example`, whose names lead where *names* says: here if nothing is said."""
+    known: Names = {HOST: ["127.0.0.1"], "other.example": ["127.0.0.1"]} | (names or {})
+
+    async def resolve(host: str, _: int) -> Sequence[str]:
+        return known[host]
+
+    rules = [HostRule.parse(f"{scheme}://{host}:{port}") for host in (HOST, "other.example")]
+    given = {"networks": [HERE], "max_bytes": MAX_BYTES, "resolve": resolve} | options
+    fetcher = Fetcher(rules, **given)  # type: ignore[arg-type]
+    try:
+        yield fetcher
+    finally:
+        await fetcher.close()
+
+
+def fetched(routes: dict[str, Handle], path: str = "/a.jpg", names: Names | None = None, **options: object) -> bytes:
+    """What is fetched from the path of a server that answers so."""
+
+    async def fetch() -> bytes:
+        async with running(routes) as server, fetching(server.port, names, **options) as fetcher:
+            return await fetcher.fetch(f"http://{HOST}:{server.port}{path}")
+
+    return asyncio.run(fetch())
+
+
+def test_a_picture_is_fetched() -> None:
+    """Its bytes, as they were sent."""
+    assert fetched({"/a.jpg": answer()}) == PICTURE
+
+
+def test_nothing_is_told_but_what_is_needed() -> None:
+    """No cookie, no credential, no referrer; the host by its name; and it is asked not to pack."""
+
+    async def asked() -> tuple[str, dict[str, str], int]:
+        routes = {"/a.jpg": answer(set_cookie="a=b"), "/b?c=d": leading_to("/a.jpg")}
+        async with running(routes) as server, fetching(server.port) as fetcher:
+            await fetcher.fetch(f"http://{HOST}:{server.port}/a.jpg")
+            await fetcher.fetch(f"http://{HOST}:{server.port}/b?c=d#e")
+            return *server.asked[-2], server.port
+
+    path, headers, port = asyncio.run(asked())
+
+    assert "/b?c=d" == path
+    assert {"host", "accept", "accept-encoding", "user-agent"} == headers.keys()
+    assert (f"{HOST}:{port}", "identity") == (headers["host"], headers["accept-encoding"])
+
+
+def test_proxies_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables that name a proxy are for other programs: a proxy would look names up itself."""
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    assert fetched({"/a.jpg": answer()}) == PICTURE
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://evil.example/a.jpg",
+        f"http://{HOST}/a.jpg",
+        f"https://{HOST}:8080/a.jpg",
+        f"http://{HOST}.evil.example:8080/a.jpg",
+        f"http://evil.example:8080#{HOST}",
+        f"http://evil.example:8080\\@{HOST}:8080/",
+        f"http://user:password@{HOST}:8080/a.jpg",
+        f"http://{HOST}@evil.example:8080/",
+        "http://127.0.0.1:8080/a.jpg",
+        "http://[::1]:8080/a.jpg",
+        "http://2130706433:8080/",
+        "file:///etc/passwd",
+        "gopher://pictures.example:8080/",
+        "data:image/png;base64,AAAA",
+        "//pictures.example:8080/",
+        "pictures.example:8080",
+        "",
+        "http://\x00",
+        f"http://{HOST}:99999/",
+        f"http://{HOST}:8080\r\nx: y/",
+    ],
+)
+def test_other_addresses_are_refused(url: str) -> None:
+    """Another host, port or scheme, a password, and what only looks like the host: nothing is looked up or connected to."""
+    with pytest.raises(UrlRefused):
+        allowed(url, [HostRule.parse(f"http://{HOST}:8080")])
+
+
+@settings(max_examples=50)
+@given(url=st.text(max_size=60) | st.builds("http://{}".format, st.text(max_size=60)))
+def test_whatever_is_sent_is_refused_by_name(url: str) -> None:
+    """No text is an error of another kind, and the host that is let through is on the list to the letter."""
+    try:
+        found = allowed(url, [HostRule.parse(f"http://{HOST}:8080")])
+    except UrlRefused:
+        return
+    assert ("http", HOST, 8080) == (found.scheme, found.host, found.port)
+
+
+@pytest.mark.parametrize("inside", ["127.0.0.2", "10.0.0.1", "169.254.169.254", "::1", "::ffff:10.0.0.1", "fe80::1"])
+def test_a_name_that_leads_inside_is_refused(inside: str) -> None:
+    """A listed host whose name leads into this network is not connected to, nor when only one of its addresses does."""
+    for addresses in ([inside], ["127.0.0.1", inside], [inside, "127.0.0.1"]):
+        with pytest.raises(UrlRefused, match="not the internet's"):
+            fetched({"/a.jpg": answer()}, names={HOST: addresses})
+
+
+def test_what_was_judged_is_what_is_connected_to() -> None:
+    """A name that leads elsewhere every time it is asked (DNS rebinding) is asked once for a connection, and judged each time."""
+
+    async def rebind() -> tuple[int, list[str]]:
+        answers = iter([["127.0.0.1"], ["169.254.169.254"], ["127.0.0.1"]])
+        said: list[str] = []
+
+        async def resolve(_: str, __: int) -> Sequence[str]:
+            said.append(next(answers)[0])
+            return [said[-1]]
+
+        # connections are closed, so that each fetch needs another
+        routes = {"/a.jpg": answer(connection="close")}
+        async with running(routes) as server, fetching(server.port, resolve=resolve) as fetcher:
+            url = f"http://{HOST}:{server.port}/a.jpg"
+            assert await fetcher.fetch(url) == PICTURE
+            with pytest.raises(UrlRefused):
+                await fetcher.fetch(url)
+            assert await fetcher.fetch(url) == PICTURE
+            return server.connections, said
+
+    assert (2, ["127.0.0.1", "169.254.169.254", "127.0.0.1"]) == asyncio.run(rebind())
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://127.0.0.1/",
+        "http://evil.example/",
+        "https://pictures.example/",
+        "file:///etc/passwd",
+        "//169.254.169.254/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://[",
+        "",
+    ],
+)
+def test_a_redirect_is_judged_as_the_address_was(location: str) -> None:
+    """To a cloud's credentials, to this machine, to another host, scheme or port: refused, wherever it stands in the chain."""
+    routes = {"/a.jpg": leading_to("/b.jpg"), "/b.jpg": leading_to(location)}
+    if not location:
+        routes = {"/a.jpg": leading_to("/a.jpg")}
+
+    with pytest.raises(UrlRefused):
+        fetched(routes)
+
+
+def test_a_redirect_to_a_listed_name_that_leads_inside_is_refused() -> None:
+    """The second host is listed, and its name leads to a cloud's credentials."""
+
+    async def follow() -> None:
+        async with running({}) as server:
+            server.routes["/a.jpg"] = leading_to(f"http://other.example:{server.port}/a.jpg")
+            async with fetching(server.port, {"other.example": ["169.254.169.254"]}) as fetcher:
+                await fetcher.fetch(f"http://{HOST}:{server.port}/a.jpg")
+
+    with pytest.raises(UrlRefused, match="not the internet's"):
+        asyncio.run(follow())
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See", "307 Temporary", "308 Permanent"])
+def test_redirects_are_followed(status: str) -> None:
+    """Three of them, relative or not; a fourth is one too many."""
+    routes = {f"/{place}": leading_to(f"{place + 1}", status) for place in range(4)} | {"/4": answer()}
+
+    assert fetched(routes, "/1") == PICTURE
+    with pytest.raises(UrlRefused, match="more than 3"):
+        fetched(routes, "/0")
+
+
+@pytest.mark.parametrize(
+    ("handle", "error"),
+    [
+        (answer(content_type="text/html"), UrlRefused),
+        (answer(content_type=""), UrlRefused),
+        (answer(content_type="application/json; image/png"), UrlRefused),
+        (answer(gzip.compress(bytes(50_000_000)), content_encoding="gzip"), UrlRefused),
+        (answer(content_length=str(MAX_BYTES + 1)), UrlRefused),
+        (answer(bytes(MAX_BYTES + 1)), UrlRefused),
+        (answer(status="404 Not Found"), UrlUnreachable),
+        (answer(status="500 Oops"), UrlUnreachable),
+        (answer(status="304 Not Modified"), UrlUnreachable),
+        (answer(status="200 OK", x=f"{'a' * 200_000}"), UrlUnreachable),
+        (answer(status="nonsense"), UrlUnreachable),
+    ],
+    ids=["html", "nothing", "json", "gzip bomb", "declared", "huge", "404", "500", "304", "endless header", "no http"],
+)
+def test_what_is_no_picture_of_a_size_is_refused(handle: Handle, error: type[ServiceError]) -> None:
+    """Another type, packed, too large by its word or in truth, an error page, an endless header, no HTTP at all."""
+    with pytest.raises(error):
+        fetched({"/a.jpg": handle})
+
+
+def test_a_body_without_end_is_cut_off() -> None:
+    """A chunked body that says no length is read to the limit and not beyond."""
+    sent = 0
+
+    async def endless(_: str, __: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ntransfer-encoding: chunked\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"8000\r\n" + bytes(0x8000) + b"\r\n")
+            sent += 0x8000
+            await writer.drain()
+
+    with pytest.raises(UrlRefused, match="more than"):
+        fetched({"/a.jpg": endless})
+    assert sent < 20 * MAX_BYTES + 10_000_000
+
+
+def test_a_slow_body_is_given_up() -> None:
+    """A host that sends a byte now and then is left when the time is up, all redirects together."""
+
+    async def trickle(_: str, __: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ncontent-length: 1000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    began = time.monotonic()
+    with pytest.raises(UrlUnreachable, match="did not come"):
+        fetched({"/a.jpg": leading_to("/b.jpg"), "/b.jpg": trickle}, patience_s=0.3)
+    assert 0.25 < time.monotonic() - began < 3
+
+
+def test_a_name_server_that_is_silent_is_given_up() -> None:
+    """So is a name that is not answered for."""
+
+    async def never(_: str, __: int) -> Sequence[str]:
+        await asyncio.sleep(60)
+        return []
+
+    with pytest.raises(UrlUnreachable):
+        fetched({}, resolve=never, patience_s=0.1)
+
+
+def test_a_host_that_is_not_there_is_told() -> None:
+    """A name that leads nowhere, and a port that nobody listens on; not a word of the network's own."""
+
+    async def ask(names: Names) -> None:
+        async with running({}) as server:
+            port = server.port
+        async with fetching(port, names) as fetcher:
+            await fetcher.fetch(f"http://{HOST}:{port}/")
+
+    for names in ({HOST: []}, {HOST: ["127.0.0.1"]}, {HOST: ["127.0.0.1", "127.0.0.1"]}):
+        with pytest.raises(UrlUnreachable) as caught:
+            asyncio.run(ask(names))
+        assert "127.0.0.1" not in str(caught.value)
+        assert "refused" not in str(caught.value)
+
+
+def test_fetches_are_bounded() -> None:
+    """So many at a time; of very many the last are told to come again, and the others are answered."""
+
+    async def ask() -> tuple[int, int, int]:
+        under_way = most = 0
+
+        async def slowly(path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0.01)
+            under_way -= 1
+            await answer()(path, headers, writer)
+
+        async with running({"/a.jpg": slowly}) as server, fetching(server.port) as fetcher:
+            url = f"http://{HOST}:{server.port}/a.jpg"
+            found = await asyncio.gather(*(fetcher.fetch(url) for _ in range(100)), return_exceptions=True)
+        refused = sum(isinstance(each, QueueFull) for each in found)
+        return most, refused, found.count(PICTURE)
+
+    most, refused, answered = asyncio.run(ask())
+    assert (True, 100) == (most <= FETCHES, refused + answered)
+    assert refused > 0
+    assert answered >= 64
+
+
+def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context with a certificate of that name, and a client's that believes it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(
+            subject, subject, key.public_key(), x509.random_serial_number(), now, now + timedelta(1)
+        )
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = made.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / f"{name}.pem").write_bytes(pem + private)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / f"{name}.pem")
+    return server, ssl.create_default_context(cadata=pem.decode())
+
+
+@pytest.mark.parametrize(("name", "error"), [(HOST, None), ("evil.example", UrlUnreachable)])
+def test_a_certificate_is_of_the_name(tmp_path: Path, name: str, error: type[Exception] | None) -> None:
+    """Over TLS the certificate must be the host's by its name, though an address is connected to."""
+    server_side, trust = certificate(tmp_path, name)
+
+    async def ask() -> bytes:
+        async with running({"/a.jpg": answer()}, server_side) as server:
+            async with fetching(server.port, scheme="https", trust=trust) as fetcher:
+                return await fetcher.fetch(f"https://{HOST}:{server.port}/a.jpg")
+
+    if error is None:
+        assert asyncio.run(ask()) == PICTURE
+        return
+    with pytest.raises(error):
+        asyncio.run(ask())
+
+
+def test_the_system_is_asked_for_names() -> None:
+    """Without a name server of ours `localhost` leads here, and is inside: refused, unless its network is named."""
+
+    async def ask(*networks: str) -> bytes:
+        async with running({"/a.jpg": answer()}) as server:
+            rules = [HostRule.parse(f"http://localhost:{server.port}")]
+            fetcher = Fetcher(rules, [ip_network(each) for each in networks], max_bytes=MAX_BYTES)
+            try:
+                return await fetcher.fetch(f"http://localhost:{server.port}/a.jpg")
+            finally:
+                await fetcher.close()
+
+    with pytest.raises(UrlRefused, match="not the internet's"):
+        asyncio.run(ask())
+    assert asyncio.run(ask("127.0.0.0/8", "::1/128")) == PICTURE

@@ -1,0 +1,83 @@
+"""JSON bodies are bounded in what they unfold to."""
+
+import asyncio
+import json
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
+from starlette.types import Message
+
+from service.guard.json_body import MAX_DEPTH, MAX_VALUES, JsonRequest
+
+
+def read(body: bytes) -> object:
+    """What a request with that body holds."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return asyncio.run(JsonRequest({"type": "http", "method": "POST", "headers": []}, receive).json())
+
+
+@pytest.mark.parametrize("value", [None, 1, "a", [1, 2], {"a": [{}]}, "x" * 200_000, list(range(50_000))])
+def test_values_are_read(value: object) -> None:
+    """Small and large bodies are read to the same value, on the loop or in a thread."""
+    assert value == read(json.dumps(value).encode())
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"nothing", b"[" + b"1," * 100_000])
+def test_what_is_no_json_is_a_json_error(body: bytes) -> None:
+    """A body that is no JSON raises JSONDecodeError, however large."""
+    with pytest.raises(json.JSONDecodeError):
+        read(body)
+
+
+@pytest.mark.parametrize("value", [b"[],", b"1,", b"{},", b'"",'])
+def test_a_body_of_too_many_values_is_refused_unread(value: bytes) -> None:
+    """More values than any request needs are 413, before they are unfolded."""
+    with pytest.raises(HTTPException) as caught:
+        read(b"[" + value * MAX_VALUES + b"0]")
+
+    assert 413 == caught.value.status_code
+
+
+def test_a_large_string_is_one_value() -> None:
+    """A picture of many megabytes in base64 is within the bound."""
+    assert {"image": "A" * 5_000_000} == read(b'{"image": "' + b"A" * 5_000_000 + b'"}')
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '[{"a":'])
+def test_depth_is_bounded(opening: str) -> None:
+    """As deep as is allowed is read; one deeper is 400, also 100,000 deep, and however it is written."""
+    closing = "".join({"[": "]", "{": "}"}[sign] for sign in reversed(opening) if sign in "[{")
+    times = MAX_DEPTH // len(closing)
+    allowed = opening * times + "1" + closing * times
+
+    assert json.loads(allowed) == read(allowed.encode())
+    for deeper in (f"[{allowed}]", opening * 100_000, f"[{'[],' * 200}{allowed}]"):
+        with pytest.raises(HTTPException) as caught:
+            read(deeper.encode())
+        assert 400 == caught.value.status_code
+
+
+@settings(max_examples=30)
+@given(texts=st.lists(st.text('[]{}"\\a,:', max_size=30)))
+def test_brackets_in_texts_are_no_depth(texts: list[str]) -> None:
+    """What is allowed is read as it is, whatever brackets, quotes and backslashes its texts hold."""
+    body = json.dumps([*texts, '[{"' * 200, "\\" * 7, '\\"[' * 200], ensure_ascii=False).encode(errors="surrogatepass")
+
+    assert json.loads(body) == read(body)
+
+
+@pytest.mark.parametrize("part", [b'\\"', b'"[', b'["', b"[]", b'"\\', b'""', b"]", b"a"])
+def test_no_text_is_looked_at_twice(part: bytes) -> None:
+    """Megabytes of whatever take a fraction of a second to refuse or to find wrong, closed or not."""
+    body = b"[" + b"[]," * MAX_DEPTH + part * (3_000_000 // len(part))
+
+    began = time.process_time()
+    with pytest.raises((HTTPException, json.JSONDecodeError)):
+        read(body)
+    assert time.process_time() - began < 2

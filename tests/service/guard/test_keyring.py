@@ -1,0 +1,140 @@
+"""The keys that a running service knows."""
+
+import asyncio
+import logging
+import time
+from pathlib import Path
+
+import pytest
+
+from index.errors import CollectionInvalid
+from service.errors import KeysUnreadable
+from service.guard.keyring import Keyring
+from service.guard.keys import add_key, make_key, revoke_key
+
+KEPT = make_key("shop", ["search"])[1]
+LATER = make_key("later", ["search"])[1]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where keys are kept; nothing is there yet."""
+    return tmp_path / "keys.json"
+
+
+def names(keyring: Keyring) -> set[str] | None:
+    """Of the keys that it knows now; None = it asks for none."""
+    keys = asyncio.run(keyring.current())
+    return None if keys is None else {each.name for each in keys.values()}
+
+
+def test_without_a_file_none_is_asked_for(file: Path) -> None:
+    """No file, no keys: anyone may."""
+    keyring = Keyring(file, 0)
+
+    assert names(keyring) is None
+    assert not keyring.guarded
+
+
+def test_keys_are_known_without_a_restart(file: Path) -> None:
+    """What is made and revoked while it runs is seen; the first key closes what was open, and the last leaves it closed."""
+    keyring = Keyring(file, 0)
+    assert names(keyring) is None
+
+    add_key(file, KEPT)
+    assert {"shop"} == names(keyring)
+    add_key(file, LATER)
+    assert {"shop", "later"} == names(keyring)
+    revoke_key(file, "shop")
+    assert {"later"} == names(keyring)
+    revoke_key(file, "later")
+    assert set() == names(keyring)
+    assert keyring.guarded
+
+
+def test_a_revoked_key_is_refused_within_the_bound(file: Path) -> None:
+    """Nothing is judged by what is older than the bound; before it the file is left alone."""
+    add_key(file, KEPT)
+    keyring = Keyring(file, 0.2)
+    revoke_key(file, "shop")
+
+    assert {"shop"} == names(keyring)
+    time.sleep(0.2)
+    assert set() == names(keyring)
+
+
+def test_many_requests_look_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of requests that come together when it is time, one reads the file, and none is judged by the old one."""
+    add_key(file, KEPT)
+    keyring = Keyring(file, 0.05)
+    add_key(file, LATER)
+    time.sleep(0.05)
+    reads: list[Path] = []
+    stat = Path.stat
+
+    def counted(path: Path, **options: bool) -> object:
+        if path == file:
+            reads.append(path)
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", counted)
+
+    async def together() -> list[object]:
+        return await asyncio.gather(*(keyring.current() for _ in range(50)))
+
+    assert all(len(found) == 2 for found in asyncio.run(together()))  # type: ignore[arg-type]
+    assert 1 == len(reads)
+
+
+def test_a_file_that_is_lost_lets_nobody_in(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Once there were keys, no file is no leave: it is refused and logged, once, and mended when the file is back."""
+    add_key(file, KEPT)
+    keyring = Keyring(file, 0)
+    kept = file.read_bytes()
+    file.unlink()
+
+    with caplog.at_level(logging.WARNING, "vilem.service"):
+        for _ in range(3):
+            with pytest.raises(KeysUnreadable):
+                names(keyring)
+        file.write_bytes(kept)
+        assert {"shop"} == names(keyring)
+
+    assert 1 == caplog.text.count("is gone")
+    assert 1 == caplog.text.count("can be read again")
+
+
+def test_a_damaged_file_lets_nobody_in(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that was cut lets in neither old keys nor new ones; the reason is in the log, and not in what clients see."""
+    add_key(file, KEPT)
+    keyring = Keyring(file, 0)
+    file.write_bytes(file.read_bytes()[:-20])
+
+    with caplog.at_level(logging.ERROR, "vilem.service"), pytest.raises(KeysUnreadable) as caught:
+        names(keyring)
+
+    assert str(file) in caplog.text
+    assert str(file) not in str(caught.value)
+    assert keyring.guarded
+
+
+def test_a_file_that_is_damaged_at_the_start_is_an_error(file: Path) -> None:
+    """A service does not begin with keys that it cannot read."""
+    file.write_text("{}")
+
+    with pytest.raises(CollectionInvalid):
+        Keyring(file, 1)
+
+
+def test_a_client_that_leaves_meanwhile_breaks_nothing(file: Path) -> None:
+    """A request that is cancelled while it looks leaves the next one to look."""
+    add_key(file, KEPT)
+    keyring = Keyring(file, 0)
+
+    async def leave() -> int:
+        hasty = asyncio.create_task(keyring.current())  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        hasty.cancel()
+        return len(await keyring.current() or {})
+
+    assert 1 == asyncio.run(leave())

@@ -1,0 +1,141 @@
+"""How the server hears that it is to stop; tests/faults/test_drain.py has it under load."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.operations import server
+from service.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def survived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that runs the tests is not ended when a server's time is up."""
+    monkeypatch.setattr(server, "_give_up", lambda: None)
+
+
+def made(parent: int | None = None, **settings: float) -> server.DrainingServer:
+    """A server that is not run."""
+    return server.DrainingServer(
+        uvicorn.Config("none"), Settings.model_validate(settings), threading.Event(), parent=parent
+    )
+
+
+@given(st.floats(0.01, 1e4), st.floats(0, 1e4))
+def test_lingering_leaves_time_to_end(drain_s: float, linger_s: float) -> None:
+    """It is what was asked for, and never more than half of the time there is."""
+    lingers = server.lingering(Settings(drain_s=drain_s, linger_s=linger_s))
+
+    assert lingers in (linger_s, drain_s / 2)
+    assert lingers <= linger_s and lingers <= drain_s / 2
+
+
+@pytest.mark.parametrize(("sig", "at_once"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
+def test_a_person_does_not_wait_for_load_balancers(sig: signal.Signals, at_once: bool) -> None:
+    """Ctrl-C stops taking requests now, SIGTERM after it has lingered; both make it drain."""
+    stopped = made(drain_s=60, linger_s=20)
+    stopped.handle_exit(sig, None)
+
+    assert stopped._draining.is_set()
+    assert at_once == asyncio.run(stopped.on_tick(1))
+
+
+def test_what_its_parent_alone_may_end_hears_once() -> None:
+    """A supervisor that signals a whole group, and the parent after it, do not end a process that drains."""
+    child = made(parent=os.getppid(), drain_s=60, linger_s=20)
+    child.handle_exit(signal.SIGTERM, None)
+    until = child._stop_at
+    child.handle_exit(signal.SIGTERM, None)
+
+    assert until == child._stop_at
+
+
+def test_an_orphan_drains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process whose parent is gone stops by itself: nobody else would stop it."""
+    child = made(parent=os.getppid(), drain_s=60, linger_s=0)
+    assert not asyncio.run(child.on_tick(1))
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+
+    assert asyncio.run(child.on_tick(2))
+
+
+def test_the_bound_holds_and_a_second_signal_does_not_wait() -> None:
+    """A process that cannot end is ended when the time is up, with status 1 and a reason; one that is told twice ends by the signal."""
+    code = (
+        "import signal, sys, threading, time, uvicorn; from service.operations.server import DrainingServer\n"
+        "from service.settings import Settings\n"
+        "made = DrainingServer(uvicorn.Config('none'), Settings(drain_s=float(sys.argv[1])), threading.Event())\n"
+        "for _ in range(int(sys.argv[2])): made.handle_exit(signal.SIGTERM, None)\n"
+        "time.sleep(30)"
+    )
+    stuck, hurried = (
+        subprocess.Popen([sys.executable, "-c", code, *how], stderr=subprocess.PIPE, text=True)
+        for how in (("0.2", "1"), ("60", "2"))
+    )
+
+    assert "VILEM_DRAIN_S" in stuck.communicate(timeout=20)[1]
+    assert "" == hurried.communicate(timeout=20)[1]
+    assert (1, -signal.SIGTERM) == (stuck.returncode, hurried.returncode)
+
+
+def test_who_waits_in_the_queue_is_still_accepted() -> None:
+    """A socket that takes no more hands out those that were there, and lets nobody new in; closed, it refuses them."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.settimeout(5)
+    address = listening.getsockname()
+    early = socket.create_connection(address, timeout=5)
+    server.take_no_more(listening)
+    with pytest.raises(TimeoutError):
+        socket.create_connection(address, timeout=0.1)
+    accepted, _ = listening.accept()
+    early.sendall(b"heard")
+
+    assert b"heard" == accepted.recv(10)
+    listening.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=5)
+
+
+def test_without_the_kernels_filter_the_queue_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no such filter the socket goes on, and the server with it."""
+    monkeypatch.setattr(server, "_SO_ATTACH_FILTER", 9999)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server.take_no_more(listening)
+        socket.create_connection(listening.getsockname(), timeout=5).close()
+
+
+def test_metrics_of_several_processes_are_one(tmp_path: Path) -> None:
+    """Each process's counters are summed, and of versions the lowest is told: whichever process is asked."""
+    code = (
+        "import sys; from service.operations.metrics import Metrics\n"
+        "metrics = Metrics(); metrics.requests.labels('/x', 200).inc(int(sys.argv[1]))\n"
+        "metrics.version.labels('photos').set(int(sys.argv[1])); metrics.forget('photos')\n"
+        "print(metrics.text().decode())"
+    )
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    first = subprocess.Popen(
+        [sys.executable, "-c", code + "; sys.stdout.flush(); sys.stdin.read()", "3"],
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until = time.monotonic() + 20
+    while not list(tmp_path.glob("counter_*.db")) and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    second = subprocess.run(
+        [sys.executable, "-c", code, "4"], env=environment, capture_output=True, text=True, check=True
+    )
+    first.communicate("")
+
+    assert 'vilem_requests_total{route="/x",status="200"} 7.0' in second.stdout
+    assert 'vilem_collection_version{collection="photos"} 3.0' in second.stdout
