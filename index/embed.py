@@ -20,6 +20,7 @@ from index.collection import Collection
 from index.commits import Committer, full_disk_told
 from index.errors import BundleMismatch, CollectionError, SourceError
 from index.generations import remove_abandoned_files
+from index.heap import give_back_large_buffers
 from index.lease import lease
 from index.options import EmbedOptions
 from index.pipeline import Preparation
@@ -106,7 +107,8 @@ class EmbedJob:
                     )
 
     def _begin(self) -> None:
-        """Under the lease: make the collection ready for the rows of this job."""
+        """Under the lease: make the collection ready for the rows of this job, and the process for its length."""
+        give_back_large_buffers()
         # see what others committed before the lease was ours
         self._collection.refresh()
         # faults of rows without an id, and of whole shards: this run finds them again, or they are mended
