@@ -283,6 +283,7 @@ class Runtime:
                 self._changed.set()
             for replaced in old - self._catalogue.parts():
                 self._spawn(self._retire(replaced))
+            await self.writers.keep(self._catalogue.served)
             await asyncio.sleep(self.settings.poll_s)
 
     def _look(self) -> None:

@@ -1,7 +1,8 @@
 """Writes of many requests become few commits: while one is under way, those that come wait for the next together."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from index.generations import served
@@ -111,6 +112,12 @@ class Writers:
         if name not in self._writers:
             self._writers[name] = self._make(name)
         return self._writers[name]
+
+    async def keep(self, names: Container[str]) -> None:
+        """End the writers of collections that are not among *names*, which are served; one that comes back gets another."""
+        gone = [self._writers.pop(name) for name in list(self._writers) if name not in names]
+        for writer in gone:
+            await asyncio.to_thread(writer.close)
 
     def close(self) -> None:
         """End all threads."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,30 @@ def test_what_is_served_no_more_is_durable_all_the_same(tmp_path: Path, tiny_bun
     asyncio.run(write())
 
     assert Collection.open(tmp_path / "collections", NAME).get("new-1")
+
+
+def test_a_writer_ends_with_its_collection(tmp_path: Path, tiny_bundle: Path) -> None:
+    """What is served no more keeps no thread and no process; under its name another writer begins."""
+    make_colours(tmp_path, tiny_bundle)
+    manifest = Bundle.open(tiny_bundle).manifest
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, NAME))
+        first = runtime.writers.of(NAME)
+        await first.write(put(1, manifest.digest(), manifest.dim))
+        assert runtime.writers.of(NAME) is first
+
+        shutil.move(tmp_path / "collections" / NAME, tmp_path / "away")
+        await until(lambda: not any(each.name.startswith("batch-write") for each in threading.enumerate()))
+        with pytest.raises(NotReady):
+            await first.write(put(2, manifest.digest(), manifest.dim))
+
+        shutil.move(tmp_path / "away", tmp_path / "collections" / NAME)
+        await until(lambda: is_served(runtime, NAME))
+        await runtime.writers.of(NAME).write(put(3, manifest.digest(), manifest.dim))
+        assert runtime.served(NAME).searcher.record("new-3")
+
+    with_runtime(use, tmp_path)
 
 
 def test_a_closed_writer_refuses(tmp_path: Path, tiny_bundle: Path) -> None:
