@@ -21,12 +21,14 @@ def demo(
     Example:
       vilem demo --port 8080
     """
+    from vilem.cli.serve import open_port, rest_between_searches, run_server
+
+    rest_between_searches()
     from rich.console import Console
 
     from service.settings import Settings
     from vilem.cli.index import build
     from vilem.cli.scenes import Split, make
-    from vilem.cli.serve import open_port, run_server
 
     settings = Settings(home=home, port=port)
     # first: a taken port shall not cost the minute before it

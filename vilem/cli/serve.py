@@ -31,14 +31,21 @@ def serve(
       curl -s localhost:8000/v1/collections/photos/search -H 'content-type: application/json' \\
            -d '{"query": {"text": "a red kite over a beach"}}'
     """
-    # Read when FAISS and numpy are loaded, below. Their threads would spin between searches, for each twice what it costs.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    rest_between_searches()
     from service.settings import Settings
 
     given = {"home": home, "host": host, "port": port, "redis_url": redis_url, "workers": workers}
     # the environment fills what is left out
     run_server(Settings.model_validate({name: value for name, value in given.items() if value is not None}))
+
+
+def rest_between_searches() -> None:
+    """Let threads of FAISS and numpy sleep when they have nothing to do; read when these are loaded, so before that.
+
+    They would spin between searches, for each twice what it costs.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def run_server(settings: "Settings", listening: socket.socket | None = None) -> None:
