@@ -20,7 +20,8 @@ _SENTENCE = re.compile(r"""(?<=[.!?…])["'”’»)\]]*\s+|(?<=[。！？])["�
 # no sentence ends behind them, nor behind a single capital: "Dr. Smith", "J. Smith", "e.g. this"
 _SHORT = re.compile(r"\b(?:[Dd]r|[Mm]rs?|[Mm]s|[Pp]rof|[Ss]t|[Nn]r|vs|cf|ca|approx|[Ff]ig|e\.g|i\.e|[A-Z])\.$")
 _LONGEST_SHORT = len("approx.") + 1
-_CLAUSE = re.compile(r"(?<=[,;:])\s+|(?<=[、，；：])\s*|\s+(?=[–—]\s)")
+# blanks before a dash from the first of them on: else each of many would be gone on from to the last
+_CLAUSE = re.compile(r"(?<=[,;:])\s+|(?<=[、，；：])\s*|(?<!\s)\s+(?=[–—]\s)")
 _WORD = re.compile(r"\s+")
 _LETTER = re.compile(r"(?<=.)(?=.)", re.DOTALL)
 _SMALLER = (_CLAUSE, _WORD, _LETTER)
@@ -37,11 +38,13 @@ def split(text: str, fits: Fits) -> Iterator[str]:
         fits: says of each of several texts whether it fits.
     """
     sentences = sentences_of(text)
-    for sentence, whole in zip(sentences, fits(sentences), strict=True):
-        if whole:
-            yield sentence
-        else:
-            yield from _parted(sentence, 0, fits)
+    for at in range(0, len(sentences), MAX_PIECES):
+        some = sentences[at : at + MAX_PIECES]
+        for sentence, whole in zip(some, fits(some), strict=True):
+            if whole:
+                yield sentence
+            else:
+                yield from _parted(sentence, 0, fits)
 
 
 def weight_of(tokens: int) -> int:

@@ -132,3 +132,27 @@ def test_no_text_takes_long(unit: str) -> None:
 
     assert text.startswith("".join(pieces))
     assert time.process_time() - began < 1
+
+
+def test_blanks_without_end_take_no_time() -> None:
+    """Models pass over blanks, so a text may be hardly more than them: looking for a dash behind them takes a moment too."""
+    text = "word " * 60 + " " * 20_000 + "word — " * 60
+    began = time.process_time()
+
+    pieces = list(split(text, lambda texts: [len(text.split()) <= 50 for text in texts]))
+
+    assert text == "".join(pieces)
+    assert time.process_time() - began < 1
+
+
+def test_of_many_sentences_those_that_are_asked_for_are_looked_at() -> None:
+    """Who takes the first pieces of ten thousand short sentences has hundreds looked at, not all."""
+    looked = 0
+
+    def fits(texts: Sequence[str]) -> list[bool]:
+        nonlocal looked
+        looked += len(texts)
+        return [True] * len(texts)
+
+    assert MAX_PIECES + 1 == len(list(islice(split("A dog. " * 10_000, fits), MAX_PIECES + 1)))
+    assert looked < 10 * MAX_PIECES
