@@ -127,7 +127,9 @@ def test_two_precisions_do_not_share_a_vector(tiny_bundle: Path) -> None:
     """The cache's key holds the variant: replicas of other precision on one Redis do not exchange vectors."""
 
     async def use(made: Embedder, model: Model) -> None:
-        second = Model(model.bundle, Settings(variant="int8"), Metrics())
+        of = model.bundle
+        other = Bundle(of.path, of.manifest, "int8", of.encoder, of.tokenizer)
+        second = Model(other, Settings(), Metrics())
         timings = Timings(Metrics())
         for each in (model, second):
             await made.text(each, "red", timings)
