@@ -203,9 +203,11 @@ class Runtime:
             NotReady: still loading.
         """
         self._expect_loaded()
-        found = await asyncio.gather(*(self._fault(served) for served in self.collections))
-        names = [served.searcher.name for served in self.collections]
-        self._faults = {name: why for name, why in zip(names, found, strict=True) if why is not None}
+        # meanwhile others may be published
+        probed = self.collections
+        found = await asyncio.gather(*(self._fault(served) for served in probed))
+        faults = zip(probed, found, strict=True)
+        self._faults = {served.searcher.name: why for served, why in faults if why is not None}
         return self.faults()
 
     def start(self) -> None:

@@ -20,6 +20,8 @@ from service.guard.body_limit import SLOWEST_BYTES_PER_S
 MAX_HEAD_BYTES = 64 * 1024
 # How often it is looked whether a client that is slow to read has read: so long may nothing happen at all.
 STALL_S = 10.0
+# Requests that may wait on one connection for the answers before them: each is 2 KB here, and 18 bytes on the line.
+MAX_PIPELINED = 16
 _NO_LINGER = struct.pack("ii", 1, 0)
 # For a connection that rests when the server is going.
 LAST_WORD_S = 0.2
@@ -75,7 +77,10 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) > self._bounds.most:
             # the longest idle; where all are at work it is the new one that finds no room
-            next(iter(self._bounds.idle), self).transport.abort()
+            leaving = next(iter(self._bounds.idle), self)
+            # it ends only after this turn of the loop, in which others may come: for each another must leave
+            self._bounds.idle.pop(leaving, None)
+            leaving.transport.abort()
         self._rest()
         self._wait_for_head()
 
@@ -97,6 +102,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        if len(self.pipeline) >= MAX_PIPELINED:
+            # the parser takes it for a fault of the client's, which it is: 400, and the connection ends
+            raise ValueError("too many requests are sent ahead of their answers")
         super().on_message_begin()
         if self._head_timer is None:
             self._wait_for_head()

@@ -16,6 +16,7 @@ from index.text_model import choose_text_model
 from models.bundle import Bundle
 from models.manifest import MANIFEST_NAME, read_manifest
 from service.encoding.embedding import Timings
+from service.encoding.models import Tokens
 from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull
 from service.operations.metrics import Metrics
 from service.runtime import Runtime
@@ -405,6 +406,31 @@ def test_readiness_is_the_last_probes_finding(
             patch.setattr(model, "encode_text", broken)
             await until(lambda: "RuntimeError" in runtime.faults().get("colours", ""))
         await until(lambda: runtime.faults() == {})
+
+    with_runtime(use, tmp_path)
+
+
+def test_a_collection_that_comes_during_a_probe_does_not_end_the_probing(tmp_path: Path, tiny_bundle: Path) -> None:
+    """A probe is of the collections that were there when it began; the next one finds the others."""
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: runtime._faults == {})
+        model, both = runtime.served("colours").model, asyncio.Event()
+        encode = model.encode_text
+
+        async def slow(tokens: Tokens, deadline_s: float) -> np.ndarray:
+            await both.wait()
+            return await encode(tokens, deadline_s)
+
+        model.encode_text = slow  # type: ignore[method-assign]
+        probe = asyncio.create_task(runtime.check())
+        await asyncio.sleep(0)
+        make_colours(tmp_path, tiny_bundle, name="a-second")
+        await until(lambda: is_served(runtime, "a-second"))
+        both.set()
+
+        assert {} == await probe
 
     with_runtime(use, tmp_path)
 

@@ -5,15 +5,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 
-from service.guard.connections import MAX_HEAD_BYTES, Bounds
+from service.guard.connections import MAX_HEAD_BYTES, MAX_PIPELINED, Bounds
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+# its body is to follow
+POST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n"
 LARGE = 8 * 2**20
 PATIENCE_S = 10.0
 
@@ -185,6 +187,39 @@ def test_large_bodies_and_pipelined_requests_come_whole() -> None:
             got += client.recv(65_536)
 
 
+def test_requests_far_ahead_of_their_answers_are_refused() -> None:
+    """Some may be sent ahead, and are answered; ten thousand in 180 KB, which would be 20 MB here, end the connection."""
+    with serving() as (port, server):
+        client, greedy = connect(port), connect(port)
+        client.sendall(POST + b"abc" + GET * MAX_PIPELINED)
+        until(lambda: server.server_state.total_requests == 1 + MAX_PIPELINED)
+        greedy.sendall(POST)
+        until(lambda: len(server.server_state.tasks) == 1)
+        with suppress(ConnectionError):
+            greedy.sendall(b"abc" + GET * 10_000)
+            while greedy.recv(65_536):
+                pass
+
+        until(lambda: len(server.server_state.connections) == 1)
+        assert server.server_state.total_requests < 100
+
+
+def test_many_that_come_at_once_make_room_for_each_other() -> None:
+    """However many connect in one turn of the loop, no more are kept than may be."""
+    with serving(most=5) as (port, server):
+        resting = [connect(port) for _ in range(5)]
+        until(lambda: len(server.server_state.connections) == 5)
+        loop = next(iter(server.server_state.connections)).loop
+        # the loop is held up, and finds all of them at once
+        loop.call_soon_threadsafe(time.sleep, 0.2)
+        crowd = [connect(port) for _ in range(20)]
+        crowd[-1].sendall(GET)
+        assert b"200" in answered(crowd[-1])
+
+        until(lambda: len(server.server_state.connections) == 5)
+        assert all(b"" == answered(each) for each in resting)
+
+
 def test_the_longest_idle_makes_room() -> None:
     """Beyond the limit the new connection is answered, and of those that rest the one that has rested longest ends."""
     with serving(most=3) as (port, server):
@@ -208,11 +243,10 @@ def test_the_longest_idle_makes_room() -> None:
 
 def test_where_all_are_at_work_the_new_one_finds_no_room() -> None:
     """Requests that are under way are not ended for others."""
-    post = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n"
     with serving(most=2) as (port, server):
         busy = [connect(port) for _ in range(2)]
         for client in busy:
-            client.sendall(post)
+            client.sendall(POST)
         until(lambda: len(server.server_state.tasks) == 2)
         new = connect(port)
 
