@@ -12,7 +12,7 @@ import numpy as np
 
 from index.collection import Collection
 from index.datasets import row_ids, rows_at, rows_of_ids
-from index.duplicates.groups import Groups, load_groups
+from index.duplicates.groups import Groups, last_found, load_groups
 from index.errors import SnapshotInvalid, TailFull, UriMissing
 from index.filters.facets import Facet, facet_counts
 from index.gpu.device import Gpus
@@ -78,6 +78,8 @@ class Searcher:
         self.text_model = model
         self.engine = engine
         self._view = view
+        # found without a write, and an answer depends on them all the same
+        self._grouped = last_found(view.collection.path)
 
     @classmethod
     def open(
@@ -128,7 +130,7 @@ class Searcher:
             self.engine.close()
 
     def advanced(self, made: Commits = NO_COMMITS) -> "Searcher":
-        """The collection as it is now; itself when nothing was written. Only the newest searcher may be advanced.
+        """The collection as it is now; itself when nothing was written and no duplicates found. Only the newest may be.
 
         Args:
             made: commits that are known; see `View.advanced`.
@@ -138,7 +140,8 @@ class Searcher:
             TailFull: too much was written; this searcher stays good.
         """
         view = self._view.advanced(self._view.collection.latest(), made)
-        return self if view is self._view else Searcher(self.manifest, self.text_model, view, self.engine)
+        now = Searcher(self.manifest, self.text_model, view, self.engine)
+        return self if view is self._view and now._grouped == self._grouped else now
 
     def tidy(self) -> bool:
         """Merge small files of the collection, if there are many; see `index.maintenance.tidy`."""
@@ -196,10 +199,11 @@ class Searcher:
 
     @property
     def state(self) -> str:
-        """Names what an answer depends on: index, items, captions, moments. Equal states give equal answers."""
+        """Names what an answer depends on: index, items, captions, moments, duplicates. Equal states give equal answers."""
         versions = ":".join(str(dataset.version) for dataset in self._view.collection.datasets)
         pushed = "" if self.engine is None else f":{self.engine.record.seal[:16]}"
-        return f"{self.manifest.id}{pushed}:{versions}"
+        grouped = "" if self._grouped is None else f":{self._grouped}"
+        return f"{self.manifest.id}{pushed}:{versions}{grouped}"
 
     @property
     def unpublished(self) -> int:

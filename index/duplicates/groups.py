@@ -201,6 +201,14 @@ def load_groups(collection_path: Path, *, contents: bool = True) -> Groups | Non
     return Groups(info, rows, representatives)
 
 
+def last_found(collection_path: Path) -> int | None:
+    """When groups were written, in nanoseconds: another number whenever they are found anew; None where there are none."""
+    try:
+        return (collection_path / FOLDER / GROUPS_FILE).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
 def _read(path: Path) -> tuple[_Head, pa.Table]:
     try:
         table = pa.ipc.open_file(pa.memory_map(os.fspath(path))).read_all()

@@ -45,7 +45,7 @@ class Diversified:
         options, how, cache = self.options, self.how, self.runtime.cache
         question = [how.candidates, how.trade, options.target, options.filter, options.min_score, *self.asked]
         key = key_of("d", self.served, question, self.vector)
-        # who are duplicates may change without a write: such an order is not kept, nor is the one it comes from
+        # of words and folded duplicates the key says nothing: such an order is not kept, nor is the one it comes from
         keeps = not options.is_ranked
         stored = await cached(cache, key, _HITS) if keeps else None
         if stored is not None:

@@ -52,8 +52,9 @@ async def search_collection(
     ordered by what is contradicted.
     """
     found = await search(runtime, name, request.query, request, request.reranking())
-    # another picture may lie at the same address the next time
-    return _answer(found) if request.query.fetches else AnswerResponse(found)
+    # another picture may lie at the same address the next time; and a page's `next` is good for an hour, an answer for ever
+    keeps = not request.query.fetches and request.cursor is None
+    return AnswerResponse(found) if keeps else _answer(found)
 
 
 @router.post("/search/image", response_model=SearchAnswer)

@@ -1,6 +1,7 @@
 """Routes in front of which answers are kept: nobody can tell, but by the clock and by `cached`."""
 
 import json
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from service.app import create_app
 from service.queries.answered import JSON, MAX_REQUEST_BYTES
+from service.queries.cursors import MAX_AGE_S
 from service.settings import Settings
 from tests.service.conftest import ADDRESS, wait_until_ready
 from tests.support.collections import colour_picture, make_colours
@@ -72,7 +74,6 @@ def test_an_equal_request_finds_its_answer(client: TestClient) -> None:
             "include": st.sampled_from([[], ["captions"], ["metadata"]]),
             "filter": st.sampled_from([{"field": "colour", "op": "eq", "value": "red"}]),
             "facets": st.just(["colour"]),
-            "cursor": st.just("*"),
         },
     ),
 )  # fmt: skip
@@ -135,6 +136,18 @@ def test_problems_are_not_kept(client: TestClient, body: bytes | dict[str, Any],
 def test_no_such_collection_is_told_as_ever(client: TestClient) -> None:
     """A collection that is not served is 404, in front of the kept answers as behind them."""
     assert 404 == post(client, QUESTION, path="/v1/collections/nothing/search").status_code
+
+
+def test_a_first_page_can_be_gone_on_from_whenever_it_is_asked_for(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours after somebody asked for the same page its `next` is as good as new."""
+    post(client, QUESTION | {"cursor": "*"})
+    later = time.time() + 2 * MAX_AGE_S
+    monkeypatch.setattr("service.queries.cursors.time.time", lambda: later)
+    following = post(client, QUESTION | {"cursor": "*"}).json()["next"]
+
+    assert 200 == post(client, QUESTION | {"cursor": following}).status_code
 
 
 @pytest.mark.parametrize(

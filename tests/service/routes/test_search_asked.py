@@ -267,6 +267,31 @@ def test_what_was_not_made_ready_is_told(tmp_path: Path, tiny_bundle: Path) -> N
         assert (409, "text-index-missing") == problem(client, hybrid={})
 
 
+@pytest.mark.parametrize("extra", [{}, {"hybrid": {}}], ids=["vector", "words"])
+def test_duplicates_that_are_found_anew_are_told(tmp_path: Path, tiny_bundle: Path, extra: dict) -> None:
+    """A search that was answered before is answered by the new groups, and one that was refused without any is answered."""
+    make_colours(tmp_path, tiny_bundle)
+    root = tmp_path / "collections"
+    index_texts(Collection.open(root, NAME))
+
+    def find(threshold: float) -> None:
+        found = find_duplicates(Searcher.open(root, NAME), Options(threshold=threshold))
+        save_groups(Collection.open(root, NAME), found.found, items=24, threshold=threshold, bits=None, chains=False)
+        # as the service does by itself every VILEM_POLL_S
+        client.app.state.runtime.advance(NAME)  # type: ignore[attr-defined]
+
+    def shown() -> int:
+        return len(ask(client, collapse="duplicates", **extra)["hits"])
+
+    with TestClient(create_app(Settings(home=tmp_path)), base_url=ADDRESS) as client:
+        wait_until_ready(client)
+        assert (409, "duplicates-unknown") == problem(client, collapse="duplicates", **extra)
+        find(0.98)
+        before = shown()
+        find(0.0)
+        assert shown() < before < 24
+
+
 def test_what_is_written_can_be_filtered_and_found_by_words_at_once(writable: TestClient) -> None:
     """Fields and words of a new item are those of its metadata and captions, in the next search."""
     picture = base64.b64encode(colour_picture("red", 9)).decode()
