@@ -12,8 +12,8 @@ ServiceError
 ├── QueryInvalid          a query that no collection or model of ours can answer; names the field
 ├── RangeInvalid          a part of a file that it has not got
 ├── WritesOff             items cannot be written through this service
-├── UrlRefused            a picture's address that is not fetched
-├── UrlUnreachable        a picture's address that does not answer
+├── UrlRefused            a picture's address that is not fetched; names the field
+├── UrlUnreachable        a picture's address that does not answer; names the field
 ├── HostUnknown           a request under a name that is none of ours
 ├── Exposed               others could reach a service that has no keys
 ├── TracingMissing        traces are asked for, and what sends them is not installed
@@ -91,11 +91,23 @@ class WritesOff(ServiceError):
 
 
 class UrlRefused(ServiceError):
-    """A picture's address that is not fetched."""
+    """A picture's address that is not fetched.
+
+    Attributes:
+        field: the request's field that has it, dotted; told by whoever read the request.
+    """
+
+    field: str = ""
 
 
 class UrlUnreachable(ServiceError):
-    """A picture's address that does not answer."""
+    """A picture's address that does not answer.
+
+    Attributes:
+        field: as of `UrlRefused`.
+    """
+
+    field: str = ""
 
 
 class HostUnknown(ServiceError):

@@ -186,11 +186,19 @@ def problem_of(error: Exception) -> Problem:
 def problem_of_invalid(found: Sequence[Mapping[str, Any]]) -> Problem:
     """The problem that stands for what pydantic found wrong."""
     # never the input itself: it may be megabytes, or not JSON at all (NaN)
-    fields = [FieldError(field=_field(each), message=_message(each)) for each in found[:20]]
+    told = found[:20]
+    fields = [FieldError(field=_field(each), message=_message(each)) for each in told if not _follows(each, told)]
     detail = "; ".join(f"{each.field}: {each.message}" for each in fields[:3])
     return Problem(
         type="/problems/request-invalid", title="The request is not valid", status=422, detail=detail, errors=fields
     )
+
+
+def _follows(fault: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a list is said to be too short because elements of it, of which only the good ones count, are at fault."""
+    place = fault["loc"]
+    inside = (each["loc"] for each in found if len(each["loc"]) > len(place))
+    return fault["type"] == "too_short" and any(each[: len(place)] == place for each in inside)
 
 
 def _field(found: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from service.encoding.embedding import Embedded, Timings
 from service.encoding.inputs import checked_vector, decode_base64
-from service.errors import ItemUnknown, QueryInvalid
+from service.errors import ItemUnknown, QueryInvalid, UrlRefused, UrlUnreachable
 from service.queries.composing import Term, composed, moved
 from service.queries.long_texts import read_text
 from service.queries.together import in_turn, together
@@ -97,12 +97,20 @@ async def _single(asking: _Asking, each: Query | Part, field: str) -> Meant:
         image = each.image
         return await _of_image(runtime, served, lambda: decode_base64(image, f"{field}.image"), timings)
     if each.url is not None:
-        with timings.stage("fetch"):
-            data = await runtime.fetcher.fetch(each.url)
+        data = await _fetched(asking, each.url, f"{field}.url")
         return await _of_image(runtime, served, lambda: data, timings)
     if each.id is not None:
         return Meant(asking.named[each.id], "image", item=each.id, excluded=(each.id,))
     return Meant(checked_vector(each.vector or [], served.searcher.dim, f"{field}.vector"))
+
+
+async def _fetched(asking: _Asking, url: str, field: str) -> bytes:
+    with asking.timings.stage("fetch"):
+        try:
+            return await asking.runtime.fetcher.fetch(url)
+        except (UrlRefused, UrlUnreachable) as error:
+            error.field = field
+            raise
 
 
 async def _of_image(runtime: Runtime, served: Served, data: Callable[[], bytes], timings: Timings) -> Meant:

@@ -6,13 +6,14 @@ import json
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from index import errors as index_errors
 from models import errors as model_errors
 from service import errors, problems
 from service.operations.metrics import Metrics
+from service.schemas.query import SearchRequest
 
 KNOWN = [
     (errors.CollectionUnknown("no such"), 404, "collection-unknown"),
@@ -128,6 +129,22 @@ def test_an_invalid_body_names_its_field(content: object, field: str) -> None:
     assert 422 == answer.status_code
     assert "/problems/request-invalid" == answer.json()["type"]
     assert [field] == [each["field"] for each in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize(
+    ("parts", "named"),
+    [
+        ([{"text": "a"}, {"text": "b", "weight": 0}], ["query.parts.1.weight"]),
+        ([{"text": "a", "weight": 0}], ["query.parts.0.weight"]),
+        ([], ["query.parts"]),
+    ],
+)
+def test_a_part_at_fault_is_told_alone(parts: list[object], named: list[str]) -> None:
+    """A list of bad elements is not called too short besides; one of none is."""
+    with pytest.raises(ValidationError) as caught:
+        SearchRequest.model_validate({"query": {"parts": parts}})
+
+    assert named == [each.field for each in problems.problem_of_invalid(caught.value.errors()).errors]
 
 
 def test_the_input_is_not_echoed() -> None:

@@ -101,6 +101,7 @@ def test_no_two_alike(home: Path) -> None:
     [
         (["red", "--like", "nobody"], "no item 'nobody'"),
         (["red", "--change", "blue", "red", "--min-score", "0.5"], "--min-score"),
+        (["red", "--change", "blue", "blue"], "alike"),
         (["red", "--minus", "red", "--minus", "red"], "cancel each other"),
         (["red", "--rerank", "proofread", "--plus", "x"], "--plus"),
         (["red", "--rerank", "proofread", "--diversify", "0.5"], "--diversify"),

@@ -95,13 +95,18 @@ def put_together(bundle: "Bundle", searcher: "Searcher", vector: "np.ndarray", p
 
 
 def _terms(bundle: "Bundle", parts: Parts) -> "list[Term]":
+    import numpy as np
+
     from service.queries.composing import Term
 
     weighed = [(text, 1.0) for text in parts.plus] + [(text, _MINUS) for text in parts.minus]
     if parts.change is not None:
         before, after = parts.change
         weighed += [(after, 1.0), (before, -1.0)]
-    return [Term(embed_text(bundle, text).vector, weight) for text, weight in weighed]
+    terms = [Term(embed_text(bundle, text).vector, weight) for text, weight in weighed]
+    if parts.change is not None and np.array_equal(terms[-1].vector, terms[-2].vector):
+        raise typer.BadParameter("--change: the model reads both texts alike: the change is none; say what differs")
+    return terms
 
 
 def find(

@@ -107,6 +107,15 @@ def test_nothing_is_fetched_unless_it_was_listed(client: TestClient, host: str) 
     assert "VILEM_URL_HOSTS" in answer.json()["detail"]
 
 
+def test_the_address_at_fault_is_named(client: TestClient, host: str) -> None:
+    """Of the query, or of the part that has it."""
+    url = {"url": f"{host}/green/2"}
+    asked = {"query.url": url, "query.parts.1.url": {"parts": [{"text": "green"}, url]}}
+    answers = [client.post(SEARCH, json={"query": query}).json() for query in asked.values()]
+
+    assert [[field] for field in asked] == [[each["field"] for each in answer["errors"]] for answer in answers]
+
+
 def test_a_listed_host_that_is_inside_is_refused(home: Path, host: str) -> None:
     """A host that is listed and leads to this machine is not fetched from, unless its network is named."""
     with TestClient(create_app(Settings(home=home, url_hosts=(host,))), base_url=ADDRESS) as inside:
