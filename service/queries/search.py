@@ -131,12 +131,16 @@ def _views(served: Served, meant: Meant, options: SearchOptions) -> Views:
 
 def _known(served: Served, meant: Meant, options: SearchOptions) -> Matching | None:
     """What cosines of the query and its hits mean: a text's with images, an image's with texts."""
-    crosses = meant.kind == ("image" if options.target == "texts" else "text")
-    return served.matching if crosses and options.hybrid is None else None
+    return served.matching if _crosses(meant, options) and options.hybrid is None else None
+
+
+def _crosses(meant: Meant, options: SearchOptions) -> bool:
+    """Whether a text is looked for among images, or an image among texts."""
+    return meant.kind == ("image" if options.target == "texts" else "text")
 
 
 def _refusal(served: Served, meant: Meant, options: SearchOptions) -> Exception:
-    if served.matching is None:
+    if _crosses(meant, options):
         return CalibrationMissing(
             f"model {served.model.bundle.manifest.name!r} is not calibrated, so nothing says what its scores mean: run `vilem "
             f"model calibrate --collection {served.searcher.name}`, or leave min_score out"

@@ -80,6 +80,17 @@ def test_what_is_no_text_and_image_has_none(
     assert "leave min_score out" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(("query", "status"), [({"id": "red-0"}, 422), ({"text": "red"}, 409)])
+def test_who_cannot_be_helped_by_a_calibration_is_not_sent_to_make_one(
+    client: TestClient, query: dict[str, Any], status: int
+) -> None:
+    """Where there is none, only a text among images, or the other way round, is answered by the command that makes one."""
+    answer = client.post("/v1/collections/colours/search", json={"query": query, "min_score": 0.5})
+
+    assert status == answer.status_code
+    assert (409 == status) == ("vilem model calibrate" in answer.json()["detail"])
+
+
 @pytest.mark.parametrize("extra", [{}, {"cursor": "*"}, {"diversify": {"lambda": 0.3, "candidates": 200}}])
 @pytest.mark.parametrize("least", [0.0, 0.3, 0.9, 1.0])
 def test_hits_below_the_least_are_left_out(calibrated: TestClient, least: float, extra: dict[str, Any]) -> None:
