@@ -52,7 +52,8 @@ def allowed(text: str | httpx.URL, rules: Sequence[HostRule]) -> httpx.URL:
         raise UrlRefused("an address with a name and password in it is not fetched: leave them out")
     if not any(rule.holds(url.scheme, url.raw_host.decode(), _port(url)) for rule in rules):
         raise UrlRefused(
-            f"nothing is fetched from {url.scheme}://{url.host}:{_port(url)}"[:200]
+            # as it was sent: `url.host` would read xn--… and fail where it is none
+            f"nothing is fetched from {url.scheme}://{url.raw_host.decode()}:{_port(url)}"[:200]
             + ": the operator lists hosts in VILEM_URL_HOSTS; or send the picture itself as `image`"
         )
     return url
@@ -179,7 +180,11 @@ class Fetcher:
 
     async def _resolve(self, host: str, port: int) -> Sequence[str]:
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._names, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        try:
+            name = host.encode("idna")
+        except UnicodeError as error:
+            raise UrlRefused("the address has no name that there can be: a part of it is empty or too long") from error
+        found = await loop.run_in_executor(self._names, lambda: socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
         return [str(address[0]) for *_, address in found]
 
 

@@ -168,6 +168,8 @@ def test_proxies_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         "http://\x00",
         f"http://{HOST}:99999/",
         f"http://{HOST}:8080\r\nx: y/",
+        "http://xn--a/",
+        "http://xn--zz--.evil.example/",
     ],
 )
 def test_other_addresses_are_refused(url: str) -> None:
@@ -429,3 +431,18 @@ def test_the_system_is_asked_for_names() -> None:
     with pytest.raises(UrlRefused, match="not the internet's"):
         asyncio.run(ask())
     assert asyncio.run(ask("127.0.0.0/8", "::1/128")) == PICTURE
+
+
+@pytest.mark.parametrize("label", ["", "a" * 64])
+def test_a_name_that_there_cannot_be_is_refused(label: str) -> None:
+    """An empty part of a name, or one too long, as rules with * let it through: the client's fault, not ours."""
+
+    async def ask() -> bytes:
+        fetcher = Fetcher([HostRule.parse("*.pictures.example")], max_bytes=MAX_BYTES)
+        try:
+            return await fetcher.fetch(f"https://a.{label}.pictures.example/a.jpg")
+        finally:
+            await fetcher.close()
+
+    with pytest.raises(UrlRefused, match="empty or too long"):
+        asyncio.run(ask())
