@@ -21,6 +21,7 @@ from types import FrameType
 from index.errors import CollectionError
 from service.errors import ServiceError
 from service.operations import logs
+from service.operations.listening import lingering, take_no_more
 from service.operations.metrics import SHARED
 from service.settings import Settings
 
@@ -146,12 +147,19 @@ class Processes:
             self._start()
 
     def _end(self) -> None:
+        told = self._told or signal.SIGTERM
+        began = time.monotonic()
         for each in self._started:
             assert each.pid is not None
             # Ctrl-C reached them already, or will: the second is nothing to them
             with suppress(ProcessLookupError):
-                os.kill(each.pid, self._told or signal.SIGTERM)
-        until = time.monotonic() + self._settings.drain_s + _GRACE_S
+                os.kill(each.pid, told)
+        # so long they take what comes; then they empty the queue, which must not grow any more
+        quiet = began + (0.0 if told == signal.SIGINT else lingering(self._settings))
+        for each in self._started:
+            each.join(max(0.0, quiet - time.monotonic()))
+        take_no_more(self._opened)
+        until = began + self._settings.drain_s + _GRACE_S
         failed = False
         for each in self._started:
             each.join(max(0.0, until - time.monotonic()))
@@ -159,7 +167,7 @@ class Processes:
                 each.kill()
                 each.join()
             # one that was being started knew of no other end
-            failed |= each.exitcode not in (0, -(self._told or 0))
+            failed |= each.exitcode not in (0, -told)
         if failed:
             raise SystemExit(1)
 

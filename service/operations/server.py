@@ -1,12 +1,10 @@
 """uvicorn, run so that it stops as a load balancer, a supervisor and a person expect; one process of it."""
 
 import asyncio
-import ctypes
 import os
 import resource
 import signal
 import socket
-import struct
 import sys
 import threading
 import time
@@ -17,6 +15,7 @@ import uvicorn
 from index.gpu.device import gpus_for
 from service.app import create_app
 from service.guard.connections import Bounds
+from service.operations.listening import lingering, take_no_more
 from service.settings import Settings
 
 # a thread that waits for the interpreter is let in after so long; 5 ms were felt by searches beside writes
@@ -31,8 +30,6 @@ _QUEUE_S = 0.05
 _SPARE = 512
 # Where the system allows hardly any.
 _LEAST = 32
-# Linux's number; Python's socket module has no name for it
-_SO_ATTACH_FILTER = 26
 
 
 class DrainingServer(uvicorn.Server):
@@ -76,7 +73,7 @@ class DrainingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to stop; called ten times a second."""
-        if self._stop_at is None and self._parent is not None and os.getppid() != self._parent:
+        if self._stop_at is None and self._parent is not None and not self._has_parent():
             # nobody is left to tell us
             self.drain(self._linger_s)
         if self._stop_at is not None and time.monotonic() >= self._stop_at:
@@ -85,10 +82,15 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening and end; who is in the kernel's queue by then is still heard."""
-        for each in sockets or []:
-            take_no_more(each)
+        if not self._has_parent():
+            # else the others of its parent go on with it, and it is the parent that knows when none does
+            for each in sockets or []:
+                take_no_more(each)
         await asyncio.sleep(_QUEUE_S)
         await super().shutdown(sockets)
+
+    def _has_parent(self) -> bool:
+        return self._parent is not None and os.getppid() == self._parent
 
 
 def descriptors(wanted: int) -> int:
@@ -99,25 +101,6 @@ def descriptors(wanted: int) -> int:
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     return allowed
-
-
-def take_no_more(listening: socket.socket) -> None:
-    """Let nobody new into the kernel's queue of a socket, whichever processes share it; who is in there may still be accepted.
-
-    Linux has a filter for that: connections are not answered, and refused once the socket is closed. Elsewhere the queue is made as short
-    as it can be.
-    """
-    # BPF_RET | BPF_K: of every packet keep 0 bytes
-    instruction = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0), 8)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HL", 1, ctypes.addressof(instruction)))
-    except OSError:
-        listening.listen(0)
-
-
-def lingering(settings: Settings) -> float:
-    """Seconds for which a service that is being stopped still takes what comes: what is asked for, and no more than half."""
-    return min(settings.linger_s, settings.drain_s / 2)
 
 
 def run(settings: Settings, opened: socket.socket, parent: int | None = None, *, warm: bool = False) -> None:

@@ -124,6 +124,26 @@ def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
         assert first > 0
 
 
+@pytest.mark.parametrize(("sig", "at_once"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_who_comes_while_all_end_does_not_wait_in_vain(tmp_path: Path, sig: signal.Signals, *, at_once: bool) -> None:
+    """The processes end in their own time; once they take nothing new, nobody new gets into the queue that they share."""
+    with tiny(tmp_path, drain_s=10.0) as (process, port):
+        for _ in range(20):
+            ask(port, b"hang")
+        process.send_signal(sig)
+        began = time.monotonic()
+        with pytest.raises(OSError):
+            while time.monotonic() - began < PATIENCE_S:
+                socket.create_connection(("127.0.0.1", port), timeout=0.2).close()
+                time.sleep(0.01)
+
+        assert (time.monotonic() - began < 1.0) == at_once
+        assert process.poll() is None
+        # ends them all
+        process.send_signal(sig)
+        assert process.wait(PATIENCE_S) == -sig
+
+
 def test_what_does_not_end_is_killed(tmp_path: Path) -> None:
     """Processes that ignore the stop are killed when the time to drain is up; that is a failure. A second signal does not wait."""
     with tiny(tmp_path, drain_s=60.0) as (process, port):
