@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from redis.asyncio import Redis
 
+from service.caching import redis_link
 from service.caching.redis_link import RedisLink
 from service.errors import OverConcurrency, OverRate, ServiceError
 from service.guard.keys import ApiKey
@@ -20,6 +21,9 @@ from service.guard.rates import SECOND, Rate, spend
 # What a replica holds that was killed is free again after so long; no request takes longer to send and to answer, but for a
 # video that is watched: that counts no more then.
 LEASE_S = 300
+# A place that Redis did not hear of is given back again after so long; so many at most wait for that.
+_AGAIN_S = 0.5
+_MOST_OWED = 1000
 
 # One step for Redis, so that no other comes between. `spend` in its words; places are a set of who holds them, until when.
 _ENTER = """
@@ -55,11 +59,13 @@ class Entry:
         key: whose it is.
         lease: its place among those under way.
         remaining: requests that may still come at once; None where no rate is set.
+        shared: whether Redis was asked, and so may hold its place.
     """
 
     key: ApiKey
     lease: str
     remaining: int | None
+    shared: bool = False
 
 
 @dataclass
@@ -96,17 +102,17 @@ class Quotas:
         if self._link is None:
             return replace(entry, remaining=remaining)
         try:
-            shared = await self._enter_shared(self._link, entry)
+            entry = await self._enter_shared(self._link, replace(entry, remaining=remaining))
         except ServiceError:
             # refused by what others let in: what it took here is given back
             used.running -= 1
             used.full_at -= 0 if key.rate is None else Rate.of(key.rate).step
             raise
         except BaseException:
-            # its client left meanwhile
-            self.leave(entry)
+            # its client left meanwhile, and what Redis was asked it may still do
+            self.leave(replace(entry, shared=True))
             raise
-        return replace(entry, remaining=remaining if shared is None else shared)
+        return entry
 
     def leave(self, entry: Entry) -> None:
         """A request that was let in is over."""
@@ -114,36 +120,45 @@ class Quotas:
         if key.rate is None and key.concurrency is None:
             return
         self._used[key.id].running -= 1
-        if self._link is not None and key.concurrency is not None:
-            task = asyncio.get_running_loop().create_task(_leave_shared(self._link, entry))
+        if self._link is not None and key.concurrency is not None and entry.shared:
+            task = asyncio.get_running_loop().create_task(self._leave_shared(self._link, entry))
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
 
-    async def _enter_shared(self, link: RedisLink, entry: Entry) -> int | None:
-        key = entry.key
+    async def _leave_shared(self, link: RedisLink, entry: Entry) -> None:
+        """Free the place, again and again until Redis has heard of it: else it would be taken for as long as a lease."""
+
+        async def leave(redis: Redis) -> int:
+            return await redis.zrem(_names(entry.key)[1], entry.lease)
+
+        until = time.monotonic() + LEASE_S
+        # a wait of its own: its request may have waited for Redis for as long as one may
+        redis_link.begin_request()
+        while await link.call(leave) is None and time.monotonic() < until and len(self._leaving) <= _MOST_OWED:
+            await asyncio.sleep(_AGAIN_S)
+            redis_link.begin_request()
+
+    async def _enter_shared(self, link: RedisLink, entry: Entry) -> Entry:
+        """The entry as Redis knows it; as it is where Redis did not answer."""
+        key, asked = entry.key, False
         rate = Rate(0, 0) if key.rate is None else Rate.of(key.rate)
         given = (rate.step, rate.burst, key.concurrency or 0, entry.lease, LEASE_S * SECOND)
         names = _names(key)
 
         async def enter(redis: Redis) -> list[int]:
+            nonlocal asked
+            asked = True
             return await redis.eval(_ENTER, len(names), *names, *given)
 
         answer = await link.call(enter)
         if answer is None:
-            return None
+            return replace(entry, shared=asked)
         full, wait, remaining = answer
         if full:
             raise _over_concurrency(key)
         if wait:
             raise _over_rate(key, wait)
-        return None if key.rate is None else remaining
-
-
-async def _leave_shared(link: RedisLink, entry: Entry) -> None:
-    async def leave(redis: Redis) -> int:
-        return await redis.zrem(_names(entry.key)[1], entry.lease)
-
-    await link.call(leave)
+        return replace(entry, remaining=None if key.rate is None else remaining, shared=True)
 
 
 def _enter_here(key: ApiKey, used: _Used) -> int | None:

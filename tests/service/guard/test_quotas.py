@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from service.caching import redis_link
 from service.caching.redis_link import RedisLink
 from service.errors import OverConcurrency, OverRate
 from service.guard import quotas
@@ -168,6 +169,51 @@ def test_what_a_killed_replica_held_is_free_again(redis: RedisServer, monkeypatc
             assert 1 == len(await let_in(there, key, 1))
 
     asyncio.run(ask())
+
+
+@needs_redis
+def test_a_request_that_waited_for_redis_as_long_as_it_may_gives_its_place_back(redis: RedisServer) -> None:
+    """What it looked up in the cache has used up its time with Redis; the place is given back all the same."""
+
+    async def ask() -> None:
+        async with replicas(redis, 2) as (here, there):
+            key = limited(concurrency=1)
+            redis_link.begin_request()
+            held = await let_in(here, key, 1)
+            waits = redis_link._waits.get()
+            assert waits is not None
+            waits.ended_s = 10.0
+            here.leave(held[0])
+            await asyncio.gather(*here._leaving)
+            assert 1 == len(await let_in(there, key, 1))
+
+    asyncio.run(ask())
+
+
+@needs_redis
+@pytest.mark.parametrize("paused", ["while it comes", "while it leaves"])
+def test_a_place_is_given_back_when_redis_answers_again(paused: str) -> None:
+    """A Redis that was silent for a while does not keep a place that nobody holds until its lease ends."""
+
+    async def ask(redis: RedisServer) -> None:
+        async with replicas(redis, 1) as (there,), replicas(redis, 1, timeout_s=0.05) as (here,):
+            key = limited(concurrency=1)
+            await let_in(there, limited(concurrency=1), 1)
+            if paused == "while it comes":
+                # connected, and then silent: what it is asked for it will do
+                await let_in(here, limited(concurrency=1), 1)
+                redis.pause()
+            held = await let_in(here, key, 1)
+            redis.pause() if paused == "while it leaves" else None
+            here.leave(held[0])
+            await asyncio.sleep(0.1)
+            redis.resume()
+            async with asyncio.timeout(10):
+                await asyncio.gather(*here._leaving)
+            assert 1 == len(await let_in(there, key, 1))
+
+    with running_redis() as redis:
+        asyncio.run(ask(redis))
 
 
 @needs_redis
