@@ -6,10 +6,11 @@ service that is asked for three times what it can do spends itself on refusals, 
 
 import asyncio
 import math
+from contextlib import suppress
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.errors import QueueFull
+from service.errors import QueueFull, ServiceError
 from service.operations.metrics import Metrics
 from service.problems import problem_of, response
 
@@ -84,8 +85,10 @@ class Door:
             return
         if _size(scope) <= _SMALL_BYTES:
             # it is there already; a connection whose request was not read would have to be closed, and opened anew
-            while (await receive()).get("more_body", False):
-                pass
+            # or it is not, and then its connection is closed
+            with suppress(ServiceError):
+                while (await receive()).get("more_body", False):
+                    pass
         problem = problem_of(QueueFull("more requests come than can be read"))
         await response(problem, self._metrics)(scope, receive, send)
 

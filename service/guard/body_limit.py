@@ -9,6 +9,8 @@ from service.errors import BodyTooLarge, BodyTooSlow, QueueFull
 # Bodies of the largest size that may be held at a time. Unfolded, one takes three times its size: at the default limit
 # that is 600 MB of the two gigabytes, and as spooled uploads 192 of the 256 MB, that docker-compose.yml grants.
 HELD_AT_A_TIME = 6
+# What asks by words is read even then: 10,000 connections send no more than 160 MB of it.
+SMALL_BYTES = 16 * 1024
 # A client that sends more slowly holds memory that others need: a megabit a second.
 SLOWEST_BYTES_PER_S = 128 * 1024
 
@@ -19,7 +21,8 @@ class BodyLimit:
     Args:
         app: what reads the bodies.
         max_bytes: of one body, by Content-Length and by what really comes.
-        patience_s: time for a body of no bytes; each `SLOWEST_BYTES_PER_S` that have come give one second more.
+        patience_s: time for a body of no bytes, and the longest that nothing may come; each `SLOWEST_BYTES_PER_S` that have
+            come give one second more.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, patience_s: float) -> None:
@@ -37,22 +40,25 @@ class BodyLimit:
         declared = headers.get(b"content-length", b"0")
         refused = not declared.isdigit() or int(declared) > self._max_bytes
         read, more, unread = 0, True, b"transfer-encoding" in headers or declared != b"0"
-        began = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time
+        until = now() + self._patience_s
 
         async def bounded() -> Message:
-            nonlocal read, more, unread
+            nonlocal read, more, unread, until
             if not more:
                 return await receive()
             if refused:
                 raise self._too_large()
-            message = await _in_time(receive, began + self._patience_s + read / SLOWEST_BYTES_PER_S)
+            message = await _in_time(receive, until)
             size = len(message.get("body", b""))
+            # who was fast has no leave to stall for longer: what it sent is memory that others wait for
+            until = min(until + size / SLOWEST_BYTES_PER_S, now() + self._patience_s)
             read += size
             self._held += size
             more = unread = message.get("more_body", False)
             if read > self._max_bytes:
                 raise self._too_large()
-            if self._held > HELD_AT_A_TIME * self._max_bytes:
+            if self._held > HELD_AT_A_TIME * self._max_bytes and read > SMALL_BYTES:
                 raise QueueFull("other requests fill the memory for bodies")
             return message
 

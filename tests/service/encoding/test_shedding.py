@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from service.encoding.shedding import FEW, LATE_S, MOST, Door, Shedding
+from service.errors import BodyTooSlow
 from service.operations.metrics import Metrics
 
 late = st.floats(0, 10)
@@ -157,6 +158,32 @@ def test_what_is_small_is_read_though_refused(size: int, expected: int, *, chunk
     found = asyncio.run(refused())
 
     assert {expected} == set(found)
+
+
+def test_who_is_refused_and_sends_no_body_is_refused_all_the_same() -> None:
+    """A small body that is announced and does not come, or is too much, makes no error of ours of the refusal."""
+
+    async def refused() -> list[int]:
+        app = Held()
+        door = Door(app, Metrics())
+        under_way = await crowded(door, FEW)
+        door._shedding.part = MOST
+        statuses: list[int] = []
+
+        async def receive() -> Message:
+            raise BodyTooSlow("nothing came")
+
+        async def send(message: Message) -> None:
+            statuses.append(message.get("status", 0))
+
+        scope = {"type": "http", "path": "/v1/x", "method": "POST", "headers": [(b"content-length", b"2")]}
+        more = [asyncio.ensure_future(door(scope, receive, send)) for _ in range(2)]
+        await asyncio.sleep(0)
+        app.leave.set()
+        await asyncio.gather(*under_way, *more)
+        return [each for each in statuses if each]
+
+    assert 429 in asyncio.run(asyncio.wait_for(refused(), 10))
 
 
 def test_a_door_that_nobody_comes_to_is_not_watched() -> None:

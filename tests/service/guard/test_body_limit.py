@@ -165,19 +165,21 @@ class Crowd:
         await self._limit({"type": "http", "method": "POST", "path": "/", "headers": []}, receive, nowhere)
 
 
-def test_all_bodies_together_are_bounded() -> None:
-    """Bodies on their way are counted together: one more than may be held is refused, and room comes back with each end."""
+def test_all_bodies_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bodies on their way are counted together: one more than may be held is refused, unless it is small; room comes back with each end."""
+    monkeypatch.setattr("service.guard.body_limit.SMALL_BYTES", 10)
 
     async def ask() -> None:
         crowd, more = Crowd(), asyncio.Event()
         held = [asyncio.ensure_future(crowd.send(b"x" * LIMIT, more=more)) for _ in range(HELD_AT_A_TIME)]
         await asyncio.sleep(0.02)
         with pytest.raises(QueueFull, match="memory"):
-            await crowd.send(b"x")
+            await crowd.send(b"x" * 11)
+        await crowd.send(b"x" * 10)
         more.set()
         await asyncio.gather(*held)
         await crowd.send(b"x" * LIMIT)
-        assert HELD_AT_A_TIME + 1 == len(crowd.bodies)
+        assert HELD_AT_A_TIME + 2 == len(crowd.bodies)
 
     asyncio.run(ask())
 
@@ -207,6 +209,17 @@ def test_a_body_that_stalls_is_refused() -> None:
             await Crowd(patience_s=0.05).send(b"x", more=asyncio.Event())
 
     asyncio.run(asyncio.wait_for(ask(), PATIENT_S))
+
+
+def test_who_was_fast_may_not_stall_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Megabytes that came at once buy no time in which nothing comes: they are held meanwhile."""
+    monkeypatch.setattr("service.guard.body_limit.SLOWEST_BYTES_PER_S", 1)
+
+    async def ask() -> None:
+        with pytest.raises(BodyTooSlow):
+            await Crowd(patience_s=0.05).send(b"x" * LIMIT, more=asyncio.Event())
+
+    asyncio.run(asyncio.wait_for(ask(), 5))
 
 
 def test_a_slow_line_has_the_time_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,6 +185,7 @@ def test_a_request_that_waited_for_redis_as_long_as_it_may_gives_its_place_back(
             waits.ended_s = 10.0
             here.leave(held[0])
             await asyncio.gather(*here._leaving)
+            redis_link.begin_request()
             assert 1 == len(await let_in(there, key, 1))
 
     asyncio.run(ask())
