@@ -4,7 +4,7 @@ filter -> rows that may be found -> by vector, by words -> fused -> duplicates f
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import lance
@@ -55,6 +55,9 @@ class Words:
     depth: int = 200
 
 
+NO_ROWS = np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class Question:
     """One question.
@@ -65,6 +68,7 @@ class Question:
         among: sorted int64 row ids of the target that may be found; None = all.
         words: beside the vector.
         groups: duplicates of which the best one stands for all; of items alone.
+        without: int64 row ids that are no hits, and stand for no duplicates.
     """
 
     vector: np.ndarray
@@ -72,6 +76,7 @@ class Question:
     among: np.ndarray | None = None
     words: Words | None = None
     groups: Groups | None = None
+    without: np.ndarray = field(default_factory=lambda: NO_ROWS)
 
 
 class Filtered:
@@ -124,6 +129,14 @@ def ranked(view: View, question: Question, depth: int) -> Ranking:
 
 
 def _ranked(view: View, question: Question, depth: int) -> Ranking:
+    found = _fused(view, question, depth + len(question.without))
+    if not len(question.without):
+        return found
+    others = ~np.isin(found.rows, question.without)
+    return Ranking(found.rows[others], found.scores[others])
+
+
+def _fused(view: View, question: Question, depth: int) -> Ranking:
     if question.words is None:
         return _by_vector(view, question, depth)
     words = question.words

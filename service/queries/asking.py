@@ -6,6 +6,7 @@ by a cursor, is made once and kept in the cache for its later pages (`service.qu
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from pydantic import JsonValue
 
 from index.faiss_cpu import use_threads
 from index.filters.facets import Facet
-from index.question import Question, Words
+from index.question import NO_ROWS, Question, Words
 from index.ranking import Ranking
 from index.searcher import Hit
 from models.ort import available_cores
@@ -131,7 +132,7 @@ class Asking:
         use_threads(self.runtime.settings.threads or available_cores())
         searcher, options = self.served.searcher, self.options
         question, made = self._question(), None
-        ranked: Callable[[int], Ranking] = self._without_excluded(question)
+        ranked: Callable[[int], Ranking] = partial(searcher.ranked, question)
         if question.words is not None:
             if kept is None:
                 if cursor is not None:
@@ -171,20 +172,8 @@ class Asking:
             text = asked.text or self.text
             assert text is not None, "the request was checked"
             words = Words(text, asked.operator, asked.method, asked.weight, asked.depth)
-        return Question(self.vector, _rows_of(options.target), self.among, words, groups)
-
-    def _without_excluded(self, question: Question) -> Callable[[int], Ranking]:
-        searcher = self.served.searcher
-        if not self.excluded:
-            return lambda depth: searcher.ranked(question, depth)
-        rows = searcher.rows_of(self.excluded)
-
-        def ranked(depth: int) -> Ranking:
-            found = searcher.ranked(question, depth + len(rows))
-            others = ~np.isin(found.rows, rows)
-            return Ranking(found.rows[others], found.scores[others])
-
-        return ranked
+        without = searcher.rows_of(self.excluded) if self.excluded else NO_ROWS
+        return Question(self.vector, _rows_of(options.target), self.among, words, groups, without)
 
     def _said(self) -> JsonValue:
         """All that decides the ranking, and nothing of pages."""

@@ -357,13 +357,26 @@ def test_duplicates_are_folded_before_the_others_are_chosen_from(client: TestCli
     assert whole == [each for page in pages_of for each in page]
 
 
-def test_a_judged_item_is_no_groups_best(client: TestClient) -> None:
-    """Of the duplicates of an item that was judged the next best is shown, and counts the others."""
-    hits = composed(
-        client, {"text": "red", "feedback": {"liked": ["red-0"], "disliked": ["red-1"]}}, collapse="duplicates"
-    )
+@pytest.mark.parametrize(
+    "extra", [{}, {"hybrid": {"text": "red"}}, {"diversify": {}}], ids=["vector", "words", "diverse"]
+)
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"id": "red-0"},
+        {"parts": [{"id": "red-0"}, {"text": "red"}]},
+        {"text": "red", "feedback": {"liked": ["red-2"], "disliked": ["red-0"]}},
+    ],
+    ids=["item", "part", "judged"],
+)
+def test_what_is_no_hit_is_no_groups_best(client: TestClient, query: dict, extra: dict) -> None:
+    """Of the duplicates of an item that was asked with, or judged, the next best is shown, and counts the others."""
+    gone = {"red-0", "red-2"} if "feedback" in query else {"red-0"}
+    hits = composed(client, query, collapse="duplicates", **extra)["hits"]
+    (best,) = [hit for hit in hits if hit["id"].startswith("red")]
 
-    assert {"red-0", "red-1"}.isdisjoint(ids(hits))
+    assert best["id"] not in gone
+    assert 2 == best["duplicates"]
 
 
 def test_facets_count_what_matches_whatever_the_query(client: TestClient) -> None:
