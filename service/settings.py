@@ -21,6 +21,13 @@ def _hosts(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _redis(address: str | None) -> str | None:
+    # a variable that is empty is how a container says that there is none
+    if address and not re.match(r"(rediss?|unix)://", address):
+        raise ValueError("this is no address of a Redis: write redis://host:6379/0, rediss://… or unix://…")
+    return address or None
+
+
 def _origins(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?", name, re.ASCII):
@@ -65,7 +72,7 @@ class Settings(BaseSettings):
         description="Web sites whose pages may ask this service, parted by commas: https://shop.example; none = the own page alone.",
     )
     port: int = Field(default=8000, ge=0, le=65535, description="Port to bind.")
-    redis_url: str | None = Field(
+    redis_url: Annotated[str | None, AfterValidator(_redis)] = Field(
         default=None, description="Redis for the cache, shared by replicas; without it each process caches alone."
     )
     models: Names = Field(

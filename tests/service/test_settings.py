@@ -49,6 +49,16 @@ def test_lists_are_parted_by_commas(monkeypatch: pytest.MonkeyPatch, value: str,
     assert (names, names) == (settings.models, settings.allowed_hosts)
 
 
+@pytest.mark.parametrize("address", ["redis:6379", "http://redis:6379", "6379"])
+def test_what_is_no_address_of_a_redis_refuses_to_start(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """It is told at once and in words, not by every process of several when it starts; an empty one says that there is none."""
+    monkeypatch.setenv("VILEM_REDIS_URL", address)
+    with pytest.raises(ValidationError, match="redis://host:6379/0"):
+        Settings()
+    monkeypatch.setenv("VILEM_REDIS_URL", "")
+    assert Settings().redis_url is None
+
+
 def test_settings_do_not_change() -> None:
     """A setting cannot be assigned: what was read at the start holds."""
     settings = Settings()
