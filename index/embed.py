@@ -186,7 +186,8 @@ def settled_options(collection: Collection, bundle: Bundle, options: EmbedOption
         raise BundleMismatch(
             f"collection {info.name} was embedded by bundle {info.bundle_name} ({info.bundle_digest[:12]}…), not by "
             f"{bundle.manifest.name} ({bundle.digest[:12]}…): vectors of two models cannot be compared; "
-            "use that bundle, or another collection"
+            f"use that bundle, or another collection, or change this one's: `vilem index reindex {collection.info.name} --model "
+            f"{bundle.manifest.name}`"
         )
     if options.patches and not own:
         raise BundleMismatch(

@@ -158,7 +158,8 @@ def bundle_of(digest: str, name: str, home: Path) -> Path:
         if found == digest:
             return folder
     raise BundleMissing(
-        f"the bundle {name!r} (digest {digest[:12]}…) of the collection is not in {home}/bundles: copy it there"
+        f"the bundle {name!r} (digest {digest[:12]}…) of the collection is not in {home}/bundles: copy it there, or embed the "
+        "collection anew by one that is: `vilem index reindex NAME --model BUNDLE`"
     )
 
 
