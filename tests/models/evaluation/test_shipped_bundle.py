@@ -11,6 +11,7 @@ from models.evaluation.layouts import scenes
 from models.evaluation.measure import measure
 from models.evaluation.report import Report
 from models.manifest import read_manifest, verify_bundle
+from models.matching import MATCHING_NAME, read_matching
 from models.proofreader import Proofreader
 from models.scenes.corpus import example
 
@@ -42,13 +43,21 @@ def test_the_bundle_tells_nothing_of_its_maker() -> None:
 
 
 def test_the_bundle_is_sealed() -> None:
-    """Every file is what its manifest says, and there is no file that the manifest does not say."""
+    """Every file is what its manifest says, and there is no file that the manifest does not say but the calibration beside it."""
     manifest = read_manifest(_path())
 
     verify_bundle(_path(), manifest)
 
     found = {path.relative_to(_path()).as_posix() for path in _path().rglob("*") if path.is_file()}
-    assert {*manifest.files, "bundle.json"} == found
+    assert {*manifest.files, "bundle.json", MATCHING_NAME} == found
+
+
+def test_its_probabilities_are_its_own() -> None:
+    """The calibration beside it was fitted on its vectors, and is off by less than a hundredth."""
+    matching = read_matching(_path(), read_manifest(_path()).digest())
+
+    assert matching is not None
+    assert matching.error < 0.01
 
 
 def test_the_manifest_holds_the_published_figures() -> None:
