@@ -314,7 +314,11 @@ class Runtime:
         while True:
             self._changed.clear()
             began = loop.time()
-            await self.check()
+            try:
+                await self.check()
+            except Exception:  # noqa: BLE001 - see below
+                # one bad round must not end the probing: what it last found would be told for ever
+                _log.exception("the collections could not be probed")
             pause = max(_PROBE_S, _PROBE_SHARE * (loop.time() - began))
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import KeyMissing, KeysUnreadable, KeyUnknown, OverRate, ScopeMissing, ServiceError
+from service.errors import KeyMissing, KeyUnknown, OverRate, ScopeMissing, ServiceError
 from service.guard.keyring import Keyring
 from service.guard.keys import SCOPES, ApiKey, holder
 from service.guard.keys import Scope as KeyScope
@@ -19,7 +19,8 @@ from service.operations.metrics import Metrics
 from service.problems import problem_of, response
 
 # For all, keys or none: probes, which tell nothing of what is served, and the page, which is the same everywhere.
-OPEN = frozenset({"/", "/healthz", "/readyz"})
+READY = "/readyz"
+OPEN = frozenset({"/", "/healthz", READY})
 OPEN_FOLDER = "/static/"
 _ITEMS = re.compile(r"/v1/collections/[^/]+/items(/.*)?", re.DOTALL)
 # what is asked with a body, and changes nothing
@@ -87,14 +88,12 @@ class Access:
             ServiceError: it may not.
         """
         need = needed(scope["method"], scope["path"])
-        try:
-            keys = await keyring.current()
-        except KeysUnreadable:
-            # a service that lets nobody in is not ready; it lives, and shows its page
-            if need is None and scope["path"] != "/readyz":
-                scope["granted"] = ()
-                return None
-            raise
+        if need is None and scope["path"] != READY:
+            # the same for all: it answers when the keys cannot be read, or are on a disk that hangs
+            scope["granted"] = ()
+            return None
+        # a service that lets nobody in is not ready: it raises for probes too
+        keys = await keyring.current()
         if keys is None:
             scope["granted"] = SCOPES
             return None

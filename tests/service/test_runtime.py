@@ -20,6 +20,7 @@ from service.encoding.models import Tokens
 from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull
 from service.operations.metrics import Metrics
 from service.runtime import Runtime
+from service.served import Served
 from service.settings import Settings
 from tests.support.collections import link_bundle, make_colours, make_painted
 from tests.support.german_bundle import make_german
@@ -431,6 +432,32 @@ def test_a_collection_that_comes_during_a_probe_does_not_end_the_probing(tmp_pat
         both.set()
 
         assert {} == await probe
+
+    with_runtime(use, tmp_path)
+
+
+def test_a_round_of_probes_that_breaks_is_not_the_last(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong in one round, the next one finds what there is to find."""
+    monkeypatch.setattr("service.runtime._PROBE_S", 0.02)
+    make_colours(tmp_path, tiny_bundle)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: runtime._faults == {})
+        broken: list[Served] = []
+
+        async def breaks(served: Served) -> str | None:
+            broken.append(served)
+            raise RuntimeError("the probe itself fell")
+
+        async def finds(_: Served) -> str | None:
+            return "found again"
+
+        runtime._fault = breaks  # type: ignore[method-assign]
+        await until(lambda: len(broken) > 1)
+        runtime._fault = finds  # type: ignore[method-assign]
+        await until(lambda: runtime.faults() == {"colours": "found again"})
 
     with_runtime(use, tmp_path)
 

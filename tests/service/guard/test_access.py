@@ -270,6 +270,22 @@ def test_damaged_keys_close_the_service(client: TestClient, home: Path, keys: di
     assert 200 == client.get("/v1/models", headers=bearing(keys["all"])).status_code
 
 
+def test_what_is_open_does_not_wait_for_the_keys(
+    client: TestClient, keys: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process whose keys lie on a disk that hangs is alive, and its supervisor is told so."""
+    waited: list[str] = []
+
+    async def hangs() -> None:
+        waited.append("asked")
+        raise AssertionError("the keys are on a disk that hangs")
+
+    monkeypatch.setattr(client.app.state.runtime.keyring, "current", hangs)  # type: ignore[attr-defined]
+
+    assert [200, 200] == [client.get(path, headers=bearing(keys["all"])).status_code for path in ("/healthz", "/")]
+    assert [] == waited
+
+
 def test_without_keys_nothing_is_asked_for(tmp_path: Path) -> None:
     """A service on this machine without keys answers all, and the first key closes it at once."""
     with TestClient(create_app(Settings(home=tmp_path, poll_s=1e-6)), base_url=ADDRESS) as client:
