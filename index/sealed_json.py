@@ -7,13 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from index.errors import CollectionInvalid, CollectionTooNew
-from models.sealed import write_atomically
-
-
-class _Versioned(BaseModel):
-    """The one field that every schema version has."""
-
-    schema_version: int
+from models.sealed import schema_version_of, write_atomically
 
 
 def refuse_newer(file: Path, data: bytes, newest: int) -> None:
@@ -28,7 +22,7 @@ def refuse_newer(file: Path, data: bytes, newest: int) -> None:
         CollectionTooNew: it was written by a newer ViLEM.
         ValidationError: there is no version in it.
     """
-    version = _Versioned.model_validate_json(data).schema_version
+    version = schema_version_of(data)
     if version > newest:
         raise CollectionTooNew(f"{file} has schema {version}, this ViLEM reads up to {newest}: upgrade ViLEM")
 

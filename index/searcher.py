@@ -140,8 +140,9 @@ class Searcher:
             TailFull: too much was written; this searcher stays good.
         """
         view = self._view.advanced(self._view.collection.latest(), made)
-        now = Searcher(self.manifest, self.text_model, view, self.engine)
-        return self if view is self._view and now._grouped == self._grouped else now
+        if view is self._view and last_found(view.collection.path) == self._grouped:
+            return self
+        return Searcher(self.manifest, self.text_model, view, self.engine)
 
     def tidy(self) -> bool:
         """Merge small files of the collection, if there are many; see `index.maintenance.tidy`."""

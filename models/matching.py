@@ -12,14 +12,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.errors import MatchingInvalid
-from models.sealed import write_atomically
+from models.sealed import schema_version_of, write_atomically
 
 MATCHING_NAME = "matching.json"
 SCHEMA_VERSION = 1
-
-
-class _Versioned(BaseModel):
-    schema_version: int
 
 
 class Matching(BaseModel):
@@ -77,7 +73,7 @@ def read_matching(folder: Path, bundle_digest: str) -> Matching | None:
             f"{path} cannot be read ({error.strerror}): check its permissions and its disk"
         ) from error
     try:
-        version = _Versioned.model_validate_json(data).schema_version
+        version = schema_version_of(data)
         found = Matching.model_validate_json(data) if version <= SCHEMA_VERSION else None
     except ValidationError as error:
         raise MatchingInvalid(f"{path} is damaged: remove it, and run `vilem model calibrate` again") from error

@@ -30,8 +30,23 @@ class FileSeal(BaseModel):
     sha256: str
 
 
+class _Versioned(BaseModel):
+    """The one field that every version of a schema has."""
+
+    schema_version: int
+
+
 class SealBroken(Exception):
     """A sealed folder holds other files than its manifest lists."""
+
+
+def schema_version_of(data: bytes) -> int:
+    """The schema version of a JSON file's content, to be looked at before the rest: a newer one may have fields that are not known.
+
+    Raises:
+        ValidationError: there is none in it.
+    """
+    return _Versioned.model_validate_json(data).schema_version
 
 
 def sha256_of(path: Path) -> str:

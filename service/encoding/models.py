@@ -52,17 +52,15 @@ class Model:
         self._images: MicroBatcher[np.ndarray, np.ndarray] = _batcher(
             self._encode_images, "image", settings, metrics, workers=_LANES
         )
-        self._texts: MicroBatcher[Tokens, np.ndarray] = MicroBatcher(
+        self._texts: MicroBatcher[Tokens, np.ndarray] = _batcher(
             self._encode_texts,
-            name="text",
+            "text",
+            settings,
+            metrics,
+            workers=_LANES,
             # a tower that sees its padding gets the whole context, whatever the text
             size=lambda tokens: tokens.length if causal else 0,
             overhead=_BATCH_TOKENS,
-            max_batch=settings.max_batch,
-            max_queue=settings.max_queue,
-            max_wait_s=settings.max_wait_s,
-            metrics=metrics,
-            workers=_LANES,
         )
 
     async def tokenize(self, text: str, deadline_s: float) -> Tokens:
@@ -120,11 +118,20 @@ class Model:
 
 
 def _batcher(
-    run: Callable[[list[T]], list[R]], name: str, settings: Settings, metrics: Metrics, *, workers: int = 1
+    run: Callable[[list[T]], list[R]],
+    name: str,
+    settings: Settings,
+    metrics: Metrics,
+    *,
+    workers: int = 1,
+    size: Callable[[T], int] = lambda _: 0,
+    overhead: int = 0,
 ) -> MicroBatcher[T, R]:
     return MicroBatcher(
         run,
         name=name,
+        size=size,
+        overhead=overhead,
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,
         max_wait_s=settings.max_wait_s,

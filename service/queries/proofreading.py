@@ -3,8 +3,7 @@
 Knows nothing of HTTP.
 """
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from models.proof import Proof, WordProof
 from service.encoding.embedding import Timings, check_length
 from service.encoding.models import Model
 from service.errors import ItemUnknown, QueryInvalid
+from service.queries.together import together
 from service.runtime import Runtime
 from service.schemas.proofread import Correction, ProofreadAnswer, ProofView, WordView
 from service.served import Served
@@ -189,21 +189,16 @@ def _stored(name: str, found: dict[str, bytes | None], item_id: str) -> bytes:
 async def _read_all(
     runtime: Runtime, model: Model, pictures: Sequence[Callable[[], bytes]], timings: Timings
 ) -> list[bytes]:
-    # no more at a time than share a batch: one request must not fill the queues
-    turn = asyncio.Semaphore(min(runtime.settings.max_batch, runtime.settings.max_queue))
-
-    async def one(picture: Callable[[], bytes]) -> bytes:
-        async with turn:
+    def reader(picture: Callable[[], bytes]) -> Callable[[], Awaitable[bytes]]:
+        async def read() -> bytes:
             data = await runtime.decoders.run(picture)
             return await runtime.embedder.patches(model, data, timings)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(picture)) for picture in pictures]
-    except ExceptionGroup as failed:
-        # with the first that fails the others end: one problem is told
-        raise failed.exceptions[0] from None
-    return [task.result() for task in tasks]
+        return read
+
+    settings = runtime.settings
+    # no more at a time than share a batch: one request must not fill the queues
+    return await together([reader(each) for each in pictures], min(settings.max_batch, settings.max_queue))
 
 
 async def _check(

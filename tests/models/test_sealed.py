@@ -14,12 +14,14 @@ from typing import IO
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from models import sealed
 from models.sealed import (
     STAGING_PREFIX,
     SealBroken,
     remove_abandoned,
+    schema_version_of,
     seal_files,
     sha256_of,
     staged,
@@ -296,3 +298,12 @@ def test_where_there_are_no_locks_nothing_is_taken_for_abandoned(
     assert [] == remove_abandoned([left])
     assert left.exists()
     assert b"bytes" == (tmp_path / "file").read_bytes()
+
+
+def test_the_schema_version_is_read_before_the_rest() -> None:
+    """Whatever else a file holds its version is known; without one it is no file of ours."""
+    assert 7 == schema_version_of(b'{"schema_version": 7, "what": {"nobody": ["knows"]}}')
+
+    for data in (b"", b"[]", b'{"version": 7}', b'{"schema_version": "x"}'):
+        with pytest.raises(ValidationError):
+            schema_version_of(data)
