@@ -24,6 +24,7 @@ from models.manifest import read_manifest
 from models.matching import MATCHING_NAME, Matching, read_matching
 from models.ort import Runtime as OrtRuntime
 from service.encoding.models import Model
+from service.encoding.yielding import COMPUTING, giving_way
 from service.operations.metrics import Metrics
 from service.served import Lookups, Served
 from service.settings import Settings
@@ -173,6 +174,10 @@ class Loader:
         raise BundleMissing(broken or f"no bundle {name!r} in {self._settings.home}/bundles: copy it there")
 
     def _load(self, folder: Path, models: dict[str, Model]) -> Model:
+        # the threads of ONNX Runtime are started here
+        return giving_way(COMPUTING, lambda: self._opened(folder, models))
+
+    def _opened(self, folder: Path, models: dict[str, Model]) -> Model:
         bundle = Bundle.open(
             folder,
             variant=self._settings.variant,

@@ -24,6 +24,7 @@ from service.catalogue import Catalogue, Loader
 from service.encoding.embedding import Embedder
 from service.encoding.models import Model
 from service.encoding.workers import Workers
+from service.encoding.yielding import COMPUTING
 from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull, ServiceError
 from service.guard.addresses import HostRule, parse_network
 from service.guard.fetching import Fetcher
@@ -80,7 +81,7 @@ class Runtime:
         self.cache = Cache(settings.cache_bytes, metrics, redis=self.redis, ttl_s=settings.cache_ttl_s)
         self.answers = Answers(self.cache.memory, metrics)
         self.thumbnails = ByteLru(settings.cache_bytes // 2)
-        self.decoders = self._workers(settings.decode_threads, "decode")
+        self.decoders = self._workers(settings.decode_threads, "decode", gives_way=COMPUTING)
         self.readers = self._workers(_READERS, "read")
         self.files = self._workers(_READERS, "file")
         self.pictures = asyncio.Semaphore(_READERS)
@@ -258,10 +259,16 @@ class Runtime:
             return f"a search failed ({type(error).__name__}): see the log"
         return None
 
-    def _workers(self, threads: int, name: str) -> Workers:
+    def _workers(self, threads: int, name: str, gives_way: int = 0) -> Workers:
         settings = self.settings
-        bound, deadline_s = settings.max_queue, settings.deadline_s
-        return Workers(threads, max_queue=bound, deadline_s=deadline_s, name=name, metrics=self.metrics)
+        return Workers(
+            threads,
+            max_queue=settings.max_queue,
+            deadline_s=settings.deadline_s,
+            name=name,
+            metrics=self.metrics,
+            gives_way=gives_way,
+        )
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

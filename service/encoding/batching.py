@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 
 from service.encoding.urgency import BATCH, handicap_s, urgency
 from service.encoding.waiting import Ahead, BatchCost, is_refused
+from service.encoding.yielding import give_way
 from service.errors import DeadlineExceeded, NotReady, QueueFull
 from service.operations import tracing
 from service.operations.metrics import Metrics
@@ -73,6 +74,7 @@ class MicroBatcher(Generic[T, R]):
             pad all others.
         overhead: what a batch of its own costs, in units of *size*: items are parted where padding would cost more.
         workers: batches that run at a time.
+        gives_way: steps of `nice` by which they stand behind the event loop (`service.encoding.yielding`).
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class MicroBatcher(Generic[T, R]):
         size: Callable[[T], int] = lambda _: 0,
         overhead: int = 0,
         workers: int = 1,
+        gives_way: int = 0,
     ) -> None:
         self._run = run
         self._max_batch = max_batch
@@ -94,6 +97,7 @@ class MicroBatcher(Generic[T, R]):
         self._max_wait_s = max_wait_s
         self._size = size
         self._overhead = overhead
+        self._gives_way = gives_way
         self._batch_size = metrics.batch.labels(name)
         self._wait = metrics.wait.labels(name)
         # by rank
@@ -178,6 +182,7 @@ class MicroBatcher(Generic[T, R]):
         return max(0.0, min(batch.until for batch in self._running) - now)
 
     def _work(self) -> None:
+        give_way(self._gives_way)
         while self._serve():
             pass
 

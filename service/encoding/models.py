@@ -10,6 +10,7 @@ from models.bundle import Bundle
 from models.text import TokenBatch
 from service.encoding.batching import MicroBatcher
 from service.encoding.proofs import Proofs
+from service.encoding.yielding import COMPUTING
 from service.errors import CannotProofread
 from service.operations.metrics import Metrics
 from service.settings import Settings
@@ -137,4 +138,5 @@ def _batcher(
         max_wait_s=settings.max_wait_s,
         metrics=metrics,
         workers=workers,
+        gives_way=COMPUTING,
     )

@@ -13,6 +13,7 @@ from models.proof import Proof
 from models.proof_image import MAX_STORED
 from models.proofreader import Proofreader
 from service.encoding.batching import MicroBatcher
+from service.encoding.yielding import COMPUTING
 from service.operations.metrics import Metrics
 from service.schemas.proofread import MAX_IMAGES
 from service.settings import Settings
@@ -85,6 +86,7 @@ class Proofs:
             max_queue=min(settings.max_queue, _MAX_TEXTS_WAITING, room),
             metrics=metrics,
             size=lambda asked: asked.pairs,
+            gives_way=COMPUTING,
         )
         self._images: MicroBatcher[np.ndarray, bytes] = MicroBatcher(
             self._encode,
@@ -93,6 +95,7 @@ class Proofs:
             max_queue=settings.max_queue,
             max_wait_s=settings.max_wait_s,
             metrics=metrics,
+            gives_way=COMPUTING,
         )
 
     async def check(self, text: str, images: Sequence[bytes], deadline_s: float, *, words: bool = True) -> list[Proof]:

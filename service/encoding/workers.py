@@ -18,11 +18,20 @@ class Workers:
         deadline_s: a call that has not begun by then is dropped.
         name: of the queue.
         metrics: where waits are counted.
+        gives_way: see `MicroBatcher`.
     """
 
-    def __init__(self, threads: int, *, max_queue: int, deadline_s: float, name: str, metrics: Metrics) -> None:
+    def __init__(
+        self, threads: int, *, max_queue: int, deadline_s: float, name: str, metrics: Metrics, gives_way: int = 0
+    ) -> None:
         self._calls: MicroBatcher[Callable[[], Any], Any] = MicroBatcher(
-            _call, name=name, max_batch=1, max_queue=max_queue, metrics=metrics, workers=threads
+            _call,
+            name=name,
+            max_batch=1,
+            max_queue=max_queue,
+            metrics=metrics,
+            workers=threads,
+            gives_way=gives_way,
         )
         self._deadline_s = deadline_s
 

@@ -1,6 +1,7 @@
 """What lives as long as the app: loading, swapping, refusing."""
 
 import asyncio
+import os
 import shutil
 import threading
 import time
@@ -17,6 +18,7 @@ from models.bundle import Bundle
 from models.manifest import MANIFEST_NAME, read_manifest
 from service.encoding.embedding import Timings
 from service.encoding.models import Tokens
+from service.encoding.yielding import COMPUTING
 from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull
 from service.operations.metrics import Metrics
 from service.runtime import Runtime
@@ -713,3 +715,32 @@ def test_patches_are_read_by_the_bundle_that_made_them(tmp_path: Path, proof_bun
         assert f"`vilem index text-model painted --model {own.name}`" in why
 
     with_runtime(use, tmp_path)
+
+
+def test_who_computes_gives_way_to_who_answers(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Towers, ONNX Runtime's own threads and decoders stand behind the event loop; searches stand beside it."""
+    make_colours(tmp_path, tiny_bundle)
+    loop_stands = os.getpriority(os.PRIO_PROCESS, 0)
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        behind = {each.name: steps(each.native_id) - loop_stands for each in threading.enumerate()}
+        towers = {name: found for name, found in behind.items() if name.startswith(("batch-text", "batch-image"))}
+        decoders = [found for name, found in behind.items() if name.startswith("batch-decode")]
+        assert {COMPUTING} == {*towers.values(), *decoders}
+        assert {0} == {found for name, found in behind.items() if name.startswith("batch-search")}
+        assert loop_stands + COMPUTING in foreign(), "ONNX Runtime's"
+
+    with_runtime(use, tmp_path, threads=2)
+
+
+def foreign() -> list[int]:
+    """How far behind threads stand that Python did not start."""
+    named = {each.native_id for each in threading.enumerate()}
+    return [steps(each) for each in {int(each.name) for each in Path("/proc/self/task").iterdir()} - named]
+
+
+def steps(thread: int | None) -> int:
+    """How far behind a thread stands."""
+    assert thread is not None
+    return os.getpriority(os.PRIO_PROCESS, thread)

@@ -1,6 +1,7 @@
 """A bounded pool of threads."""
 
 import asyncio
+import os
 import threading
 
 import pytest
@@ -88,3 +89,13 @@ def test_a_call_that_was_cancelled_makes_room() -> None:
         pool.close()
 
     asyncio.run(ask())
+
+
+def test_a_pool_stands_behind_as_far_as_it_is_told() -> None:
+    """Its threads give way to the one that asks them, which keeps its place."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    pool = Workers(2, max_queue=2, deadline_s=PATIENT_S, name="test", metrics=Metrics(), gives_way=4)
+
+    assert before + 4 == asyncio.run(pool.run(lambda: os.getpriority(os.PRIO_PROCESS, 0)))
+    assert before == os.getpriority(os.PRIO_PROCESS, 0)
+    pool.close()

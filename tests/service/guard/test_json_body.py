@@ -81,3 +81,19 @@ def test_no_text_is_looked_at_twice(part: bytes) -> None:
     with pytest.raises((HTTPException, json.JSONDecodeError)):
         read(body)
     assert time.process_time() - began < 2
+
+
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=100)
+@given(value=_ANY, escaped=st.booleans(), code=st.sampled_from(["utf-8", "utf-16", "utf-32"]))
+def test_it_is_read_as_the_standard_library_reads_it(value: object, escaped: bool, code: str) -> None:
+    """Any JSON, halves of characters, not-a-numbers and huge integers among it, in any encoding that JSON may have."""
+    body = json.dumps(value, ensure_ascii=escaped).encode(code, errors="surrogatepass")
+
+    assert repr(json.loads(body)) == repr(read(body))
