@@ -1,10 +1,13 @@
 """Every metric of the service, named once. Each app has its own registry, so that several live in one process."""
 
+import math
 import os
+from collections.abc import Iterator
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 # Where several processes of one service keep their metrics for each other; `service.operations.processes` sets it before any is made.
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
@@ -19,6 +22,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        # those of collections, with what each is to say of one that is served no more
+        self._of_collections: list[tuple[Gauge, float]] = []
         self.requests = self._counted("requests", "Answers by route and status.", "route", "status")
         self.stage = self._timed(
             "stage_seconds",
@@ -69,12 +74,19 @@ class Metrics:
 
     def _now(self, name: str, told: str, among: Among, *labels: str) -> Gauge:
         """What holds at the moment; *among* several processes that serve together the sum, the most or the least is told."""
-        return Gauge(f"vilem_{name}", told, labels, multiprocess_mode=among, registry=self.registry)
+        made = Gauge(f"vilem_{name}", told, labels, multiprocess_mode=among, registry=self.registry)
+        if labels:
+            # what any other process says counts before it
+            self._of_collections.append((made, math.inf if among == "livemin" else -math.inf))
+        return made
 
     def forget(self, collection: str) -> None:
-        """Tell no more of a collection that is served no more; several processes' files cannot forget."""
-        if SHARED not in os.environ:
-            for each in (self.rows, self.version, self.published, self.unpublished):
+        """Tell no more of a collection that is served no more."""
+        for each, nothing in self._of_collections:
+            if SHARED in os.environ:
+                # the files that processes keep for each other cannot forget
+                each.labels(collection).set(nothing)
+            else:
                 each.remove(collection)
 
     def text(self) -> bytes:
@@ -82,5 +94,16 @@ class Metrics:
         if SHARED not in os.environ:
             return generate_latest(self.registry)
         together = CollectorRegistry()
-        MultiProcessCollector(together)
+        together.register(_Together())
         return generate_latest(together)
+
+
+class _Together(Collector):
+    """What all processes tell, without what they have forgotten."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Each metric."""
+        for each in MultiProcessCollector(CollectorRegistry()).collect():
+            if each.type == "gauge":
+                each.samples = [sample for sample in each.samples if math.isfinite(sample.value)]
+            yield each

@@ -99,16 +99,18 @@ def test_the_bound_holds_and_a_second_signal_does_not_wait() -> None:
 
 
 def test_metrics_of_several_processes_are_one(tmp_path: Path) -> None:
-    """Each process's counters are summed, and of versions the lowest is told: whichever process is asked."""
+    """Counters are summed, of versions the lowest is told, and nothing of a collection that all have forgotten."""
     code = (
         "import sys; from service.operations.metrics import Metrics\n"
         "metrics = Metrics(); metrics.requests.labels('/x', 200).inc(int(sys.argv[1]))\n"
-        "metrics.version.labels('photos').set(int(sys.argv[1])); metrics.forget('photos')\n"
+        "for name in ('photos', 'left', 'gone'):\n"
+        "    for each in (metrics.version, metrics.rows): each.labels(name).set(int(sys.argv[1]))\n"
+        "for name in sys.argv[2:]: metrics.forget(name)\n"
         "print(metrics.text().decode())"
     )
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     first = subprocess.Popen(
-        [sys.executable, "-c", code + "; sys.stdout.flush(); sys.stdin.read()", "3"],
+        [sys.executable, "-c", code + "; sys.stdout.flush(); sys.stdin.read()", "3", "gone"],
         env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     until = time.monotonic() + 20
@@ -116,9 +118,15 @@ def test_metrics_of_several_processes_are_one(tmp_path: Path) -> None:
         time.sleep(0.01)
     time.sleep(0.1)
     second = subprocess.run(
-        [sys.executable, "-c", code, "4"], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, "4", "gone", "left"], env=environment, capture_output=True, text=True, check=True
     )
     first.communicate("")
 
     assert 'vilem_requests_total{route="/x",status="200"} 7.0' in second.stdout
-    assert 'vilem_collection_version{collection="photos"} 3.0' in second.stdout
+    told = [line for line in second.stdout.splitlines() if line.startswith("vilem_collection_")]
+    assert {
+        'vilem_collection_version{collection="photos"} 3.0',
+        'vilem_collection_rows{collection="photos"} 4.0',
+        'vilem_collection_version{collection="left"} 3.0',
+        'vilem_collection_rows{collection="left"} 3.0',
+    } == {*told}
