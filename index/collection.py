@@ -395,6 +395,11 @@ class Collection:
         with self.turn():
             rejects.forget(self.path, "uri", uris)
 
+    def hold_ids(self) -> None:
+        """Hold the ids of items and captions in memory, unless they are too many: for a writer that stays."""
+        self._items.hold_all()
+        self._captions.hold_all()
+
     def index_ids(self) -> None:
         """Bring the B-trees over ids up to date, so that look-ups stay quick; a small collection needs none."""
         with self.turn():

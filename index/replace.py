@@ -21,7 +21,7 @@ from index.datasets import newest, row_addresses, row_filter, row_ids
 _ATTEMPTS = 8
 # Rows of a predicate: more are looked for by reading all row ids.
 _ROWS_TOGETHER = 10_000
-ADDRESS_BITS, _OFFSET = 32, 0xFFFF_FFFF
+ADDRESS_BITS, OFFSET = 32, 0xFFFF_FFFF
 
 Operation = LanceOperation.BaseOperation
 
@@ -159,7 +159,7 @@ def without(dataset: lance.LanceDataset, rows: Rows) -> tuple[list[FragmentMetad
     for number in np.unique(files).tolist():
         fragment = dataset.get_fragment(number)
         assert fragment is not None
-        rest = fragment.delete_rows((places[files == number] & _OFFSET).tolist())
+        rest = fragment.delete_rows((places[files == number] & OFFSET).tolist())
         if rest is None:
             emptied.append(number)
         else:

@@ -261,6 +261,8 @@ def _is_deep(metadata: Metadata) -> bool:
             if isinstance(each, dict | list)
             for inner in (each.values() if isinstance(each, dict) else each)
         ]
+        if not level:
+            return False
     return any(isinstance(each, dict | list) for each in level)
 
 

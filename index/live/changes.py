@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import lance
 import numpy as np
 import pyarrow as pa
+from lance import LanceOperation
 
 from index.datasets import row_ids
 from index.rows import vectors_of
@@ -14,6 +15,8 @@ _VECTOR = "vector"
 _CREATED, _UPDATED = "_row_created_at_version", "_row_last_updated_at_version"
 # rows of new files that are read whole
 _FEW = 4_096
+# A merge makes two versions, and an index one. A look costs 1 ms.
+_LOOKS = 6
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,13 @@ class Changes:
         gone: (g,) int64 row ids that were deleted.
         rows: (w,) int64 row ids that were written: new ones, and old ones with other values.
         vectors: (w, d) float32 of those, as they are stored.
+        records: of those that are items, w packed ones (`index.records.packed`), where their writer told; else none.
     """
 
     gone: np.ndarray
     rows: np.ndarray
     vectors: np.ndarray
+    records: Sequence[bytes] = ()
 
     @classmethod
     def none(cls, dim: int) -> "Changes":
@@ -57,14 +62,37 @@ class Commits:
 NO_COMMITS = Commits("", (), ())
 
 
-def known(made: Iterable[Made], since: int, until: int) -> list[Changes] | None:
-    """Changes from one version to a later one, if those commits lead from the one to the other; one after the other."""
-    found = list[Changes]()
-    for each in made:
-        if each.before == since < until:
-            found.append(each.changes)
-            since = each.after
-    return found if since == until else None
+def known(made: Iterable[Made], old: lance.LanceDataset, new: lance.LanceDataset) -> list[Changes] | None:
+    """Changes from one version to a later one, if those commits lead from the one to the other; one after the other.
+
+    What changed no row, as a merge of small files does, may have come between, if it is little.
+    """
+    found, since, looks = list[Changes](), old.version, 0
+    by_version = {each.before: each for each in made}
+    while since < new.version:
+        if (step := by_version.get(since)) is not None and step.after <= new.version:
+            found.append(step.changes)
+            since = step.after
+        elif looks < _LOOKS and _changed_no_row(new, since + 1):
+            since, looks = since + 1, looks + 1
+        else:
+            return None
+    return found
+
+
+def _changed_no_row(dataset: lance.LanceDataset, version: int) -> bool:
+    """Whether the commit that made that version moved rows at most; False where that cannot be told."""
+    try:
+        made = dataset.read_transaction(version)
+        if made is None or isinstance(made.operation, LanceOperation.Rewrite):
+            return made is not None
+        # what reserves numbers for a merge's files has no class of its own, as other commits to come may have none
+        if type(made.operation) not in (LanceOperation.BaseOperation, LanceOperation.CreateIndex):
+            return False
+        return _deletions(dataset.checkout_version(version)) == _deletions(dataset.checkout_version(version - 1))
+    except (OSError, ValueError):
+        # it was cleaned away
+        return False
 
 
 def changes(old: lance.LanceDataset | None, new: lance.LanceDataset, dim: int) -> Changes:

@@ -145,7 +145,11 @@ class LivePart:
         if len(died):
             alive = np.ones(len(self.places.rowids), bool) if alive is None else alive.copy()
             alive[died] = False
-        return replace(self, alive=alive, tail=self.tail.changed(changes.gone, changes.rows, unit(changes.vectors)))
+        return replace(
+            self,
+            alive=alive,
+            tail=self.tail.changed(changes.gone, changes.rows, unit(changes.vectors), changes.records),
+        )
 
     def search(self, queries: np.ndarray, k: int, *, among: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The k best of each query.

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, BinaryIO
 
+from index.errors import CollectionError
 from index.live.writes import Change
 from index.live.writing import Done, LiveWriter
 
@@ -76,10 +77,14 @@ class RemoteWriter:
 
     def close(self) -> None:
         """End the child, once it has made what it was asked to."""
-        child, self._child, self._is_ready = self._child, None, False
+        child, self._child = self._child, None
+        starts, self._is_ready = not self._is_ready, False
         if child is None:
             return
         assert child.stdin is not None and child.stdout is not None
+        if starts:
+            # it was asked for nothing, and would still load everything first
+            child.kill()
         # it may have ended already
         with suppress(OSError):
             child.stdin.close()
@@ -132,7 +137,10 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     folder = Path(sys.argv[1])
-    writer = LiveWriter(folder.parent, folder.name)
+    writer = LiveWriter(folder.parent, folder.name, holds_ids=True)
+    # what is read for it is read before anyone waits; what is wrong with it is told with the first changes
+    with suppress(CollectionError):
+        writer.open()
     # as the service does: what is loaded is not looked through again
     gc.freeze()
     answers.write(_READY)

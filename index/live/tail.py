@@ -3,13 +3,19 @@
 A search compares with every living vector of the log. It is kept short by publishing anew.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from index.records import unpacked
+from index.schema import Record
 
 _FIRST_ROOM = 256
 # share of the entries from which on all are compared with
 _MOSTLY = 0.3
+# of records that are kept; what comes beyond is looked up in the dataset
+_RECORD_BYTES = 32 * 2**20
 
 
 @dataclass
@@ -20,8 +26,11 @@ class _Log:
     vectors: np.ndarray
     length: int
     places: dict[int, int]
+    # by place; bytes, which Python's collector does not look through
+    records: dict[int, bytes] = field(default_factory=dict[int, bytes])
+    room: int = field(default_factory=lambda: _RECORD_BYTES)
 
-    def append(self, rows: np.ndarray, vectors: np.ndarray) -> None:
+    def append(self, rows: np.ndarray, vectors: np.ndarray, records: Sequence[bytes]) -> None:
         end = self.length + len(rows)
         if end > len(self.rows):
             # older views keep the arrays that they have
@@ -29,6 +38,10 @@ class _Log:
             self.rows, self.vectors = _grown(self.rows, room), _grown(self.vectors, room)
         self.rows[self.length : end] = rows
         self.vectors[self.length : end] = vectors
+        self.room -= sum(map(len, records))
+        if self.room >= 0:
+            self.records |= dict(enumerate(records, self.length))
+        # once the record is there: who finds the place looks for it
         self.places |= {row: self.length + at for at, row in enumerate(rows.tolist())}
         self.length = end
 
@@ -60,8 +73,20 @@ class Tail:
         """Entries of the log, those included that later ones replaced: what a search costs."""
         return len(self._alive)
 
-    def changed(self, gone: np.ndarray, rows: np.ndarray, vectors: np.ndarray) -> "Tail":
+    def records(self, rows: Iterable[int]) -> dict[int, Record]:
+        """The items of those row ids whose records are known, by row id; of an older view fewer than it has."""
+        found = dict[int, Record]()
+        for row in rows:
+            place = self._log.places.get(row, len(self._alive))
+            # where a later view has it, this one's is forgotten
+            if place < len(self._alive) and self._alive[place] and (packed := self._log.records.get(place)) is not None:
+                found[row] = unpacked(packed)
+        return found
+
+    def changed(self, gone: np.ndarray, rows: np.ndarray, vectors: np.ndarray, records: Sequence[bytes] = ()) -> "Tail":
         """The tail without the row ids *gone* (g,), and with *rows* (w,) at their new *vectors* (w, d), unit norm.
+
+        Their *records*, packed, are w where they are known, or none.
 
         Raises:
             ValueError: there is a newer view of this tail.
@@ -74,7 +99,7 @@ class Tail:
         alive[[place for place in replaced if place is not None]] = False
         for row in gone.tolist():
             log.places.pop(row, None)
-        log.append(rows, vectors)
+        log.append(rows, vectors, records)
         return Tail(log, alive)
 
     def search(self, queries: np.ndarray, k: int, among: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -58,9 +58,11 @@ class View:
         """The items of those row ids that are there, by row id."""
         found = dict[int, Record]()
         if self.records is not None and isinstance(self.images, LivePart):
-            # what is alive in the snapshot is as it was; the others are looked up
+            # what is alive in the snapshot is as it was
             positions = self.images.positions(rows)
             found = dict(zip(positions, self.records.at(list(positions.values())), strict=True))
+        # of what was written since, that whose writer told; the others are looked up
+        found |= self.images.tail.records(row for row in rows if row not in found)
         rest = [row for row in rows if row not in found]
         records = zip(rest, self.collection.records_at(rest) if rest else (), strict=True)
         return found | {row: record for row, record in records if record is not None}
@@ -98,7 +100,7 @@ class View:
         """What happened to a part, one after the other."""
         if new is None:
             return []
-        steps = None if old is None else known(made, old.version, new.version)
+        steps = None if old is None else known(made, old, new)
         # counted before a vector is read
         room = self.max_tail - part.tail.entries
         fresh = written(old, new, room) if steps is None else sum(len(each.rows) for each in steps)

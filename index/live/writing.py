@@ -25,11 +25,13 @@ class LiveWriter:
     Args:
         root: folder of collections.
         name: of the collection.
+        holds_ids: those of all its items are held in memory: 50 MB of a million.
     """
 
-    def __init__(self, root: Path, name: str) -> None:
+    def __init__(self, root: Path, name: str, *, holds_ids: bool = False) -> None:
         self._root = root
         self._name = name
+        self._holds_ids = holds_ids
         self._collection: Collection | None = None
         self._mark: object = None
 
@@ -40,7 +42,7 @@ class LiveWriter:
             CollectionError: as `index.live.writes.apply`, and as `Collection.open`.
         """
         while True:
-            collection = self._opened()
+            collection = self.open()
             try:
                 outcomes = apply(collection, changes)
                 return Done(outcomes, collection.made)
@@ -52,9 +54,15 @@ class LiveWriter:
         """Let go of the collection and of what is known of it; the next changes open it again."""
         self._collection = self._mark = None
 
-    def _opened(self) -> Collection:
-        """The collection; the same object while it is the same collection, for that knows the rows that it wrote last."""
+    def open(self) -> Collection:
+        """The collection; the same object while it is the same collection, for that knows the rows that it wrote last.
+
+        Raises:
+            CollectionError: as `Collection.open`.
+        """
         mark = mark_of(self._root / self._name)
         if mark is None or mark != self._mark or self._collection is None:
             self._collection, self._mark = Collection.open(self._root, self._name), mark
+            if self._holds_ids:
+                self._collection.hold_ids()
         return self._collection

@@ -63,7 +63,7 @@ class LiveMilvus:
             self,
             changed=np.union1d(self.changed, fresh),
             dead=self.dead + len(self.stored.known(fresh)),
-            tail=self.tail.changed(changes.gone, changes.rows, unit(changes.vectors)),
+            tail=self.tail.changed(changes.gone, changes.rows, unit(changes.vectors), changes.records),
         )
 
     def search(self, queries: np.ndarray, k: int, *, among: np.ndarray | None = None) -> Found:

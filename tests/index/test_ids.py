@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from index import ids as module
 from index.collection import Collection
-from index.datasets import newest, row_ids, rows_of_ids
+from index.datasets import newest, row_addresses, row_ids, rows_of_ids
 from index.ids import RecentIds, update_index
-from index.replace import Rows, drop, put
+from index.replace import Rows, drop, located, put
 from tests.index.support import empty_collection, entry
 
 KEYS = [f"key-{number}" for number in range(6)]
@@ -63,17 +63,21 @@ STEPS = st.one_of(
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(STEPS, max_size=7), indexed=st.booleans())
+@given(steps=st.lists(STEPS, max_size=7), indexed=st.booleans(), whole=st.booleans())
 def test_it_finds_what_a_scan_finds(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, set[str]]], *, indexed: bool
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, set[str]]], *, indexed: bool, whole: bool
 ) -> None:
     """Whatever was put, dropped, merged or indexed in between, and whether or not it looked: the rows of those keys."""
-    dataset, ids = made(tmp_path_factory.mktemp("ids"), indexed=indexed), RecentIds("key")
+    dataset, ids = made(tmp_path_factory.mktemp("ids"), indexed=indexed), RecentIds("key", whole=whole)
     for number, (step, keys) in enumerate(steps, 1):
         if step == "put":
             dataset = replaced(dataset, sorted(keys), number)
         elif step == "drop":
-            dataset = drop(dataset, Rows.of(ids.rows(dataset, keys, [])))
+            there = ids.rows(dataset, keys, [])
+            # where they lie, as Lance tells it
+            assert located(dataset, row_ids(there)).places.tolist() == sorted(row_addresses(there).tolist())  # pyright: ignore[reportOptionalMemberAccess]
+            dataset = drop(dataset, Rows.of(there))
+            ids.dropped(row_addresses(there))
         elif step == "merge":
             dataset.optimize.compact_files()
         elif step == "index" and dataset.describe_indices():
@@ -120,6 +124,31 @@ def test_of_many_new_rows_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.Mo
 
     assert expected(dataset) == found(ids, dataset)
     assert {} == ids._files  # pyright: ignore[reportPrivateUsage]
+
+
+def test_all_ids_are_held_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all are held the B-tree is not asked; of more rows than that those alone are held that it does not know."""
+    dataset, ids = made(tmp_path), RecentIds("key", whole=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "rows_of_ids", None)
+        assert [KEYS[0]] == ids.rows(dataset, [KEYS[0], "x"], [])["key"].to_pylist()
+    monkeypatch.setattr(module, "_MOST", 4)
+    dataset = replaced(dataset, ["new-1"], 1)
+
+    assert expected(dataset, [*KEYS, "new-1"]) == found(ids, dataset, [*KEYS, "new-1"])
+    assert [1] == list(ids._files)  # pyright: ignore[reportPrivateUsage]
+
+
+def test_rows_that_others_deleted_are_not_there(tmp_path: Path) -> None:
+    """A file of which more rows are gone than is known of is read again, and the others are not."""
+    dataset, ids = made(tmp_path), RecentIds("key", whole=True)
+    dataset = put(dataset, table(["new-1"], 1))
+    ids.rows(dataset, [], [])
+    held = dict(ids._files)  # pyright: ignore[reportPrivateUsage]
+    dataset = drop(dataset, Rows.of(rows_of_ids(dataset, "key", [KEYS[0]], ["key"], addresses=True)))
+
+    assert [] == ids.rows(dataset, [KEYS[0]], [])["key"].to_pylist()
+    assert [False, True] == [held[file] is each for file, each in sorted(ids._files.items())]  # pyright: ignore[reportPrivateUsage]
 
 
 def test_ids_are_values_and_never_code(tmp_path: Path) -> None:

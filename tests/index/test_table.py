@@ -12,6 +12,7 @@ from index.collection import Collection
 from index.datasets import newest
 from index.ids import RecentIds
 from index.live.changes import Made, changes
+from index.records import unpacked
 from index.replace import Rows
 from index.rows import captions_table
 from index.table import Table
@@ -84,6 +85,21 @@ def test_what_was_written_is_found_without_reading(tmp_path: Path, monkeypatch: 
     assert [1] == read and [] == table.made
 
 
+def test_what_it_deleted_itself_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all ids are held neither a row that was replaced in its place nor one that went is read again."""
+    table = made_table(tmp_path)
+    table.hold_all()
+    monkeypatch.setattr(RecentIds, "_read", None)
+    kept, gone = (Rows.of(table.rows([f"item-{number:05d}"])) for number in (1, 2))
+    table.put(captions({6}, 60), captions({1}, 10), kept, gone)  # pyright: ignore[reportArgumentType]
+    table.drop(Rows.of(table.rows(["item-00003"])))
+
+    there = table.rows([f"item-{number:05d}" for number in range(8)])
+    assert ["item-00000", "item-00001", "item-00006"] == sorted(there["item_id"].to_pylist())
+    read = table.dataset.to_table(columns=["item_id"], with_row_id=True, with_row_address=True)
+    assert read.sort_by("item_id").to_pylist() == there.sort_by("item_id").to_pylist()
+
+
 def test_a_commit_after_anothers_is_not_told(tmp_path: Path) -> None:
     """What came between is not known, so nothing is: who follows reads. The rows are found all the same."""
     table = made_table(tmp_path)
@@ -119,4 +135,6 @@ def test_a_turn_begins_with_nothing_made(tmp_path: Path) -> None:
 
     items, captions_made = ours.made.items, ours.made.captions
     assert [2] == [len(each.changes.rows) for each in items] == [len(each.changes.rows) for each in captions_made]
+    told = [unpacked(each) for each in items[0].changes.records]
+    assert told == ours.records_at(items[0].changes.rows.tolist()) and [] == captions_made[0].changes.records
     assert isinstance(items[0], Made) and before.version < items[0].before < items[0].after == ours.version

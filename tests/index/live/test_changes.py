@@ -104,15 +104,53 @@ def test_compaction_changes_nothing(collection: Collection) -> None:
     assert [before["item-00001"]] == found.gone.tolist()
 
 
-def test_known_commits_lead_from_one_version_to_another() -> None:
-    """All of the way or not at all; what lies before and after it is left out."""
-    none = Changes.none(DIM)
-    made = [Made(before, before + 1, Changes(none.gone, np.array([before]), none.vectors)) for before in (3, 4, 6)]
+def made_in_turn(collection: Collection, steps: str) -> list[Made]:
+    """What its writer tells of adding (a), deleting (d), merging (m), indexing (i) and of another's adding (o)."""
+    told = list[Made]()
+    for number, step in enumerate(steps):
+        if step == "a":
+            collection.add(entries(VECTORS[30 + number : 31 + number], first=30 + number))
+        elif step == "d":
+            collection.delete([f"item-{number:05d}"])
+        elif step == "m":
+            collection.latest().items.optimize.compact_files()
+        elif step == "i":
+            collection.latest().items.create_scalar_index("id", "BTREE")
+        else:
+            Collection.open(collection.path.parent, "test").add(entries(VECTORS[:1], first=30 + number))
+        told += collection.made.items if step in "ad" else []
+    return told
 
-    def way(since: int, until: int) -> list[int] | None:
-        found = known(made, since, until)
-        return None if found is None else [int(each.rows[0]) for each in found]
 
-    assert [3, 4] == way(3, 5)
-    assert [3] == way(3, 4) and [6] == way(6, 7) and [] == way(5, 5)
-    assert way(3, 7) is None is way(2, 4) is way(5, 6)
+@pytest.mark.parametrize("steps", ["", "a", "ad", "am", "mad", "amia", "dim"])
+def test_known_commits_lead_from_one_version_to_another(collection: Collection, steps: str) -> None:
+    """Whatever was merged and indexed in between, they are what a reader finds between the two versions."""
+    old = collection.latest()
+    made = made_in_turn(collection, steps)
+    expected = since(old)
+
+    steps_known = known(made, old.items, collection.latest().items)
+
+    assert steps_known is not None and steps.count("a") + steps.count("d") == len(steps_known)
+    assert set(expected.rows.tolist()) == {row for each in steps_known for row in each.rows.tolist()}
+    assert set(expected.gone.tolist()) == {row for each in steps_known for row in each.gone.tolist()}
+
+
+@pytest.mark.parametrize("steps", ["o", "ao", "oa", "mo", "iiiiiii"])
+def test_what_others_wrote_is_not_known(collection: Collection, steps: str) -> None:
+    """Nor is a way that is too long to be looked at."""
+    old = collection.latest()
+    made = made_in_turn(collection, steps)
+
+    assert known(made, old.items, collection.latest().items) is None
+
+
+def test_what_led_elsewhere_is_left_out(collection: Collection) -> None:
+    """Commits before the older version and after the newer one do not count."""
+    first = collection.latest()
+    made = made_in_turn(collection, "aa")
+    second = first.at(first.version + 1, first.captions_version)
+
+    found = [known(made, *pair) for pair in ((first.items, second.items), (second.items, collection.latest().items))]
+    assert [[made[0].changes], [made[1].changes]] == found
+    assert known([], second.items, collection.latest().items) is None

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from index.live import tail as module
 from index.live.tail import Tail, within
+from index.records import packed
+from index.schema import Record
 from tests.index.published import DIM, unit_vectors
 
 VECTORS = unit_vectors(600)
@@ -59,6 +62,48 @@ def test_a_tail_is_a_dictionary_of_vectors(history: list[tuple[list[int], list[i
     assert model.keys() == scores.keys()
     for row, vector in model.items():
         assert abs(float(vector @ VECTORS[-1]) - scores[row]) < 1e-5
+
+
+def record(row: int, step: int) -> Record:
+    """Of a row as one step wrote it."""
+    return Record(f"item-{row}", "", "", step, 0)
+
+
+@given(steps)
+def test_each_view_tells_the_records_that_it_had(history: list[tuple[list[int], list[int]]]) -> None:
+    """The newest view knows the record of each of its rows; an older one knows no later record, and none of a row it lacks."""
+    tail, model = Tail.empty(DIM), dict[int, Record]()
+    views = list[tuple[Tail, dict[int, Record]]]()
+    for step, (written, deleted) in enumerate(history):
+        gone = [row for row in deleted if row not in written]
+        now = {row: record(row, step) for row in written}
+        tail = tail.changed(as_rows(gone), as_rows(written), VECTORS[: len(written)], [packed(now[row]) for row in now])
+        model = {row: each for row, each in model.items() if row not in gone} | now
+        views.append((tail, model))
+
+    assert model == tail.records(range(11))
+    for view, had in views:
+        assert view.records(range(11)).items() <= had.items()
+
+
+def test_records_that_are_not_told_are_not_known() -> None:
+    """What was read, and not told by its writer, has no record; nor has what was known before under that row id."""
+    first = Tail.empty(DIM).changed(NONE, as_rows([1, 2]), VECTORS[:2], [packed(record(row, 0)) for row in (1, 2)])
+    second = first.changed(NONE, as_rows([2, 3]), VECTORS[2:4])
+
+    assert {1: record(1, 0)} == second.records([1, 2, 3])
+
+
+def test_records_take_bounded_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond it none is kept, and vectors are found as ever."""
+    size = len(packed(record(1, 0)))
+    monkeypatch.setattr(module, "_RECORD_BYTES", 2 * size)
+    tail = Tail.empty(DIM)
+    for row in (1, 2, 3, 4):
+        tail = tail.changed(NONE, as_rows([row]), VECTORS[row : row + 1], [packed(record(row, 0))])
+
+    assert [1, 2] == sorted(tail.records([1, 2, 3, 4]))
+    assert {1, 2, 3, 4} == found(tail, VECTORS[0], 10).keys()
 
 
 def test_a_view_never_changes() -> None:

@@ -73,6 +73,23 @@ def test_a_view_is_the_collection_of_now(
         np.testing.assert_allclose(exact, values[: len(exact)], atol=2e-3)
 
 
+def test_records_that_a_writer_told_are_not_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New, changed and kept items are shown with the records that are stored, and Lance is asked for none of them."""
+    collection, view = published(tmp_path)
+    for change in (
+        entries(VECTORS[100:102], first=39),
+        [replace(each, record=replace(each.record, metadata={"n": 7})) for each in entries(VECTORS[3:4], first=3)],
+    ):
+        collection.add(change)
+        view = view.advanced(collection.latest(), collection.made)
+    rows = [row for ids, _ in collection.item_vectors() for row in ids.tolist()]
+    stored = dict(zip(rows, collection.records_at(rows), strict=True))
+    monkeypatch.setattr(Collection, "records_at", None)
+
+    assert 41 == len(stored)
+    assert stored == view.items(rows)
+
+
 def test_nothing_written_is_the_same_view(tmp_path: Path) -> None:
     """Looking again costs nothing when there is nothing new."""
     collection, view = published(tmp_path)
