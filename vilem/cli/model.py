@@ -9,6 +9,7 @@ import typer
 
 from vilem.cli.home import Home, home_of
 from vilem.cli.model_calibrate import calibrate
+from vilem.cli.model_quantize import quantize
 from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Inspect, check, calibrate and make model bundles.", no_args_is_help=True)
 app.command("calibrate")(calibrate)
+app.command("quantize")(quantize)
 
 
 class Precision(StrEnum):

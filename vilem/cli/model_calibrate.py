@@ -96,7 +96,7 @@ def _of_bundle(
     from models.evaluation.matching import matched_texts
 
     model = Bundle.open(find_bundle(bundle, home))
-    dataset = _dataset(data, images, split, scenes, seed)
+    dataset = pairs_of(data, images, split, scenes, seed)
     # texts are embedded once each, and pictures that say nothing not at all
     entries = [each for each in dataset.entries if each.captions]
     bare = [replace(each, captions=(), labels=(), edits=()) for each in entries]
@@ -105,7 +105,8 @@ def _of_bundle(
     return model, model.path, found, f"{dataset.source}{f', {dataset.split}' if dataset.split else ''}"
 
 
-def _dataset(data: Path | None, images: list[Path], split: str | None, scenes: int | None, seed: int) -> "Dataset":
+def pairs_of(data: Path | None, images: list[Path], split: str | None, scenes: int | None, seed: int) -> "Dataset":
+    """The data set that was named, or so many rendered scenes."""
     from models.evaluation.layouts import open_dataset
     from models.evaluation.layouts import scenes as rendered
     from models.evaluation.layouts.files import Options
