@@ -54,7 +54,13 @@ class StoredImageInvalid(ModelError):
 
 
 class InputError(ModelError):
-    """The caller's input is at fault."""
+    """The caller's input is at fault.
+
+    Attributes:
+        field: what of the input; told by whoever knows where it came from.
+    """
+
+    field: str = ""
 
 
 class ImageTooLarge(InputError):

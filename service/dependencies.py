@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 
+from service.guard.quotas import Entry
 from service.problems import MEDIA_TYPE
 from service.runtime import Runtime
 
@@ -13,7 +14,13 @@ async def _runtime(request: Request) -> Runtime:
     return request.app.state.runtime
 
 
+async def _entry(request: Request) -> Entry | None:
+    return request.scope.get("entry")
+
+
 RuntimeDep = Annotated[Runtime, Depends(_runtime)]
+# what the request's key was let in as; None where no key was asked for
+EntryDep = Annotated[Entry | None, Depends(_entry)]
 CollectionName = Annotated[str, Path(description="Name of a collection.", examples=["scenes"], max_length=64)]
 
 _MEANING = {
@@ -24,7 +31,7 @@ _MEANING = {
     404: "No such collection, item or model.",
     409: "The model has no proofreader, or nothing is stored that it could read.",
     408: "The body does not come to its end.",
-    413: "The request or an image in it is too large.",
+    413: "The request or an image in it is too large, or it asks for too much at a time.",
     416: "There is no such part of the file.",
     422: "The request is not valid; `errors` names the fields.",
     429: "Too much is waiting; see Retry-After.",

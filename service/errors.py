@@ -2,7 +2,7 @@
 
 ServiceError
 ├── CollectionUnknown     no such collection is served
-├── ItemUnknown           the collection has no such item
+├── ItemUnknown           the collection has no such item; names the field, if a query has it
 ├── ModelUnknown          no such model is loaded
 ├── CannotProofread       a model without a proofreader
 ├── PictureMissing        an item's file is not where it was indexed
@@ -22,6 +22,7 @@ ServiceError
 ├── KeyUnknown            a request with a key that is none of ours
 ├── ScopeMissing          a key that may not ask for this
 ├── KeysUnreadable        nobody's key can be checked
+├── AsksTooMuch           more in one request than any may hold, or than its key may ask for at once
 ├── OverRate              a key that asks too often; knows how long to wait
 ├── OverConcurrency       a key with too many requests under way
 ├── BodyTooLarge          more bytes than a request may have
@@ -43,7 +44,15 @@ class CollectionUnknown(ServiceError):
 
 
 class ItemUnknown(ServiceError):
-    """No such item."""
+    """No such item.
+
+    Attributes:
+        field: of a query that names it, dotted.
+    """
+
+    def __init__(self, detail: str, field: str = "") -> None:
+        super().__init__(detail)
+        self.field = field
 
 
 class ModelUnknown(ServiceError):
@@ -148,6 +157,10 @@ class ScopeMissing(ServiceError):
 
 class KeysUnreadable(ServiceError):
     """No key can be checked."""
+
+
+class AsksTooMuch(ServiceError):
+    """A request that holds too much, whenever it comes."""
 
 
 class OverRate(ServiceError):

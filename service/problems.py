@@ -56,6 +56,7 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (errors.KeyUnknown, 401, "key-unknown", "Not a key of this service"),
     (errors.ScopeMissing, 403, "scope-missing", "The key is not for this"),
     (errors.KeysUnreadable, 503, "keys-unreadable", "The keys cannot be read"),
+    (errors.AsksTooMuch, 413, "asks-too-much", "The request asks for too much at a time"),
     (errors.OverRate, 429, "rate-limited", "The key asks too often"),
     (errors.OverConcurrency, 429, "concurrency-limited", "The key asks for too much at a time"),
     (errors.BodyTooLarge, 413, "body-too-large", "The request is too large"),
@@ -86,6 +87,9 @@ class FieldError(BaseModel):
     field: str = Field(examples=["query.text"])
     message: str = Field(examples=["Field required"])
 
+
+# what is named where the fault is in no field
+_WHOLE = "body"
 
 # By pydantic's type of fault, where its own words help nobody who sends a request.
 _PLAIN = {
@@ -161,6 +165,15 @@ def _may_pass(error: Exception) -> dict[str, str] | None:
     return None if wait_s is None else {"Retry-After": str(max(RETRY_AFTER_S, math.ceil(wait_s)))}
 
 
+def within(problem: Problem, where: str) -> Problem:
+    """The same problem of a part of a request: its fields are told from the request's top."""
+    fields = [
+        each.model_copy(update={"field": _shown(where if each.field == _WHOLE else f"{where}.{each.field}")})
+        for each in problem.errors
+    ]
+    return problem.model_copy(update={"errors": fields})
+
+
 def internal() -> Problem:
     """The problem that stands for a fault of ours: the client is told nothing of our insides."""
     detail = "the service met an error of its own: its log has it under this request's id"
@@ -202,9 +215,10 @@ def _follows(fault: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> bo
 
 
 def _field(found: Mapping[str, Any]) -> str:
-    # of broken JSON the location is a character, not a field
-    parts = () if found["type"] == "json_invalid" else found["loc"]
-    return _shown(".".join(str(part) for part in parts if part != "body") or "body")
+    # of broken JSON the place is a character, not a field; in a form it stands in one
+    broken = found["type"] == "json_invalid"
+    parts = [each for each in found["loc"] if not (broken and isinstance(each, int))]
+    return _shown(".".join(str(part) for part in parts if part != "body") or _WHOLE)
 
 
 def _message(found: Mapping[str, Any]) -> str:

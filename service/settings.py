@@ -22,7 +22,7 @@ def _hosts(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _redis(address: str | None) -> str | None:
-    # a variable that is empty is how a container says that there is none
+    # `--redis-url ""` says that there is none
     if address and not re.match(r"(rediss?|unix)://", address):
         raise ValueError("this is no address of a Redis: write redis://host:6379/0, rediss://… or unix://…")
     return address or None
@@ -48,9 +48,12 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
-    """Settings of one service; frozen. Environment variables have the field's name after `VILEM_`."""
+    """Settings of one service; frozen. Environment variables have the field's name after `VILEM_`; empty ones are not set."""
 
-    model_config = SettingsConfigDict(env_prefix="VILEM_", frozen=True, extra="forbid", populate_by_name=True)
+    # a variable that is empty is how a container says that there is none: of a path it would be the folder we stand in
+    model_config = SettingsConfigDict(
+        env_prefix="VILEM_", env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
+    )
 
     home: Path = Field(default=Path.home() / ".local/share/vilem", description="Folder with bundles/ and collections/.")
     host: str = Field(default="127.0.0.1", description="Address to bind; beyond loopback it needs keys, or VILEM_OPEN.")
@@ -84,6 +87,11 @@ class Settings(BaseSettings):
         description="Precision of the bundles: fp32, fp16, int8; or auto: int8 on a CPU with VNNI, fp16 on a GPU, where the "
         "bundle has it and its vectors are nearly fp32's (cosine of 0.98).",
     )
+    device: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
+        default="auto",
+        description="What models run on: auto is CUDA where there is a card and onnxruntime-gpu, else the CPU; tensorrt builds "
+        "engines when a bundle is first loaded, and keeps them.",
+    )
     threads: int = Field(default=0, ge=0, description="ONNX Runtime threads in an operator; 0 = one for each core.")
     decode_threads: int = Field(
         default=2, ge=1, description="Images decoded at a time; each may take 16 bytes a pixel."
@@ -107,6 +115,12 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(
         default=32 * 2**20, ge=1024, description="Largest request body; six such may be held at a time."
+    )
+    max_inputs: int = Field(
+        default=256,
+        ge=1,
+        description="Most texts and pictures that one request may have embedded, all its searches together; a long text counts "
+        "with each of its pieces, captions that are re-ranked count too.",
     )
     max_pixels: int = Field(default=50_000_000, ge=1, description="Largest query image, width x height.")
     url_hosts: Annotated[Names, AfterValidator(_hosts)] = Field(

@@ -9,7 +9,7 @@ import struct
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextvars import Context
 from importlib.metadata import PackageNotFoundError, version
 
@@ -106,20 +106,9 @@ class Cache:
 
     async def get(self, key: str) -> bytes | None:
         """The value of *key*, or None."""
-        return (await self.get_many([key]))[0]
-
-    async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
-        """The values of *keys*, None for each that is not there; Redis is asked once for all."""
-        values = [self.memory.get(key) for key in keys]
-        wanted = list(dict.fromkeys(key for key, value in zip(keys, values, strict=True) if value is None))
-        self._in_memory["hit"].inc(sum(value is not None for value in values))
-        if not wanted:
-            return values
-        self._in_memory["miss"].inc(len(wanted))
-        if self._redis is None:
-            return values
-        found = await self._found(self._redis, wanted)
-        return [found.get(key) if value is None else value for key, value in zip(keys, values, strict=True)]
+        value = self.memory.get(key)
+        self._in_memory["miss" if value is None else "hit"].inc()
+        return await self._found(self._redis, key) if value is None and self._redis is not None else value
 
     def put(self, key: str, value: bytes) -> None:
         """Keep the value; Redis is written later. Called on the event loop."""
@@ -141,24 +130,19 @@ class Cache:
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
 
-    async def _found(self, link: RedisLink, keys: Sequence[str]) -> Mapping[str, bytes]:
-        async def fetch(redis: Redis) -> tuple[dict[str, bytes], int]:
-            stored = await redis.mget([_name(key) for key in keys])
-            there = {key: each for key, each in zip(keys, stored, strict=True) if each is not None}
-            checked = {key: unsealed(key, each) for key, each in there.items()}
-            return {key: value for key, value in checked.items() if value is not None}, len(there)
-
+    async def _found(self, link: RedisLink, key: str) -> bytes | None:
         with tracing.stage("cache"):
-            answer = await link.call(fetch)
+            # MGET: what is no string is not there to it, where to GET it would be an error
+            answer = await link.call(lambda redis: redis.mget([_name(key)]))
         if answer is None:
-            self._in_redis["skipped"].inc(len(keys))
-            return {}
-        found, there = answer
-        for result, number in (("hit", len(found)), ("damaged", there - len(found)), ("miss", len(keys) - there)):
-            self._in_redis[result].inc(number)
-        for key, value in found.items():
+            self._in_redis["skipped"].inc()
+            return None
+        (stored,) = answer
+        value = None if stored is None else unsealed(key, stored)
+        self._in_redis["miss" if stored is None else "damaged" if value is None else "hit"].inc()
+        if value is not None:
             self.memory.put(key, value)
-        return found
+        return value
 
     async def _write(self, link: RedisLink) -> None:
         while self._pending:

@@ -2,11 +2,13 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
-from service.errors import QueryInvalid
+from models.errors import InputError
+from service.errors import QueryInvalid, UrlRefused, UrlUnreachable
 
 _MIN_NORM = 1e-6
 
@@ -42,3 +44,13 @@ def checked_vector(values: Sequence[float], dim: int, field: str) -> np.ndarray:
     if not np.isfinite(norm) or norm < _MIN_NORM:
         raise QueryInvalid(field, "the vector's length is zero or too large: send an embedding")
     return (vector / norm).astype(np.float32)
+
+
+@contextmanager
+def told_by(field: str) -> Generator[None]:
+    """Have what is wrong with an input told by the request's field that holds it."""
+    try:
+        yield
+    except (InputError, UrlRefused, UrlUnreachable) as error:
+        error.field = field
+        raise

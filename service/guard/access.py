@@ -49,7 +49,10 @@ def needed(method: str, path: str) -> KeyScope | None:
 
 
 class Access:
-    """ASGI middleware. What is allowed is told to the app as `granted`, the scopes, in the request's scope."""
+    """ASGI middleware. What is allowed is told to the app in the request's scope: `granted`, the scopes, and `entry`, if a key was asked for.
+
+    The `entry` is for `Quotas.charge`: a request that turns out to hold several counts as many.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -71,7 +74,7 @@ class Access:
                 return
             # for the log
             scope.setdefault("state", {})["key_id"] = key.id
-            entry = await runtime.quotas.enter(key)
+            scope["entry"] = entry = await runtime.quotas.enter(key)
         except ServiceError as error:
             answer = response(problem_of(error), self._metrics, _headers(error) | _closing(scope))
             await answer(scope, receive, send)
@@ -144,16 +147,14 @@ def _closing(scope: Scope) -> dict[str, str]:
 
 def _telling(entry: Entry, send: Send) -> Send:
     """Say with the answer what is left of a rate."""
-    if entry.remaining is None or entry.key.rate is None:
+    rate = entry.key.rate
+    if rate is None:
         return send
-    told: Mapping[bytes, int] = {
-        b"ratelimit-limit": math.ceil(entry.key.rate),
-        b"ratelimit-remaining": entry.remaining,
-    }
-    added = [(name, str(value).encode()) for name, value in told.items()]
 
     async def tell(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] == "http.response.start" and entry.remaining is not None:
+            told: Mapping[bytes, int] = {b"ratelimit-limit": math.ceil(rate), b"ratelimit-remaining": entry.remaining}
+            added = [(name, str(value).encode()) for name, value in told.items()]
             message["headers"] = [*message.get("headers", ()), *added]
         await send(message)
 

@@ -7,9 +7,9 @@ credential is known here.
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ssl import SSLContext
 from typing import cast
 
@@ -22,7 +22,7 @@ from service.guard.addresses import PORTS, HostRule, Network, is_public
 # One fetch, from the look-up of the name to the last byte, over all redirects.
 PATIENCE_S = 5.0
 MAX_REDIRECTS = 3
-# Under way at a time, each with a picture of the largest size in memory; and waiting for that.
+# Under way at a time, until they are decoded, each with a picture of the largest size in memory; and waiting for that.
 FETCHES = 4
 _MAX_WAITING = 64
 _CONNECT_S = 2.0
@@ -101,8 +101,9 @@ class Fetcher:
             network_backend=_Dialer(resolve or self._resolve, networks),
         )
 
-    async def fetch(self, url: str) -> bytes:
-        """The bytes of a picture.
+    @asynccontextmanager
+    async def fetched(self, url: str) -> AsyncGenerator[bytes]:
+        """The bytes of a picture, for the time of the block: it holds its place, and so its memory, until it is left.
 
         Args:
             url: its address; names and ports are judged as they are connected to.
@@ -117,7 +118,15 @@ class Fetcher:
             raise QueueFull(f"{self._waiting} pictures are being fetched already")
         self._waiting += 1
         try:
-            async with asyncio.timeout(self._patience_s), self._turn:
+            async with AsyncExitStack() as places:
+                yield await self._fetch(asked, places)
+        finally:
+            self._waiting -= 1
+
+    async def _fetch(self, asked: httpx.URL, places: AsyncExitStack) -> bytes:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await places.enter_async_context(self._turn)
                 return await self._follow(asked)
         except TimeoutError as error:
             raise UrlUnreachable(f"the picture did not come in {self._patience_s:g} s: send it as `image`") from error
@@ -126,8 +135,6 @@ class Fetcher:
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
             # what exactly went wrong would tell of the network
             raise UrlUnreachable("the picture's host does not answer as it should: send it as `image`") from error
-        finally:
-            self._waiting -= 1
 
     async def close(self) -> None:
         """Let go of connections and threads."""

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from service.caching import redis_link
 from service.caching.redis_link import RedisLink
-from service.errors import OverConcurrency, OverRate, ServiceError
+from service.errors import AsksTooMuch, OverConcurrency, OverRate, ServiceError
 from service.guard.keys import ApiKey
 from service.guard.rates import SECOND, Rate, spend
 
@@ -30,6 +30,7 @@ _ENTER = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local step, burst, most, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
+local cost = tonumber(ARGV[6]) * step
 if most > 0 then
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
   if redis.call('ZCARD', KEYS[2]) >= most then return {1, 0, 0} end
@@ -38,10 +39,10 @@ local remaining = 0
 if step > 0 then
   local room = burst * step
   local full_at = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now), now + room)
-  local wait = full_at + step - room - now
+  local wait = full_at + cost - room - now
   if wait > 0 then return {0, wait, 0} end
   remaining = math.floor(-wait / step)
-  redis.call('SET', KEYS[1], string.format('%.0f', full_at + step), 'PX', math.ceil((full_at + step - now) / 1000))
+  redis.call('SET', KEYS[1], string.format('%.0f', full_at + cost), 'PX', math.ceil((full_at + cost - now) / 1000))
 end
 if most > 0 then
   redis.call('ZADD', KEYS[2], now + lease, ARGV[4])
@@ -51,14 +52,14 @@ return {0, 0, remaining}
 """
 
 
-@dataclass(frozen=True)
+@dataclass
 class Entry:
     """One request that was let in; `Quotas.leave` wants it back.
 
     Attributes:
         key: whose it is.
         lease: its place among those under way.
-        remaining: requests that may still come at once; None where no rate is set.
+        remaining: requests that may still come at once; None where no rate is set. `Quotas.charge` makes it less.
         shared: whether Redis was asked, and so may hold its place.
     """
 
@@ -98,21 +99,54 @@ class Quotas:
         if key.rate is None and key.concurrency is None:
             return entry
         used = self._used.setdefault(key.id, _Used())
-        remaining = _enter_here(key, used)
+        if key.concurrency is not None and used.running >= key.concurrency:
+            raise _over_concurrency(key)
+        entry.remaining = _spend_here(key, used, 1)
+        used.running += 1
         if self._link is None:
-            return replace(entry, remaining=remaining)
+            return entry
         try:
-            entry = await self._enter_shared(self._link, replace(entry, remaining=remaining))
+            entry = await self._enter_shared(self._link, entry)
         except ServiceError:
             # refused by what others let in: what it took here is given back
             used.running -= 1
-            used.full_at -= 0 if key.rate is None else Rate.of(key.rate).step
+            _give_back(key, used, 1)
             raise
         except BaseException:
             # its client left meanwhile, and what Redis was asked it may still do
             self.leave(replace(entry, shared=True))
             raise
         return entry
+
+    async def charge(self, entry: Entry, count: int) -> None:
+        """Count a request that was let in as *count*, now that it is known how many it holds.
+
+        Raises:
+            AsksTooMuch: no request of this key may hold so many.
+            OverRate: it is too much now.
+        """
+        key, more = entry.key, count - 1
+        if key.rate is None or more < 1:
+            return
+        rate = Rate.of(key.rate)
+        if count > rate.burst:
+            raise AsksTooMuch(
+                f"the request counts as {count}, and this key may ask for {rate.burst} at a time: send at most "
+                f"{rate.burst} in one request"
+            )
+        used = self._used[key.id]
+        try:
+            entry.remaining = _spend_here(key, used, more)
+            if self._link is None:
+                return
+            try:
+                entry.remaining = await self._spend_shared(self._link, key, more, entry.remaining)
+            except ServiceError:
+                _give_back(key, used, more)
+                raise
+        except OverRate as error:
+            # who comes again pays for being let in once more
+            raise _over_rate(key, round(error.wait_s * SECOND) + rate.step) from None
 
     def leave(self, entry: Entry) -> None:
         """A request that was let in is over."""
@@ -142,7 +176,7 @@ class Quotas:
         """The entry as Redis knows it; as it is where Redis did not answer."""
         key, asked = entry.key, False
         rate = Rate(0, 0) if key.rate is None else Rate.of(key.rate)
-        given = (rate.step, rate.burst, key.concurrency or 0, entry.lease, LEASE_S * SECOND)
+        given = (rate.step, rate.burst, key.concurrency or 0, entry.lease, LEASE_S * SECOND, 1)
         names = _names(key)
 
         async def enter(redis: Redis) -> list[int]:
@@ -160,18 +194,34 @@ class Quotas:
             raise _over_rate(key, wait)
         return replace(entry, remaining=None if key.rate is None else remaining, shared=True)
 
+    async def _spend_shared(self, link: RedisLink, key: ApiKey, cost: int, remaining: int | None) -> int | None:
+        """What remains of the rate, as Redis knows it; *remaining* where it did not answer."""
+        assert key.rate is not None, "what is charged has a rate"
+        rate, names = Rate.of(key.rate), _names(key)
+        # no place: the request has one
+        given = (rate.step, rate.burst, 0, "", 0, cost)
+        answer = await link.call(lambda redis: redis.eval(_ENTER, len(names), *names, *given))
+        if answer is None:
+            return remaining
+        _, wait, left = answer
+        if wait:
+            raise _over_rate(key, wait)
+        return left
 
-def _enter_here(key: ApiKey, used: _Used) -> int | None:
-    if key.concurrency is not None and used.running >= key.concurrency:
-        raise _over_concurrency(key)
-    remaining = None
-    if key.rate is not None:
-        verdict = spend(used.full_at, time.monotonic_ns() // 1000, Rate.of(key.rate))
-        if verdict.wait:
-            raise _over_rate(key, verdict.wait)
-        used.full_at, remaining = verdict.full_at, verdict.remaining
-    used.running += 1
-    return remaining
+
+def _spend_here(key: ApiKey, used: _Used, cost: int) -> int | None:
+    """Take so much of the key's rate, and tell what remains; None where no rate is set."""
+    if key.rate is None:
+        return None
+    verdict = spend(used.full_at, time.monotonic_ns() // 1000, Rate.of(key.rate), cost)
+    if verdict.wait:
+        raise _over_rate(key, verdict.wait)
+    used.full_at = verdict.full_at
+    return verdict.remaining
+
+
+def _give_back(key: ApiKey, used: _Used, cost: int) -> None:
+    used.full_at -= 0 if key.rate is None else cost * Rate.of(key.rate).step
 
 
 def _names(key: ApiKey) -> tuple[str, str]:

@@ -27,7 +27,7 @@ class Verdict(NamedTuple):
 
     Attributes:
         full_at: the number to keep, microseconds.
-        wait: until the next may come, microseconds; 0 = this one may.
+        wait: until this one may come, microseconds; 0 = now.
         remaining: requests that may still come at once.
     """
 
@@ -36,12 +36,15 @@ class Verdict(NamedTuple):
     remaining: int
 
 
-def spend(full_at: int, now: int, rate: Rate) -> Verdict:
-    """Take one from the bucket that is full at *full_at*, both in microseconds of one clock; 0 = it was never used."""
+def spend(full_at: int, now: int, rate: Rate, cost: int = 1) -> Verdict:
+    """Take *cost*, at most a whole burst, from the bucket that is full at *full_at*; 0 = it was never used.
+
+    Both times are in microseconds of one clock.
+    """
     room = rate.burst * rate.step
     # a clock that was set back must not close the bucket for longer than it takes to fill
     begun = min(max(full_at, now), now + room)
-    wait = begun + rate.step - room - now
+    wait = begun + cost * rate.step - room - now
     if wait > 0:
         return Verdict(begun, wait, 0)
-    return Verdict(begun + rate.step, 0, -wait // rate.step)
+    return Verdict(begun + cost * rate.step, 0, -wait // rate.step)

@@ -143,7 +143,9 @@ class Asking:
             found = ranked(options.offset + options.limit).top(options.offset + options.limit)
             page = Ranking(found.rows[options.offset :], found.scores[options.offset :])
             return _Cut(self._asked(page, question, None), made)
-        shown = 0 if cursor is None else cursor.shown
+        # a cursor may be made up, and says how deep is looked at first
+        most = searcher.caption_count if options.target == "texts" else searcher.count
+        shown = 0 if cursor is None else min(cursor.shown, most)
         there = None if question.words is None else lambda rows: searcher.there(rows, _rows_of(options.target))
         cut = page_after(ranked, options.limit, None if cursor is None else cursor.after, shown=shown, there=there)
         following = None

@@ -11,8 +11,10 @@ from index.errors import PatchesMissing
 from index.rerank import Reread, patches_of_hits
 from models.proof import Proof, WordProof
 from service.encoding.embedding import Timings, check_length
+from service.encoding.inputs import told_by
 from service.encoding.models import Model
 from service.errors import ItemUnknown, QueryInvalid
+from service.queries.bounds import expect_few
 from service.queries.together import together
 from service.runtime import Runtime
 from service.schemas.proofread import Correction, ProofreadAnswer, ProofView, WordView
@@ -41,7 +43,7 @@ async def proofread_items(runtime: Runtime, name: str, ids: Sequence[str], text:
 
 
 async def proofread_pictures(
-    runtime: Runtime, model_name: str, pictures: Sequence[Callable[[], bytes]], text: str
+    runtime: Runtime, model_name: str, pictures: Sequence[Callable[[], bytes]], text: str, *, field: str = "images"
 ) -> ProofreadAnswer:
     """Read *text* beside pictures.
 
@@ -50,17 +52,20 @@ async def proofread_pictures(
         model_name: of a loaded model.
         pictures: each gives an image file's bytes; called in the decoders' threads.
         text: to read.
+        field: of the request that holds the pictures.
 
     Raises:
         ModelUnknown: there is no such model.
         CannotProofread: it has no proofreader.
+        AsksTooMuch: there are more pictures than one request may have read.
         ServiceError, InputError: as `service.problems` lists them.
     """
     model = runtime.model(model_name)
+    expect_few(len(pictures), runtime.settings.max_inputs)
     timings = _begin(runtime, text)
     with timings.stage("total"):
         model.proofreading()
-        images = await _read_all(runtime, model, pictures, timings)
+        images = await _read_all(runtime, model, pictures, timings, field)
         proofs = await _check(model, text, images, timings, runtime.settings.deadline_s)
     return _answer(model, proofs, timings)
 
@@ -187,18 +192,21 @@ def _stored(name: str, found: dict[str, bytes | None], item_id: str) -> bytes:
 
 
 async def _read_all(
-    runtime: Runtime, model: Model, pictures: Sequence[Callable[[], bytes]], timings: Timings
+    runtime: Runtime, model: Model, pictures: Sequence[Callable[[], bytes]], timings: Timings, field: str
 ) -> list[bytes]:
-    def reader(picture: Callable[[], bytes]) -> Callable[[], Awaitable[bytes]]:
+    def reader(place: int, picture: Callable[[], bytes]) -> Callable[[], Awaitable[bytes]]:
         async def read() -> bytes:
-            data = await runtime.decoders.run(picture)
-            return await runtime.embedder.patches(model, data, timings)
+            with told_by(f"{field}.{place}"):
+                data = await runtime.decoders.run(picture)
+                return await runtime.embedder.patches(model, data, timings)
 
         return read
 
     settings = runtime.settings
     # no more at a time than share a batch: one request must not fill the queues
-    return await together([reader(each) for each in pictures], min(settings.max_batch, settings.max_queue))
+    return await together(
+        [reader(place, each) for place, each in enumerate(pictures)], min(settings.max_batch, settings.max_queue)
+    )
 
 
 async def _check(

@@ -1,20 +1,24 @@
 """What a search is made with becomes one vector: parts, changes and feedback too (docs/queries.md). Knows nothing of HTTP."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from service.encoding.embedding import Embedded, Timings
-from service.encoding.inputs import checked_vector, decode_base64
-from service.errors import ItemUnknown, QueryInvalid, UrlRefused, UrlUnreachable
+from service.encoding.inputs import checked_vector, decode_base64, told_by
+from service.errors import ItemUnknown, QueryInvalid
+from service.queries.bounds import Tally, items_in, pictures_in, texts_in
 from service.queries.composing import Term, composed, moved
-from service.queries.long_texts import read_text
+from service.queries.long_texts import Pieces, Read, pieces_of, read_pieces
 from service.queries.together import in_turn, together
 from service.runtime import Runtime
 from service.schemas.parts import Feedback, Part, Query
 from service.served import Served
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -49,86 +53,133 @@ class Meant:
     truncated: bool = False
 
 
-async def meant_by(runtime: Runtime, served: Served, query: Query | ImageFile, timings: Timings) -> Meant:
+@dataclass(frozen=True)
+class Prepared:
+    """A query of which everything is known that costs no embedding.
+
+    Attributes:
+        named: vectors of all items that the query names, by id.
+        texts: its texts, tokenised, by their field.
+    """
+
+    runtime: Runtime
+    served: Served
+    query: Query | ImageFile
+    timings: Timings
+    named: Mapping[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
+    texts: Mapping[str, Pieces] = field(default_factory=dict[str, Pieces])
+
+
+async def prepare(
+    runtime: Runtime, served: Served, query: Query | ImageFile, timings: Timings, tally: Tally
+) -> Prepared:
+    """Look up what a query names, and tokenise its texts; *tally* counts them and its pictures.
+
+    Raises:
+        AsksTooMuch: as `Tally.add`.
+        ItemUnknown: it names an item that is not there; tells the field.
+        QueryInvalid, TextInvalid: a text cannot be read; tells the field.
+        ServiceError: as `service.problems` lists them.
+    """
+    if isinstance(query, ImageFile):
+        tally.add(1)
+        return Prepared(runtime, served, query, timings)
+    tally.add(pictures_in(query))
+    named = await _vectors_of(runtime, served, items_in(query), timings)
+    texts = texts_in(query)
+
+    async def read(where: str) -> Pieces:
+        with told_by(where):
+            pieces = await pieces_of(runtime, served.model, texts[where], timings, field=where)
+        tally.add(len(pieces.tokens))
+        return pieces
+
+    made = await _side_by_side(runtime, [lambda where=where: read(where) for where in texts])
+    return Prepared(runtime, served, query, timings, named, dict(zip(texts, made, strict=True)))
+
+
+async def meant_by(asking: Prepared) -> Meant:
     """The vector of a query, and what is known of it.
 
     Raises:
-        ItemUnknown: it names an item that is not there.
-        QueryInvalid: a part cannot be read, or the parts cancel each other; names the field.
+        QueryInvalid: a part cannot be read, or the parts cancel each other; tells the field.
         ServiceError, InputError: as `service.problems` lists them.
     """
+    query = asking.query
     if isinstance(query, ImageFile):
-        return await _of_image(runtime, served, lambda: query.data, timings)
-    # before anything is computed, and all in one look-up
-    named = {} if query.is_plain and query.id is None else await _vectors_of(runtime, served, query, timings)
-    asking = _Asking(runtime, served, named, timings)
+        return await _of_image(asking, lambda: query.data, "file")
     own = await _own(asking, query)
     if query.feedback is not None:
-        return _moved(own, query.feedback, named)
+        return _moved(own, query.feedback, asking.named)
     assert own is not None, "the request was checked: without feedback there is something else"
     return own
 
 
-@dataclass(frozen=True)
-class _Asking:
-    """What every part needs: *named* holds the vectors of all items that the query names."""
-
-    runtime: Runtime
-    served: Served
-    named: Mapping[str, np.ndarray]
-    timings: Timings
-
-
-async def _own(asking: _Asking, query: Query) -> Meant | None:
+async def _own(asking: Prepared, query: Query) -> Meant | None:
     """Of the query without its feedback; None where nothing else was given."""
     if query.parts is not None:
         return await _of_parts(asking, query.parts)
     return await _single(asking, query, "query") if query.given else None
 
 
-async def _single(asking: _Asking, each: Query | Part, field: str) -> Meant:
+async def _single(asking: Prepared, each: Query | Part, where: str) -> Meant:
     """Of one text, image, item or vector."""
-    runtime, served, timings = asking.runtime, asking.served, asking.timings
     if each.text is not None:
-        read = await read_text(runtime, served.model, each.text, timings, field=f"{field}.text")
+        read = await _read(asking, f"{where}.text")
         kind = "text" if read.sentences is None and not read.truncated else None
         return Meant(read.vector, kind, each.text, sentences=read.sentences, truncated=read.truncated)
     if each.image is not None:
-        image = each.image
-        return await _of_image(runtime, served, lambda: decode_base64(image, f"{field}.image"), timings)
+        image, place = each.image, f"{where}.image"
+        return await _of_image(asking, lambda: decode_base64(image, place), place)
     if each.url is not None:
-        data = await _fetched(asking, each.url, f"{field}.url")
-        return await _of_image(runtime, served, lambda: data, timings)
+        return await _of_address(asking, each.url, f"{where}.url")
     if each.id is not None:
         return Meant(asking.named[each.id], "image", item=each.id, excluded=(each.id,))
-    return Meant(checked_vector(each.vector or [], served.searcher.dim, f"{field}.vector"))
+    return Meant(checked_vector(each.vector or [], asking.served.searcher.dim, f"{where}.vector"))
 
 
-async def _fetched(asking: _Asking, url: str, field: str) -> bytes:
-    with asking.timings.stage("fetch"):
-        try:
-            return await asking.runtime.fetcher.fetch(url)
-        except (UrlRefused, UrlUnreachable) as error:
-            error.field = field
-            raise
+async def _read(asking: Prepared, where: str) -> Read:
+    return await read_pieces(asking.runtime, asking.served.model, asking.texts[where], asking.timings, field=where)
 
 
-async def _of_image(runtime: Runtime, served: Served, data: Callable[[], bytes], timings: Timings) -> Meant:
+async def _of_address(asking: Prepared, url: str, where: str) -> Meant:
+    async def embed() -> Embedded:
+        async with AsyncExitStack() as held:
+            with asking.timings.stage("fetch"):
+                data = await held.enter_async_context(asking.runtime.fetcher.fetched(url))
+            return await asking.runtime.embedder.image(asking.served.model, data, asking.timings)
+
+    return await _of_embedded(embed, where)
+
+
+async def _of_image(asking: Prepared, data: Callable[[], bytes], where: str) -> Meant:
+    runtime = asking.runtime
+
     async def embed() -> Embedded:
         # base64 is read in the threads that decode pictures
-        return await runtime.embedder.image(served.model, await runtime.decoders.run(data), timings)
+        return await runtime.embedder.image(asking.served.model, await runtime.decoders.run(data), asking.timings)
 
-    found = await in_turn(embed)
+    return await _of_embedded(embed, where)
+
+
+async def _of_embedded(embed: Callable[[], Awaitable[Embedded]], where: str) -> Meant:
+    with told_by(where):
+        found = await in_turn(embed)
     return Meant(found.vector, "image", pixels=found.pixels)
 
 
-async def _of_parts(asking: _Asking, parts: tuple[Part, ...]) -> Meant:
+async def _side_by_side(runtime: Runtime, makers: Sequence[Callable[[], Awaitable[Made]]]) -> list[Made]:
+    """What each makes; no more at a time than share a batch. One by itself needs no task of its own."""
+    if len(makers) == 1:
+        return [await makers[0]()]
+    return await together(makers, min(runtime.settings.max_batch, runtime.settings.max_queue))
+
+
+async def _of_parts(asking: Prepared, parts: tuple[Part, ...]) -> Meant:
     def maker(place: int, part: Part) -> Callable[[], Awaitable[tuple[list[Term], Meant | None]]]:
         return lambda: _of_part(asking, part, f"query.parts.{place}")
 
-    settings = asking.runtime.settings
-    makers = [maker(place, part) for place, part in enumerate(parts)]
-    made = await together(makers, min(settings.max_batch, settings.max_queue))
+    made = await _side_by_side(asking.runtime, [maker(place, part) for place, part in enumerate(parts)])
     vector = composed([term for terms, _ in made for term in terms], "query.parts")
     singles = [single for _, single in made if single is not None]
     liked = [part.id for part in parts if part.id is not None and part.weight > 0]
@@ -140,34 +191,28 @@ async def _of_parts(asking: _Asking, parts: tuple[Part, ...]) -> Meant:
     )
 
 
-async def _of_part(asking: _Asking, part: Part, field: str) -> tuple[list[Term], Meant | None]:
+async def _of_part(asking: Prepared, part: Part, where: str) -> tuple[list[Term], Meant | None]:
     """A part's terms; of one that is no change also what it means."""
     if part.change is None:
-        single = await _single(asking, part, field)
+        single = await _single(asking, part, where)
         return [Term(single.vector, part.weight)], single
-    model = asking.served.model
-    texts = {"to": part.change.after, "from": part.change.before}
-    after, before = [
-        await read_text(asking.runtime, model, text, asking.timings, field=f"{field}.change.{name}")
-        for name, text in texts.items()
-    ]
+    after, before = [await _read(asking, f"{where}.change.{name}") for name in ("to", "from")]
     if np.array_equal(after.vector, before.vector):
-        raise QueryInvalid(f"{field}.change", "the model reads both texts alike: the change is none; say what differs")
+        raise QueryInvalid(f"{where}.change", "the model reads both texts alike: the change is none; say what differs")
     return [Term(after.vector, part.weight), Term(before.vector, -part.weight)], None
 
 
-async def _vectors_of(runtime: Runtime, served: Served, query: Query, timings: Timings) -> dict[str, np.ndarray]:
-    """Vectors of all items that a query names, by id."""
-    judged = () if query.feedback is None else (*query.feedback.liked, *query.feedback.disliked)
-    asked = [query.id, *(part.id for part in query.parts or ()), *judged]
-    wanted = dict.fromkeys(each for each in asked if each is not None)
-    if not wanted:
+async def _vectors_of(
+    runtime: Runtime, served: Served, asked: Mapping[str, str], timings: Timings
+) -> dict[str, np.ndarray]:
+    """Vectors of all items that a query names, by id, in one look-up; *asked* has the ids by their fields."""
+    if not asked:
         return {}
     with timings.stage("lookup"):
-        found = await runtime.readers.run(lambda: served.searcher.vectors(list(wanted)))
-    for item_id in wanted:
+        found = await runtime.readers.run(lambda: served.searcher.vectors(list(dict.fromkeys(asked.values()))))
+    for where, item_id in asked.items():
         if item_id not in found:
-            raise ItemUnknown(f"collection {served.searcher.name!r} has no item {item_id[:100]!r}")
+            raise ItemUnknown(f"collection {served.searcher.name!r} has no item {item_id[:100]!r}", where)
     return found
 
 

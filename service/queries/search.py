@@ -1,12 +1,15 @@
 """The path of one search: query → vector → hits → page. Knows nothing of HTTP."""
 
+from dataclasses import dataclass
+
 from models.matching import Matching
-from service.encoding.embedding import Timings
+from service.encoding.embedding import Timings, check_length
 from service.errors import CalibrationMissing, QueryInvalid
 from service.queries.asking import Asked, Asking, facets, matching
+from service.queries.bounds import Tally, expect_few, pictures_in, read_anew, texts_in
 from service.queries.diversified import Diversified
 from service.queries.pages import ByVector, Order, Page
-from service.queries.querying import ImageFile, Meant, meant_by
+from service.queries.querying import ImageFile, Meant, Prepared, meant_by, prepare
 from service.queries.reranked import Reranked
 from service.queries.views import Views, only
 from service.runtime import Runtime
@@ -16,6 +19,21 @@ from service.schemas.query import Reranking, SearchOptions
 from service.served import Served
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A search of which is known how much it asks for; nothing is embedded yet.
+
+    Attributes:
+        query: what to search with.
+        options: which hits, and what of them.
+        reranking: how the best of them are ordered anew: pictures of a text, or captions of a picture.
+    """
+
+    query: Prepared
+    options: SearchOptions
+    reranking: Reranking | None
+
+
 async def search(
     runtime: Runtime, name: str, query: Query | ImageFile, options: SearchOptions, reranking: Reranking | None = None
 ) -> SearchAnswer:
@@ -23,37 +41,60 @@ async def search(
 
     Raises:
         CollectionUnknown, NotReady: no such collection is served.
-        ServiceError, InputError: as `answer`.
+        AsksTooMuch: it asks for more than one request may.
+        ServiceError, InputError: as `begin` and `answer`.
     """
-    return await answer(runtime, runtime.served(name), query, options, reranking)
+    served, timings, most = runtime.served(name), Timings(runtime.metrics), runtime.settings.max_inputs
+    expect_few(asked_at_least(query, options, reranking), most)
+    tally = Tally(most)
+    with timings.stage("total"):
+        begun = await begin(runtime, served, query, options, reranking, timings, tally)
+        tally.expect_few()
+        found = await answer(begun)
+    return found.model_copy(update={"took_ms": timings.ms})
 
 
-async def answer(
+async def begin(
     runtime: Runtime,
     served: Served,
     query: Query | ImageFile,
     options: SearchOptions,
-    reranking: Reranking | None = None,
-) -> SearchAnswer:
-    """Answer one query by a collection as it is at one moment.
+    reranking: Reranking | None,
+    timings: Timings,
+    tally: Tally,
+) -> Begun:
+    """Read a query by a collection as it is at one moment, as far as that costs no embedding; *tally* counts what will.
 
-    Args:
-        runtime: the app's.
-        served: the collection.
-        query: what to search with.
-        options: which hits, and what of them.
-        reranking: how the best of them are ordered anew: pictures of a text, or captions of a picture.
+    Raises:
+        AsksTooMuch: as `Tally.add`.
+        QueryInvalid: its words are longer than the setting allows.
+        ServiceError, InputError: as `prepare`.
+    """
+    if options.hybrid is not None:
+        check_length(options.hybrid.text or "", runtime.settings.max_text_chars, "hybrid.text")
+    tally.add(read_anew(options, reranking))
+    return Begun(await prepare(runtime, served, query, timings, tally), options, reranking)
+
+
+def asked_at_least(query: Query | ImageFile, options: SearchOptions, reranking: Reranking | None) -> int:
+    """What a search asks of the towers before its texts are parted: known at no cost."""
+    own = 1 if isinstance(query, ImageFile) else pictures_in(query) + len(texts_in(query))
+    return own + read_anew(options, reranking)
+
+
+async def answer(begun: Begun) -> SearchAnswer:
+    """Answer a search; it took what its timings say when its `total` has ended.
 
     Raises:
         ServiceError, InputError: as `service.problems` lists them.
     """
-    timings = Timings(runtime.metrics)
-    with timings.stage("total"):
-        meant = await meant_by(runtime, served, query, timings)
-        views = _views(served, meant, options)
-        order = await _order(runtime, served, meant, options, reranking, views, timings)
-        page = await order.page(options.offset, options.limit)
-        counted = await facets(runtime, served, options, timings)
+    query, options, reranking = begun.query, begun.options, begun.reranking
+    runtime, served, timings = query.runtime, query.served, query.timings
+    meant = await meant_by(query)
+    views = _views(served, meant, options)
+    order = await _order(runtime, served, meant, options, reranking, views, timings)
+    page = await order.page(options.offset, options.limit)
+    counted = await facets(runtime, served, options, timings)
     searcher = served.searcher
     # a proofreader reads of a text what the model reads at once
     half_read = reranking is not None and meant.text is not None and meant.sentences is not None
@@ -69,7 +110,7 @@ async def answer(
         text=page.text,
         next=page.next,
         facets=counted,
-        took_ms=timings.ms,
+        took_ms={},
     )
 
 

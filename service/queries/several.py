@@ -3,12 +3,17 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from service.encoding import urgency
-from service.problems import EXPECTED, Problem, internal, noted, problem_of, problem_of_invalid
-from service.queries.search import answer
+from service.encoding.embedding import Timings
+from service.errors import AsksTooMuch
+from service.problems import EXPECTED, Problem, internal, noted, problem_of, problem_of_invalid, within
+from service.queries.bounds import Tally, expect_few
+from service.queries.search import Begun, answer, asked_at_least, begin
 from service.queries.together import together
 from service.runtime import Runtime
 from service.schemas.hits import SearchAnswer
@@ -18,38 +23,83 @@ from service.served import Served
 
 _log = logging.getLogger("vilem.service")
 
+_Before = TypeVar("_Before")
+_After = TypeVar("_After")
+
 
 async def search_each(runtime: Runtime, name: str, bodies: Sequence[object]) -> SearchesAnswer:
     """Answer every search of *bodies*, each the JSON of a `SearchRequest`.
 
     Raises:
         CollectionUnknown, NotReady: no such collection is served.
+        AsksTooMuch: together they ask for more than one request may.
     """
-    began = time.perf_counter()
+    began, most = time.perf_counter(), runtime.settings.max_inputs
     if len(bodies) > 1:
         # nobody waits for each of them
         urgency.prefer(urgency.BATCH)
     # taken once: whatever is written or published meanwhile, all see this one
     served = runtime.served(name)
-
-    def maker(body: object) -> Callable[[], Awaitable[SearchAnswer | Problem]]:
-        return lambda: _one(runtime, served, body)
-
-    settings = runtime.settings
-    results = await together([maker(body) for body in bodies], min(settings.max_batch, settings.max_queue))
+    asked = await _of_each(runtime, bodies, _parsed)
+    expect_few(sum(asked_at_least(each.query, each, each.reranking()) for each in _good(asked)), most)
+    tally = Tally(most)
+    begun = await _of_each(runtime, asked, partial(_begin, runtime, served, tally))
+    # all are counted before the first is embedded
+    tally.expect_few()
+    results = await _of_each(runtime, begun, _answer)
     searcher, took_ms = served.searcher, round(1000 * (time.perf_counter() - began), 3)
     return SearchesAnswer(results=results, collection=searcher.name, version=searcher.version, took_ms=took_ms)
 
 
-async def _one(runtime: Runtime, served: Served, body: object) -> SearchAnswer | Problem:
-    try:
-        request = SearchRequest.model_validate(body)
-        return await answer(runtime, served, request.query, request, request.reranking())
-    except ValidationError as error:
-        return noted(problem_of_invalid(error.errors()), runtime.metrics)
-    except EXPECTED as error:
-        return noted(problem_of(error), runtime.metrics)
-    except Exception:  # noqa: BLE001 - see below
-        # a fault of ours that one search meets is no answer to the others
-        _log.exception("one of several searches failed")
-        return noted(internal(), runtime.metrics)
+async def _of_each(
+    runtime: Runtime, before: Sequence[_Before | Problem], step: Callable[[_Before], Awaitable[_After]]
+) -> list[_After | Problem]:
+    """What *step* makes of each; one that it refuses is its problem from then on.
+
+    Raises:
+        AsksTooMuch: of *step*: that is all of theirs.
+    """
+
+    async def one(place: int, given: _Before | Problem) -> _After | Problem:
+        if isinstance(given, Problem):
+            return given
+        try:
+            return await step(given)
+        except ValidationError as error:
+            problem = problem_of_invalid(error.errors())
+        except AsksTooMuch:
+            raise
+        except EXPECTED as error:
+            problem = problem_of(error)
+        except Exception:  # noqa: BLE001 - see below
+            # a fault of ours that one search meets is no answer to the others
+            _log.exception("one of several searches failed")
+            problem = internal()
+        return noted(within(problem, f"queries.{place}"), runtime.metrics)
+
+    settings = runtime.settings
+    makers = [partial(one, place, given) for place, given in enumerate(before)]
+    return await together(makers, min(settings.max_batch, settings.max_queue))
+
+
+def _good(found: Sequence[_After | Problem]) -> list[_After]:
+    return [each for each in found if not isinstance(each, Problem)]
+
+
+async def _parsed(body: object) -> SearchRequest:
+    return SearchRequest.model_validate(body)
+
+
+async def _begin(runtime: Runtime, served: Served, tally: Tally, asked: SearchRequest) -> Begun:
+    timings, began = Timings(runtime.metrics), time.perf_counter()
+    begun = await begin(runtime, served, asked.query, asked, asked.reranking(), timings, tally)
+    # what it takes in all began here
+    timings.ms["total"] = 1000 * (time.perf_counter() - began)
+    return begun
+
+
+async def _answer(begun: Begun) -> SearchAnswer:
+    timings = begun.query.timings
+    with timings.stage("total"):
+        found = await answer(begun)
+    return found.model_copy(update={"took_ms": timings.ms})

@@ -11,8 +11,9 @@ from service.attended import AttendedRoute
 from service.dependencies import RuntimeDep, problems
 from service.encoding import urgency
 from service.encoding.embedding import Embedded, Timings
-from service.encoding.inputs import decode_base64
+from service.encoding.inputs import decode_base64, told_by
 from service.encoding.models import Model
+from service.queries.bounds import expect_few
 from service.runtime import Runtime
 from service.schemas.embeddings import Embedding, EmbeddingsAnswer, EmbeddingsRequest, ImageInput, OneInput, Usage
 
@@ -26,6 +27,7 @@ async def create_embeddings(request: EmbeddingsRequest, runtime: RuntimeDep) -> 
     """Embed texts and images with a loaded model."""
     model = runtime.model(request.model)
     inputs = request.input if isinstance(request.input, list) else [request.input]
+    expect_few(len(inputs), runtime.settings.max_inputs)
     if len(inputs) > 1:
         urgency.prefer(urgency.BATCH)
     made = await _embed_all(runtime, model, inputs)
@@ -62,9 +64,11 @@ async def _embed_all(runtime: Runtime, model: Model, inputs: Sequence[OneInput])
 async def _embed(runtime: Runtime, model: Model, each: OneInput, place: int) -> Embedded:
     timings = Timings(runtime.metrics)
     if isinstance(each, ImageInput):
-        data = await runtime.decoders.run(lambda: decode_base64(each.image, f"input.{place}.image"))
-        return await runtime.embedder.image(model, data, timings)
-    return await runtime.embedder.text(model, each, timings, field=f"input.{place}")
+        with told_by(f"input.{place}.image"):
+            data = await runtime.decoders.run(lambda: decode_base64(each.image, f"input.{place}.image"))
+            return await runtime.embedder.image(model, data, timings)
+    with told_by(f"input.{place}"):
+        return await runtime.embedder.text(model, each, timings, field=f"input.{place}")
 
 
 def _encoded(vector: np.ndarray, encoding: str) -> list[float] | str:

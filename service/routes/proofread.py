@@ -48,4 +48,4 @@ async def proofread_uploads(
     if unknown:
         raise QueryInvalid(unknown[0], f"no such field; there are {', '.join(sorted(_FIELDS))}")
     contents = [await each.read() for each in file]
-    return await proofread_pictures(runtime, model, [partial(bytes, each) for each in contents], text)
+    return await proofread_pictures(runtime, model, [partial(bytes, each) for each in contents], text, field="file")

@@ -3,9 +3,10 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, File, Form, Request, Response, UploadFile
+from pydantic import Json
 
 from service.attended import AttendedRoute
-from service.dependencies import CollectionName, RuntimeDep, problems
+from service.dependencies import CollectionName, EntryDep, RuntimeDep, problems
 from service.errors import QueryInvalid
 from service.queries.answered import AnsweredRoute, AnswerResponse
 from service.queries.querying import ImageFile
@@ -16,11 +17,13 @@ from service.schemas.hits import SearchAnswer
 from service.schemas.query import (
     CANDIDATES,
     MAX_CANDIDATES,
+    Diversify,
     Include,
     Rerank,
     Reranking,
     SearchOptions,
     SearchRequest,
+    fault_of_diversify,
     fault_of_rerank,
 )
 from service.schemas.searches import SearchesAnswer, SearchesRequest
@@ -39,7 +42,8 @@ router = APIRouter(
 
 
 _RERANKING = ("candidates", "explain")
-_FIELDS = frozenset(("file", "target", "limit", "offset", "include", "rerank", *_RERANKING))
+_OPTIONS = ("target", "limit", "offset", "include", "min_score", "diversify", "rerank")
+_FIELDS = frozenset(("file", *_OPTIONS, *_RERANKING))
 
 
 @router.post("/search", response_model=SearchAnswer)
@@ -69,6 +73,18 @@ async def search_by_upload(
     limit: Annotated[int, Form(ge=1, le=100)] = 10,
     offset: Annotated[int, Form(ge=0, le=1000)] = 0,
     include: Annotated[list[Include], Form(max_length=2)] = ["metadata", "captions"],  # noqa: B006 - FastAPI copies it
+    min_score: Annotated[
+        float | None,
+        Form(
+            ge=0, le=1, allow_inf_nan=False, description="Leave out captions of a lower `probability` (target: texts)."
+        ),
+    ] = None,
+    diversify: Annotated[
+        Json[Diversify] | None,
+        Form(
+            description="Do not show the same again and again: the object of a search's body, as JSON.", examples=["{}"]
+        ),
+    ] = None,
     rerank: Annotated[Rerank | None, Form(description="Order the best captions anew by what the picture says.")] = None,
     candidates: Annotated[int, Form(ge=1, le=MAX_CANDIDATES, description="How many.")] = CANDIDATES,
     *,
@@ -82,16 +98,28 @@ async def search_by_upload(
     idle = () if rerank else given & set(_RERANKING)
     if fault := fault_of_rerank(idle, able=rerank is None or target == "texts"):
         raise QueryInvalid(next(iter(sorted(idle)), "rerank"), fault)
-    options = SearchOptions(target=target, limit=limit, offset=offset, include=tuple(include))
+    options = SearchOptions(
+        target=target, limit=limit, offset=offset, include=tuple(include), min_score=min_score, diversify=diversify
+    )
+    if fault := fault_of_diversify(options, reranked=rerank is not None):
+        raise QueryInvalid("diversify", fault)
     reranking = Reranking(candidates, explain) if rerank else None
     return AnswerResponse(await search(runtime, name, ImageFile(await file.read()), options, reranking))
 
 
 @router.post("/searches", response_model=SearchesAnswer)
 async def search_several(
-    name: CollectionName, request: Annotated[SearchesRequest, Body(openapi_examples=SEVERAL)], runtime: RuntimeDep
+    name: CollectionName,
+    request: Annotated[SearchesRequest, Body(openapi_examples=SEVERAL)],
+    runtime: RuntimeDep,
+    entry: EntryDep,
 ) -> Response:
-    """Several searches at a time: to each its answer, or its problem alone; all meet one version of the collection."""
+    """Several searches at a time: to each its answer, or its problem alone; all meet one version of the collection.
+
+    To the rate of a key they count as so many requests.
+    """
+    if entry is not None:
+        await runtime.quotas.charge(entry, len(request.queries))
     return _answer(await search_each(runtime, name, request.queries))
 
 

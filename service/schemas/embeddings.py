@@ -2,15 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from service.schemas.asked import Asked
 
 MAX_INPUTS = 256
 
 
-class ImageInput(BaseModel):
+class ImageInput(Asked):
     """An image to embed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     image: str = Field(min_length=1, description="An image file, base64.")
 
@@ -19,10 +19,8 @@ TextInput = Annotated[str, Field(min_length=1, pattern=r"\S")]
 OneInput = TextInput | ImageInput
 
 
-class EmbeddingsRequest(BaseModel):
+class EmbeddingsRequest(Asked):
     """Texts and images to embed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(
         description="A loaded model's name, or its digest where two have one name; GET /v1/collections shows both.",

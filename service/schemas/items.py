@@ -5,16 +5,15 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SkipValidation, model_validator
 
 from service.problems import Problem
+from service.schemas.asked import Asked
 from service.schemas.numbers import FiniteFloat
 
 
-class PutItem(BaseModel):
+class PutItem(Asked):
     """One item, whole: what it had before is replaced.
 
     With neither image nor vector its picture stays as it is, and only captions and metadata are written.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(description="Unique in the collection.", examples=["shop/4711.jpg"])
     image: str | None = Field(default=None, min_length=1, description="An image file, base64.")
@@ -22,9 +21,10 @@ class PutItem(BaseModel):
         default=None,
         min_length=1,
         max_length=8192,
+        fail_fast=True,
         description="In place of an image: an embedding of the collection's model.",
     )
-    captions: list[str] = Field(default=[], examples=[["a red shoe"]])
+    captions: list[str] = Field(default=[], fail_fast=True, examples=[["a red shoe"]])
     metadata: dict[str, JsonValue] = Field(default={}, examples=[{"price": 49.5, "brand": "x"}])
 
     @model_validator(mode="after")
@@ -38,20 +38,16 @@ class PutItem(BaseModel):
 Unchecked = Annotated[PutItem, SkipValidation]
 
 
-class PutItems(BaseModel):
+class PutItems(Asked):
     """Items to write."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     items: list[Unchecked] = Field(min_length=1)
 
 
-class RemoveItems(BaseModel):
+class RemoveItems(Asked):
     """Items to remove."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    ids: list[Annotated[str, Field(min_length=1, max_length=512)]] = Field(min_length=1)
+    ids: list[Annotated[str, Field(min_length=1, max_length=512)]] = Field(min_length=1, fail_fast=True)
 
 
 class WriteResult(BaseModel):

@@ -2,8 +2,9 @@
 
 from typing import Annotated, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from service.schemas.asked import Asked
 from service.schemas.numbers import FiniteFloat, StrictBool
 
 MAX_PARTS = 16
@@ -22,10 +23,8 @@ def _counts(weight: float) -> float:
     return weight
 
 
-class _Single(BaseModel):
+class _Single(Asked):
     """Kinds of things that have a vector."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kinds: ClassVar[tuple[str, ...]] = ("text", "image", "url", "id", "vector")
 
@@ -39,7 +38,12 @@ class _Single(BaseModel):
     )
     id: ItemId | None = Field(default=None, description="An item: finds what is like it.")
     vector: list[FiniteFloat] | None = Field(
-        default=None, min_length=1, max_length=8192, description="An embedding of the collection's model."
+        default=None,
+        min_length=1,
+        max_length=8192,
+        # one that is no number is enough to tell: each would be an error of its own
+        fail_fast=True,
+        description="An embedding of the collection's model.",
     )
 
     @property
@@ -58,10 +62,8 @@ class _Single(BaseModel):
             )
 
 
-class Change(BaseModel):
+class Change(Asked):
     """A direction: from what one text says to what another says."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     before: Sentence = Field(alias="from", description="What is there.", examples=["day"])
     after: Sentence = Field(alias="to", description="What shall be there in its place.", examples=["night"])
@@ -85,10 +87,8 @@ class Part(_Single):
         return self
 
 
-class Feedback(BaseModel):
+class Feedback(Asked):
     """What somebody said of hits (Rocchio): alpha x query + beta x mean of the liked - gamma x mean of the disliked."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     liked: tuple[ItemId, ...] = Field(default=(), max_length=MAX_JUDGED, description="Items to be nearer to.")
     disliked: tuple[ItemId, ...] = Field(default=(), max_length=MAX_JUDGED, description="Items to be away from.")

@@ -3,7 +3,10 @@
 from typing import Self
 
 from fastapi.openapi.models import Example
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
+
+from service.schemas.asked import Asked
+from service.schemas.parts import ItemId
 
 # as many as a search may re-rank
 MAX_IMAGES = 100
@@ -53,14 +56,12 @@ class ProofView(BaseModel):
     words: list[WordView]
 
 
-class ProofreadRequest(BaseModel):
+class ProofreadRequest(Asked):
     """A text, and either items of a collection or pictures with the model that shall read them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str = Field(min_length=1, pattern=r"\S", description="A sentence.")
     collection: str | None = Field(default=None, max_length=64, description="Whose items `ids` are.")
-    ids: list[str] | None = Field(default=None, min_length=1, max_length=MAX_IMAGES, description="Items.")
+    ids: list[ItemId] | None = Field(default=None, min_length=1, max_length=MAX_IMAGES, description="Items.")
     model: str | None = Field(default=None, description="A loaded model that proofreads: GET /v1/models lists them.")
     images: list[str] | None = Field(
         default=None, min_length=1, max_length=MAX_IMAGES, description="Image files, base64."

@@ -4,8 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
+from service.schemas.asked import Asked
 from service.schemas.numbers import FiniteFloat, StrictBool, StrictInt
 from service.schemas.parts import Query
 
@@ -16,10 +17,8 @@ CANDIDATES = 20
 MAX_CANDIDATES = 100
 
 
-class Hybrid(BaseModel):
+class Hybrid(Asked):
     """A search by words (BM25 over captions) beside the one by vector; the two rankings are fused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str | None = Field(
         default=None, min_length=1, pattern=r"\S", description="Whose words; needed where the query is no text."
@@ -39,10 +38,8 @@ class Hybrid(BaseModel):
     )
 
 
-class Diversify(BaseModel):
+class Diversify(Asked):
     """Hits that do not show the same again: maximal marginal relevance (Carbonell and Goldstein, 1998)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     trade: FiniteFloat = Field(
         default=0.5, alias="lambda", ge=0, le=1, description="1 is the plain order, 0 looks at differences alone."
@@ -55,10 +52,8 @@ class Diversify(BaseModel):
     )
 
 
-class SearchOptions(BaseModel):
+class SearchOptions(Asked):
     """Which hits, and what of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: Literal["images", "texts", "moments"] = Field(
         default="images", description="Find items (pictures and videos), captions of items, or moments of videos."
@@ -126,6 +121,19 @@ def fault_of_rerank(idle: Collection[str], *, able: bool) -> str | None:
     return None
 
 
+def fault_of_diversify(options: SearchOptions, *, reranked: bool) -> str | None:
+    """What `diversify` does not go with, and what to do; None when all is well."""
+    if options.diversify is None:
+        return None
+    if reranked:
+        return "diversify and rerank both order the best anew: leave one of the two out"
+    if options.cursor is not None:
+        return "diversify orders the best anew, and a cursor goes by scores: go on by offset"
+    if options.target == "moments":
+        return "diversify is for items and captions: of one video there are few moments as it is"
+    return None
+
+
 class SearchRequest(SearchOptions):
     """The body of a search."""
 
@@ -159,14 +167,8 @@ class SearchRequest(SearchOptions):
 
     @model_validator(mode="after")
     def _diversity_makes_sense(self) -> Self:
-        if self.diversify is None:
-            return self
-        if self.rerank is not None:
-            raise ValueError("diversify and rerank both order the best anew: leave one of the two out")
-        if self.cursor is not None:
-            raise ValueError("diversify orders the best anew, and a cursor goes by scores: go on by offset")
-        if self.target == "moments":
-            raise ValueError("diversify is for items and captions: of one video there are few moments as it is")
+        if fault := fault_of_diversify(self, reranked=self.rerank is not None):
+            raise ValueError(fault)
         return self
 
     @model_validator(mode="after")

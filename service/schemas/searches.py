@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from service.problems import Problem
+from service.schemas.asked import Asked
 from service.schemas.hits import SearchAnswer
 
 MAX_SEARCHES = 64
@@ -13,10 +14,8 @@ MAX_SEARCHES = 64
 OneSearch = Annotated[Any, WithJsonSchema({"$ref": "#/components/schemas/SearchRequest"})]
 
 
-class SearchesRequest(BaseModel):
+class SearchesRequest(Asked):
     """Several searches of one collection."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     queries: list[OneSearch] = Field(
         min_length=1, max_length=MAX_SEARCHES, description="Each as the body of a search by itself."

@@ -59,6 +59,24 @@ def test_what_is_no_address_of_a_redis_refuses_to_start(monkeypatch: pytest.Monk
     assert Settings().redis_url is None
 
 
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Compose files pass empty variables: each setting is then what it is without the variable, and no path is the folder "."."""
+    without = Settings()
+    monkeypatch.setenv(f"VILEM_{name.upper()}", "")
+
+    assert without == Settings()
+    assert Path() != Settings().keys_file.parent
+
+
+def test_an_empty_alias_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenTelemetry's own variable counts where ours is empty."""
+    monkeypatch.setenv("VILEM_OTLP", "")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+
+    assert "http://collector:4318" == Settings().otlp
+
+
 def test_settings_do_not_change() -> None:
     """A setting cannot be assigned: what was read at the start holds."""
     settings = Settings()

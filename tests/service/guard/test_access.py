@@ -1,7 +1,9 @@
 """Who may ask for what: keys and scopes on every route of the real app."""
 
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fastapi.testclient import TestClient
@@ -9,6 +11,7 @@ from httpx import Response
 from starlette.routing import BaseRoute
 
 from service.app import create_app
+from service.guard import keyring, quotas
 from service.guard.access import OPEN, OPEN_FOLDER, needed
 from service.guard.keys import SCOPES, Scope, add_key, holder, make_key, revoke_key
 from service.settings import Settings
@@ -62,6 +65,12 @@ def path_of(operation: str) -> tuple[str, str]:
     return method, path
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no file system that hangs: what was written to the keys' file is seen by the next request."""
+    monkeypatch.setattr(keyring, "WAIT_S", 20.0)
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home without collections, with a key of each scope, of all scopes, and of limits."""
@@ -77,6 +86,7 @@ def keys(home: Path) -> dict[str, str]:
         "all": (list(SCOPES), None, None),
         "slow": (["search"], 2, None),
         "narrow": (["search"], None, 1),
+        "brisk": (["search"], 20, None),
     }
     for name, (scopes, rate, concurrency) in given.items():
         made[name], kept = make_key(name, scopes, rate=rate, concurrency=concurrency)
@@ -229,12 +239,36 @@ def test_a_rate_is_kept(client: TestClient, keys: dict[str, str]) -> None:
     assert f'vilem_rejected_total{{problem="rate-limited"}} {len(refused)}.0' in counted
 
 
+def test_several_searches_count_as_so_many(
+    client: TestClient, keys: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What remains is told of all of them; too many at once are refused for good, too many now until there is room for all."""
+    standing = SimpleNamespace(monotonic_ns=lambda: 10**15, monotonic=time.monotonic)
+    monkeypatch.setattr(quotas, "time", standing)
+
+    def ask(count: int) -> Response:
+        body = {"queries": [{}] * count}
+        return client.post("/v1/collections/none/searches", json=body, headers=bearing(keys["brisk"]))
+
+    assert [(404, "18"), (404, "17")] == [
+        (answer.status_code, answer.headers["ratelimit-remaining"]) for answer in (ask(2), ask(1))
+    ]
+    never = ask(21)
+    assert (413, "asks-too-much") == kind(never)
+    assert "retry-after" not in never.headers
+    assert "at most 20" in never.json()["detail"]
+    # letting that one in cost one, and so does this
+    now = ask(20)
+    assert (429, "rate-limited", "1") == (*kind(now), now.headers["retry-after"])
+    assert ("0", 404) == ((left := ask(15)).headers["ratelimit-remaining"], left.status_code)
+
+
 def test_requests_at_a_time_are_bounded(client: TestClient, keys: dict[str, str]) -> None:
     """While one is under way, a second of a key with one place is 429; afterwards it is served."""
     headers = bearing(keys["narrow"])
     runtime, portal = client.app.state.runtime, client.portal  # type: ignore[attr-defined]
     assert portal is not None
-    entry = portal.call(runtime.quotas.enter, holder(runtime.keyring._keys, keys["narrow"]))
+    entry = portal.call(runtime.quotas.enter, holder(runtime.keyring._known.keys, keys["narrow"]))
 
     refused = client.get("/v1/models", headers=headers)
 

@@ -5,7 +5,7 @@ import gzip
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -105,12 +105,18 @@ async def fetching(
         await fetcher.close()
 
 
+async def bytes_of(fetcher: Fetcher, url: str) -> bytes:
+    """Of the picture at an address."""
+    async with fetcher.fetched(url) as data:
+        return data
+
+
 def fetched(routes: dict[str, Handle], path: str = "/a.jpg", names: Names | None = None, **options: object) -> bytes:
     """What is fetched from the path of a server that answers so."""
 
     async def fetch() -> bytes:
         async with running(routes) as server, fetching(server.port, names, **options) as fetcher:
-            return await fetcher.fetch(f"http://{HOST}:{server.port}{path}")
+            return await bytes_of(fetcher, f"http://{HOST}:{server.port}{path}")
 
     return asyncio.run(fetch())
 
@@ -126,8 +132,8 @@ def test_nothing_is_told_but_what_is_needed() -> None:
     async def asked() -> tuple[str, dict[str, str], int]:
         routes = {"/a.jpg": answer(set_cookie="a=b"), "/b?c=d": leading_to("/a.jpg")}
         async with running(routes) as server, fetching(server.port) as fetcher:
-            await fetcher.fetch(f"http://{HOST}:{server.port}/a.jpg")
-            await fetcher.fetch(f"http://{HOST}:{server.port}/b?c=d#e")
+            await bytes_of(fetcher, f"http://{HOST}:{server.port}/a.jpg")
+            await bytes_of(fetcher, f"http://{HOST}:{server.port}/b?c=d#e")
             return *server.asked[-2], server.port
 
     path, headers, port = asyncio.run(asked())
@@ -212,10 +218,10 @@ def test_what_was_judged_is_what_is_connected_to() -> None:
         routes = {"/a.jpg": answer(connection="close")}
         async with running(routes) as server, fetching(server.port, resolve=resolve) as fetcher:
             url = f"http://{HOST}:{server.port}/a.jpg"
-            assert await fetcher.fetch(url) == PICTURE
+            assert await bytes_of(fetcher, url) == PICTURE
             with pytest.raises(UrlRefused):
-                await fetcher.fetch(url)
-            assert await fetcher.fetch(url) == PICTURE
+                await bytes_of(fetcher, url)
+            assert await bytes_of(fetcher, url) == PICTURE
             return server.connections, said
 
     assert (2, ["127.0.0.1", "169.254.169.254", "127.0.0.1"]) == asyncio.run(rebind())
@@ -252,7 +258,7 @@ def test_a_redirect_to_a_listed_name_that_leads_inside_is_refused() -> None:
         async with running({}) as server:
             server.routes["/a.jpg"] = leading_to(f"http://other.example:{server.port}/a.jpg")
             async with fetching(server.port, {"other.example": ["169.254.169.254"]}) as fetcher:
-                await fetcher.fetch(f"http://{HOST}:{server.port}/a.jpg")
+                await bytes_of(fetcher, f"http://{HOST}:{server.port}/a.jpg")
 
     with pytest.raises(UrlRefused, match="not the internet's"):
         asyncio.run(follow())
@@ -342,7 +348,7 @@ def test_a_host_that_is_not_there_is_told() -> None:
         async with running({}) as server:
             port = server.port
         async with fetching(port, names) as fetcher:
-            await fetcher.fetch(f"http://{HOST}:{port}/")
+            await bytes_of(fetcher, f"http://{HOST}:{port}/")
 
     for names in ({HOST: []}, {HOST: ["127.0.0.1"]}, {HOST: ["127.0.0.1", "127.0.0.1"]}):
         with pytest.raises(UrlUnreachable) as caught:
@@ -367,7 +373,7 @@ def test_fetches_are_bounded() -> None:
 
         async with running({"/a.jpg": slowly}) as server, fetching(server.port) as fetcher:
             url = f"http://{HOST}:{server.port}/a.jpg"
-            found = await asyncio.gather(*(fetcher.fetch(url) for _ in range(100)), return_exceptions=True)
+            found = await asyncio.gather(*(bytes_of(fetcher, url) for _ in range(100)), return_exceptions=True)
         refused = sum(isinstance(each, QueueFull) for each in found)
         return most, refused, found.count(PICTURE)
 
@@ -407,7 +413,7 @@ def test_a_certificate_is_of_the_name(tmp_path: Path, name: str, error: type[Exc
     async def ask() -> bytes:
         async with running({"/a.jpg": answer()}, server_side) as server:
             async with fetching(server.port, scheme="https", trust=trust) as fetcher:
-                return await fetcher.fetch(f"https://{HOST}:{server.port}/a.jpg")
+                return await bytes_of(fetcher, f"https://{HOST}:{server.port}/a.jpg")
 
     if error is None:
         assert asyncio.run(ask()) == PICTURE
@@ -424,7 +430,7 @@ def test_the_system_is_asked_for_names() -> None:
             rules = [HostRule.parse(f"http://localhost:{server.port}")]
             fetcher = Fetcher(rules, [ip_network(each) for each in networks], max_bytes=MAX_BYTES)
             try:
-                return await fetcher.fetch(f"http://localhost:{server.port}/a.jpg")
+                return await bytes_of(fetcher, f"http://localhost:{server.port}/a.jpg")
             finally:
                 await fetcher.close()
 
@@ -440,9 +446,31 @@ def test_a_name_that_there_cannot_be_is_refused(label: str) -> None:
     async def ask() -> bytes:
         fetcher = Fetcher([HostRule.parse("*.pictures.example")], max_bytes=MAX_BYTES)
         try:
-            return await fetcher.fetch(f"https://a.{label}.pictures.example/a.jpg")
+            return await bytes_of(fetcher, f"https://a.{label}.pictures.example/a.jpg")
         finally:
             await fetcher.close()
 
     with pytest.raises(UrlRefused, match="empty or too long"):
         asyncio.run(ask())
+
+
+def test_a_picture_keeps_its_place_until_it_is_let_go() -> None:
+    """No more pictures are in memory than may be fetched at a time, however slowly they are decoded; what fails meanwhile is told as it is."""
+
+    async def hold() -> None:
+        async with running({"/a.jpg": answer()}) as server, fetching(server.port, patience_s=20) as fetcher:
+            url = f"http://{HOST}:{server.port}/a.jpg"
+            async with AsyncExitStack() as held:
+                for _ in range(FETCHES):
+                    assert PICTURE == await held.enter_async_context(fetcher.fetched(url))
+                late = asyncio.create_task(bytes_of(fetcher, url))
+                await asyncio.sleep(0.1)
+                assert not late.done()
+                assert FETCHES == len(server.asked)
+            assert PICTURE == await late
+            with pytest.raises(OSError, match="of the decoder"):
+                async with fetcher.fetched(url):
+                    raise OSError("of the decoder")
+            assert PICTURE == await bytes_of(fetcher, url)
+
+    asyncio.run(hold())

@@ -2,18 +2,28 @@
 
 import asyncio
 import logging
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from index.errors import CollectionInvalid
 from service.errors import KeysUnreadable
+from service.guard import keyring as module
 from service.guard.keyring import Keyring
 from service.guard.keys import add_key, make_key, revoke_key
 
 KEPT = make_key("shop", ["search"])[1]
 LATER = make_key("later", ["search"])[1]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no file system that hangs."""
+    monkeypatch.setattr(module, "WAIT_S", 20.0)
 
 
 @pytest.fixture
@@ -124,6 +134,87 @@ def test_a_file_that_is_damaged_at_the_start_is_an_error(file: Path) -> None:
 
     with pytest.raises(CollectionInvalid):
         Keyring(file, 1)
+
+
+@contextmanager
+def hanging(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A network file system whose server is gone: whoever looks at *file* waits until it is back."""
+    back, stat = threading.Event(), Path.stat
+
+    def waiting(path: Path, **options: bool) -> object:
+        if path == file:
+            back.wait(20)
+        return stat(path, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", waiting)
+        try:
+            yield
+        finally:
+            back.set()
+
+
+def test_a_file_system_that_hangs_holds_nobody_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys that were known hold; of many requests those of one moment wait, shortly, and the loop never; it is seen again when it is back."""
+    monkeypatch.setattr(module, "WAIT_S", 0.1)
+    add_key(file, KEPT)
+    keyring = Keyring(file, 0)
+    add_key(file, LATER)
+
+    async def ask() -> tuple[float, float]:
+        loop = asyncio.get_running_loop()
+        with hanging(file, monkeypatch):
+            began = loop.time()
+            assert [1] * 50 == [
+                len(each or ()) for each in await asyncio.gather(*(keyring.current() for _ in range(50)))
+            ]
+            first, began = loop.time() - began, loop.time()
+            for _ in range(50):
+                assert 1 == len(await keyring.current() or ())
+            rest = loop.time() - began
+        monkeypatch.setattr(module, "WAIT_S", 20.0)
+        # one look hung, and saw the file as it is: the next is new
+        await keyring.current()
+        assert 2 == len(await keyring.current() or ())
+        return first, rest
+
+    first, rest = asyncio.run(asyncio.wait_for(ask(), 20))
+
+    assert 0.1 <= first < 2
+    assert rest < 0.1
+
+
+def test_what_hangs_too_long_lets_nobody_in(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Keys that may long have been revoked are not believed for ever: beyond the bound it is refused, and logged once."""
+    monkeypatch.setattr(module, "WAIT_S", 0.01)
+    monkeypatch.setattr(module, "STALE_S", 0.3)
+    add_key(file, KEPT)
+    keyring = Keyring(file, 0)
+
+    with caplog.at_level(logging.WARNING, "vilem.service"), hanging(file, monkeypatch):
+        assert {"shop"} == names(keyring)
+        time.sleep(0.3)
+        for _ in range(3):
+            with pytest.raises(KeysUnreadable):
+                names(keyring)
+
+    assert 1 == caplog.text.count("has not answered")
+
+
+def test_what_hangs_does_not_keep_the_process(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that looks is nobody's to wait for when the service ends."""
+    monkeypatch.setattr(module, "WAIT_S", 0.01)
+    add_key(file, KEPT)
+    keyring = Keyring(file, 0)
+
+    with hanging(file, monkeypatch):
+        names(keyring)
+        looking = [each for each in threading.enumerate() if each.name == "keys"]
+
+    assert looking
+    assert all(each.daemon for each in looking)
 
 
 def test_a_client_that_leaves_meanwhile_breaks_nothing(file: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from service.caching import redis_link
 from service.caching.redis_link import RedisLink
-from service.errors import OverConcurrency, OverRate
+from service.errors import AsksTooMuch, OverConcurrency, OverRate
 from service.guard import quotas
 from service.guard.keys import ApiKey, make_key
 from service.guard.quotas import Entry, Quotas
@@ -51,6 +51,33 @@ def test_a_rate_bounds_what_comes_at_once() -> None:
         assert 0 < caught.value.wait_s <= 1 / 20
         await asyncio.sleep(caught.value.wait_s)
         await counts.enter(key)
+
+    asyncio.run(ask())
+
+
+async def charge(counts: Quotas, key: ApiKey, count: int) -> int | None:
+    """Let in a request that holds so many; what remains."""
+    entry = await counts.enter(key)
+    await counts.charge(entry, count)
+    counts.leave(entry)
+    return entry.remaining
+
+
+def test_what_holds_several_counts_as_several() -> None:
+    """As many as so many requests; what is too much now may come when it is said, and what no burst holds never."""
+    counts, key = Quotas(None), limited(rate=20)
+
+    async def ask() -> None:
+        assert 15 == await charge(counts, key, 5)
+        with pytest.raises(OverRate) as caught:
+            await charge(counts, key, 18)
+        # it was let in for one; 14 are there, and 18 needed
+        assert 0 < caught.value.wait_s <= 4 / 20
+        await asyncio.sleep(caught.value.wait_s)
+        await charge(counts, key, 18)
+        with pytest.raises(AsksTooMuch, match="at most 20"):
+            await charge(counts, limited(rate=20), 21)
+        assert await charge(counts, limited(concurrency=1), 1000) is None
 
     asyncio.run(ask())
 
@@ -121,6 +148,23 @@ def test_replicas_share_a_rate(redis: RedisServer) -> None:
     count = asyncio.run(ask())
 
     assert 10 <= count <= 10 + 10 * (time.monotonic() - began)
+
+
+@needs_redis
+def test_replicas_share_what_holds_several(redis: RedisServer) -> None:
+    """What one replica let in as many is spent for the other; a refusal costs neither more than being let in."""
+
+    async def ask() -> None:
+        async with replicas(redis, 2) as (here, there):
+            key = limited(rate=10)
+            await charge(here, key, 5)
+            with pytest.raises(OverRate) as caught:
+                await charge(there, key, 10)
+            assert 0 < caught.value.wait_s <= 0.6
+            await asyncio.sleep(caught.value.wait_s)
+            assert await charge(there, key, 10) is not None
+
+    asyncio.run(ask())
 
 
 @needs_redis

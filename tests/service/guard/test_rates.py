@@ -27,6 +27,23 @@ def test_it_is_a_token_bucket(rate: Rate, pauses: list[int]) -> None:
         full_at = verdict.full_at
 
 
+@given(rate=RATES, full_at=st.integers(10**15 - 300 * SECOND, 10**15 + 300 * SECOND), data=st.data())
+def test_a_dear_one_is_as_many_cheap_ones(rate: Rate, full_at: int, data: st.DataObject) -> None:
+    """What costs n is let in where n would be, one after the other at that moment, and leaves as much; its wait is true."""
+    now, cost = 10**15, data.draw(st.integers(1, rate.burst))
+    each = full_at
+    singles = [each := verdict.full_at for _ in range(cost) if not (verdict := spend(each, now, rate)).wait]
+
+    verdict = spend(full_at, now, rate, cost)
+
+    assert (len(singles) == cost) == (verdict.wait == 0)
+    if verdict.wait:
+        assert 0 == spend(verdict.full_at, now + verdict.wait, rate, cost).wait
+        assert 1 == spend(verdict.full_at, now + verdict.wait - 1, rate, cost).wait
+    else:
+        assert singles[-1] == verdict.full_at
+
+
 @given(rate=RATES, pauses=PAUSES)
 def test_the_wait_is_true(rate: Rate, pauses: list[int]) -> None:
     """Who comes back when told is let in, and a microsecond sooner is not."""

@@ -11,7 +11,7 @@ from models.errors import TextInvalid
 from service.encoding.embedding import Timings
 from service.encoding.models import Model
 from service.errors import QueryInvalid
-from service.queries.long_texts import Read, pieces_of, read_text
+from service.queries.long_texts import Read, parted, pieces_of, read_pieces
 from service.queries.sentences import MAX_PIECES
 from service.runtime import Runtime
 from tests.service.test_runtime import is_served, until, with_runtime
@@ -33,7 +33,9 @@ def on_model(home: Path, use: Callable[[Runtime, Model], Awaitable[None]]) -> No
 
 async def read(runtime: Runtime, model: Model, text: str) -> Read:
     """What is read of *text*."""
-    return await read_text(runtime, model, text, Timings(runtime.metrics))
+    timings = Timings(runtime.metrics)
+    pieces = await pieces_of(runtime, model, text, timings, field="query.text")
+    return await read_pieces(runtime, model, pieces, timings, field="query.text")
 
 
 def test_a_text_that_fits_is_read_at_once(home: Path, tiny_bundle: Path) -> None:
@@ -78,8 +80,8 @@ def test_the_number_of_pieces_is_bounded(home: Path, words: int, pieces: int, *,
     """Of an endless text so many pieces are read, and it says that its end is lost."""
 
     async def use(runtime: Runtime, model: Model) -> None:
-        found, all_read = pieces_of(model, "dog " * words)
-        assert (pieces, whole) == (len(found), all_read)
+        found = parted(model, "dog " * words)
+        assert (pieces, True, whole) == (len(found.tokens), found.parted, not found.truncated)
         answer = await read(runtime, model, "dog " * words)
         assert (pieces, not whole) == (answer.sentences, answer.truncated)
 
@@ -93,7 +95,7 @@ def test_what_is_no_text_is_refused(home: Path) -> None:
         with pytest.raises(TextInvalid):
             await read(runtime, model, "red \ud800")
         with pytest.raises(QueryInvalid) as caught:
-            await read_text(runtime, model, "x" * 20_001, Timings(runtime.metrics), field="query.parts.3.text")
+            await pieces_of(runtime, model, "x" * 20_001, Timings(runtime.metrics), field="query.parts.3.text")
         assert "query.parts.3.text" == caught.value.field
 
     on_model(home, use)

@@ -1,6 +1,7 @@
 """What a search is made with becomes one vector."""
 
 import base64
+import json
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,9 @@ def ids(answer: dict[str, Any]) -> list[str]:
 
 def refused(client: TestClient, query: dict[str, Any], **options: object) -> tuple[int, str, list[str]]:
     """Status, detail and fields of a search that is refused."""
-    answer = client.post(SEARCH, json={"query": query, **options})
+    # as ASCII: half a surrogate pair has no other form
+    content, headers = json.dumps({"query": query, **options}), {"content-type": "application/json"}
+    answer = client.post(SEARCH, content=content, headers=headers)
     problem = answer.json()
     return answer.status_code, problem["detail"], [each["field"] for each in problem["errors"]]
 
@@ -39,6 +42,7 @@ def among(*shades: str) -> dict[str, Any]:
     return {"field": "id", "op": "in", "value": [f"{colour}-{shade}" for colour in COLOURS for shade in shades]}
 
 
+NO_IMAGE = base64.b64encode(b"GIF89a and no more").decode()
 IMAGE = base64.b64encode(colour_picture("green", 1)).decode()
 SINGLES: list[dict[str, Any]] = [
     {"text": "a photo of red"},
@@ -184,19 +188,19 @@ def test_cursors_and_words_go_with_all_of_it(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "item"),
+    ("query", "item", "field"),
     [
-        ({"id": "nobody"}, "nobody"),
-        ({"parts": [{"id": "red-0"}, {"id": "gone", "weight": -1}]}, "gone"),
-        ({"text": "red", "feedback": {"liked": ["red-0", "lost"]}}, "lost"),
-        ({"text": "red", "feedback": {"disliked": ["never"]}}, "never"),
+        ({"id": "nobody"}, "nobody", "query.id"),
+        ({"parts": [{"id": "red-0"}, {"id": "gone", "weight": -1}]}, "gone", "query.parts.1.id"),
+        ({"text": "red", "feedback": {"liked": ["red-0", "lost"]}}, "lost", "query.feedback.liked.1"),
+        ({"text": "red", "feedback": {"disliked": ["never"]}}, "never", "query.feedback.disliked.0"),
     ],
 )
-def test_an_item_that_is_not_there_is_named(client: TestClient, query: dict[str, Any], item: str) -> None:
-    """Whatever part names it: 404, with the id."""
-    status, detail, _ = refused(client, query)
+def test_an_item_that_is_not_there_is_named(client: TestClient, query: dict[str, Any], item: str, field: str) -> None:
+    """Whatever part names it: 404, with the id and the field that has it."""
+    status, detail, fields = refused(client, query)
 
-    assert 404 == status
+    assert (404, [field]) == (status, fields)
     assert repr(item) in detail
 
 
@@ -206,6 +210,9 @@ def test_an_item_that_is_not_there_is_named(client: TestClient, query: dict[str,
         ({"parts": [{"text": "red"}, {"text": "red", "weight": -1}]}, "query.parts", "cancel each other"),
         ({"parts": [{"change": {"from": "red", "to": " RED "}}]}, "query.parts.0.change", "say what differs"),
         ({"parts": [{"text": "a"}, {"image": "/etc/passwd"}]}, "query.parts.1.image", "base64"),
+        ({"parts": [{"text": "a"}, {"image": NO_IMAGE}]}, "query.parts.1.image", "image"),
+        ({"image": NO_IMAGE}, "query.image", "image"),
+        ({"parts": [{"text": "a"}, {"text": "red \ud800"}]}, "query.parts.1.text", "unicode"),
         ({"parts": [{"text": "a"}, {"vector": [1.0]}]}, "query.parts.1.vector", "16"),
         ({"parts": [{"text": "a"}, {"text": "x" * 20_001}]}, "query.parts.1.text", "20,000"),
         ({"parts": [{"change": {"from": "a", "to": "x" * 20_001}}]}, "query.parts.0.change.to", "20,000"),

@@ -70,8 +70,27 @@ def test_one_that_is_bad_fails_alone(client: TestClient) -> None:
     for (bad, status), expected, found in zip(BAD, alone, results[1::2], strict=True):
         assert status == found["status"]
         # a body that is no object at all is told how to send one
-        for part in ("type", "title", "status") + ("detail", "errors") * (bad is not None and bad != []):
+        for part in ("type", "title", "status") + ("detail",) * (bad is not None and bad != []):
             assert expected[part] == found[part]
+
+
+def test_a_bad_one_names_its_place(client: TestClient) -> None:
+    """The fields at fault are told from the request's top: which search, and what of it."""
+    parts = [{"text": "red"}, {"vector": [1.0]}]
+    bad: list[tuple[Any, str]] = [
+        ({"query": {"parts": parts}}, "query.parts.1.vector"),
+        ({"query": {"text": "red"}, "limit": 0}, "limit"),
+        ({"query": {"text": "red", "feedback": {"liked": ["nobody"]}}}, "query.feedback.liked.0"),
+        (
+            {"query": {"text": "red"}, "filter": {"and": [{"field": "none", "op": "eq", "value": 1}]}},
+            "filter.and[0].field",
+        ),
+    ]
+
+    results = client.post(SEVERAL, json={"queries": [GOOD[0], *(body for body, _ in bad), None]}).json()["results"]
+
+    named = [[each["field"] for each in found["errors"]] for found in results[1:]]
+    assert [[f"queries.{place}.{field}"] for place, (_, field) in enumerate(bad, 1)] + [["queries.5"]] == named
 
 
 def test_problems_inside_are_counted(client: TestClient) -> None:
@@ -137,7 +156,9 @@ def test_a_request_does_not_fill_the_queues_against_itself(home: Path) -> None:
     long = [{"text": "red dog. " * 40, "weight": weight} for weight in (1, 0.5, 0.2)]
     bodies = [{"query": {"parts": [*long, {"text": f"{colour} {number}"}]}} for number, colour in enumerate(COLOURS)]
 
-    with TestClient(create_app(Settings(home=home, max_batch=2, max_queue=4)), base_url=ADDRESS) as made:
+    with TestClient(
+        create_app(Settings(home=home, max_batch=2, max_queue=4, max_inputs=1000)), base_url=ADDRESS
+    ) as made:
         wait_until_ready(made)
         answer = made.post(SEVERAL, json={"queries": bodies})
 
@@ -152,7 +173,7 @@ def test_a_fault_of_ours_is_one_searchs_alone(home: Path, monkeypatch: pytest.Mo
     answer = several.answer
 
     async def broken(*given: Any) -> SearchAnswer:  # noqa: ANN401 - whatever it is given
-        if given[3].limit == 7:
+        if given[0].options.limit == 7:
             raise ZeroDivisionError
         return await answer(*given)
 

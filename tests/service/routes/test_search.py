@@ -1,6 +1,7 @@
 """POST /v1/collections/{name}/search and /search/image."""
 
 import asyncio
+import base64
 import json
 import threading
 from pathlib import Path
@@ -79,6 +80,54 @@ def test_an_upload_finds_itself(client: TestClient) -> None:
     assert "black-0" == answer["hits"][0]["id"]
     assert [3, None] == [len(answer["hits"]), answer["hits"][0]["metadata"]]
     assert answer["hits"][0]["captions"]
+
+
+@pytest.mark.parametrize("diversify", ['{"lambda": 0.2, "candidates": 20}', "{}"])
+def test_an_upload_may_be_answered_with_no_two_alike(client: TestClient, diversify: str) -> None:
+    """The form's `diversify` is the body's, as JSON: the same hits in the same order."""
+    picture = colour_picture("red", 1)
+    body = {"query": {"image": base64.b64encode(picture).decode()}, "limit": 6, "diversify": json.loads(diversify)}
+
+    answer = client.post(UPLOAD, files={"file": picture}, data={"limit": "6", "diversify": diversify})
+
+    hits = client.post(SEARCH, json=body).json()["hits"]
+    assert [hit["id"] for hit in hits] == [hit["id"] for hit in answer.json()["hits"]]
+    plain = client.post(UPLOAD, files={"file": picture}, data={"limit": "6"}).json()["hits"]
+    assert [hit["id"] for hit in plain] != [hit["id"] for hit in hits]
+
+
+def test_an_upload_leaves_out_what_is_unlikely(calibrated: TestClient) -> None:
+    """The form's `min_score` is the body's: captions of a lower probability are left out."""
+    path, data = "/v1/collections/sure/search/image", {"target": "texts", "limit": "48"}
+    every = calibrated.post(path, files={"file": colour_picture("red")}, data=data).json()["hits"]
+    chances = sorted(hit["probability"] for hit in every)
+
+    some = calibrated.post(path, files={"file": colour_picture("red")}, data={**data, "min_score": str(chances[24])})
+
+    assert [hit for hit in every if hit["probability"] >= chances[24]] == some.json()["hits"]
+    assert 0 < len(some.json()["hits"]) < len(every)
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "said"),
+    [
+        ({"diversify": "0.5"}, "diversify", ""),
+        ({"diversify": "{"}, "diversify", "JSON"),
+        ({"diversify": '{"lambda": 2}'}, "diversify.lambda", "1"),
+        ({"diversify": "{}", "target": "moments"}, "diversify", "moments"),
+        ({"diversify": "{}", "target": "texts", "rerank": "proofread"}, "diversify", "rerank"),
+        ({"min_score": "nan"}, "min_score", ""),
+        ({"min_score": "0.5"}, "min_score", "target images"),
+    ],
+)
+def test_an_uploads_options_are_judged_as_a_bodys(
+    client: TestClient, data: dict[str, str], field: str, said: str
+) -> None:
+    """What makes no sense in a body makes none in a form: 422, with the field."""
+    answer = client.post(UPLOAD, files={"file": colour_picture("red")}, data=data)
+
+    assert (422, [field]) == (answer.status_code, [each["field"] for each in answer.json()["errors"]])
+    assert said in answer.json()["detail"]
 
 
 def test_an_upload_finds_captions(client: TestClient) -> None:

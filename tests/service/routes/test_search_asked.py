@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from index.fields.types import parse_declaration
 from index.lexical.upkeep import index_texts
 from index.searcher import Searcher
 from service.app import create_app
+from service.queries.cursors import Cursor
 from service.settings import Settings
 from tests.service.conftest import ADDRESS, wait_until_ready
 from tests.support.collections import colour_picture, make_colours
@@ -208,6 +210,29 @@ def test_pages_by_cursor_are_one_order(client: TestClient) -> None:
     assert ids(ask(client, hybrid={})) == pages(client, hybrid={})
     assert ids(ask(client, collapse="duplicates")) == pages(client, collapse="duplicates")
     assert ids(ask(client, filter=RED)) == pages(client, filter=RED, limit=2)
+
+
+@pytest.mark.parametrize("shown", [0, 24, 10**9, 2**32 - 1])
+def test_a_made_up_cursor_gets_the_page_that_it_names(client: TestClient, shown: int) -> None:
+    """How many it says were shown changes nothing: hits follow the last one, and nothing is looked for deeper than there is."""
+    body = {"query": {"text": "red"}, "limit": 5}
+    begun = client.post(SEARCH, json={**body, "cursor": "*"}).json()
+    made_up = replace(Cursor.decode(begun["next"]), shown=shown).encode()
+
+    answer = client.post(SEARCH, json={**body, "cursor": made_up})
+
+    assert 200 == answer.status_code, answer.text
+    whole = client.post(SEARCH, json={**body, "limit": 10}).json()
+    assert [hit["id"] for hit in whole["hits"][5:]] == [hit["id"] for hit in answer.json()["hits"]]
+
+
+def test_words_are_no_longer_than_a_text_may_be(client: TestClient) -> None:
+    """Words beside the vector keep the bound that the query's own text has."""
+    body = {"query": {"id": "red-0"}, "hybrid": {"text": "red " * 5001}}
+
+    answer = client.post(SEARCH, json=body)
+
+    assert (422, ["hybrid.text"]) == (answer.status_code, [each["field"] for each in answer.json()["errors"]])
 
 
 def test_a_cursor_belongs_to_its_question(client: TestClient) -> None:
