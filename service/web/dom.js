@@ -35,3 +35,9 @@ export function cut(text, most) {
   const characters = [...text];
   return characters.length > most ? `${characters.slice(0, most - 1).join("").trimEnd()}…` : text;
 }
+
+/** A share of all in whole percent; what is nearly none or nearly all is neither. */
+export function percent(value) {
+  if (value > 0 && value < 0.005) return "< 1 %";
+  return value < 1 && value >= 0.995 ? "> 99 %" : `${Math.round(100 * value)} %`;
+}

@@ -1,6 +1,6 @@
 // A text's words beside a picture: those that it bears out, those that it contradicts, and what they should have been.
 
-import { $, element } from "./dom.js";
+import { $, element, percent } from "./dom.js";
 
 // two pages of hits: what stands behind them is seldom looked at
 export const CANDIDATES = 48;
@@ -10,8 +10,6 @@ const WORTH_SAYING = 0.01;
 
 const ABOUT = "Order the best pictures by what they say of each word, and mark the words";
 const WORDS_ONLY = "Only images that are found by words can be proofread";
-
-const percent = (value) => `${Math.round(100 * value)} %`;
 
 /** Why the hits of a query cannot be proofread, or null: `ability` is the collection's. */
 export function hindrance({ query, target }, ability) {

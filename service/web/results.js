@@ -1,12 +1,20 @@
 // The hits: a grid of pictures, or a list of captions with the picture each belongs to.
 
 import { show } from "./access.js";
-import { element, icon } from "./dom.js";
+import { element, icon, percent } from "./dom.js";
 import { badge } from "./player.js";
 import { sentence } from "./proof.js";
 import { rove } from "./rove.js";
 
-const score = (hit) => (hit.score == null ? null : element("span", { class: "score", title: "cosine similarity" }, hit.score.toFixed(3)));
+const SURE = "probability that it matches, where one in two does; cosine similarity";
+
+/** How near a hit is: what that means where the model is calibrated, else the bare cosine; null for what was not searched for. */
+function score(hit) {
+  if (hit.score == null) return null;
+  const cosine = hit.score.toFixed(3);
+  if (hit.probability == null) return element("span", { class: "score", title: "cosine similarity" }, cosine);
+  return element("span", { class: "score", title: `${SURE} ${cosine}` }, percent(hit.probability));
+}
 
 function picture(item) {
   // of a video the moment that was found

@@ -1,13 +1,14 @@
 // What stands on the page: an answer, the beginning, or a failure. Each takes the place of the one before.
 
 import { holds } from "./address.js";
-import { $ } from "./dom.js";
+import { $, number } from "./dom.js";
 import { ending, found, totalOf } from "./paging.js";
 import { clearProblem, showProblem } from "./problem.js";
 import { announce, announceFound, clearTimings, showNotes, showTimings } from "./status.js";
 import { clearWelcome, showNothing, showWelcome } from "./welcome.js";
 
 const CUT = "Your text was longer than the model reads: its end was not used.";
+const PIECES = (count) => `Your text is longer than the model reads at once: it was read in ${number(count)} pieces.`;
 const UNSHARED = "This text is too long for an address: a link to this page leaves it out.";
 
 export class Screen {
@@ -25,7 +26,8 @@ export class Screen {
     clearProblem();
     clearWelcome();
     const unshared = asked.query.text && !holds(asked.query);
-    showNotes([...notes, ...(answer.truncated ? [CUT] : []), ...(unshared ? [UNSHARED] : [])]);
+    const pieces = answer.sentences ? [PIECES(answer.sentences)] : [];
+    showNotes([...notes, ...pieces, ...(answer.truncated ? [CUT] : []), ...(unshared ? [UNSHARED] : [])]);
     this.#hits(answer, asked, false);
     if (!answer.hits.length) showNothing(asked.collection, asked.target, this.#onClear);
   }

@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, expect
 
 from index.collection import Collection
 from models.bundle import Bundle
+from models.matching import write_matching
+from tests.service.conftest import matching
 from tests.support.browser import Watched, chromium, needs_chromium, watching
 from tests.support.collections import colour_picture, make_colours, make_random
 from tests.support.servers import Server, serving, wait_until
@@ -44,10 +46,11 @@ def opened(browser: Browser, server: Server) -> Iterator[Watched]:
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Iterator[str]:
-    """A server's address: "many" items; "plain" ones without captions; "empty", which was never published."""
+    """A server's address: "many" items, calibrated; "plain" ones without captions; "empty", which was never published."""
     folder = tmp_path_factory.mktemp("several")
     manifest = Bundle.open(tiny_bundle).manifest
     make_colours(folder, tiny_bundle, "many", shades=SHADES)
+    write_matching(Collection.open(folder / "collections", "many").path, matching(manifest.digest()))
     make_random(folder, manifest, "plain", PLAIN)
     Collection.create(
         folder / "collections", "empty", dim=manifest.dim, bundle_digest=manifest.digest(), bundle_name=manifest.name
@@ -303,6 +306,34 @@ def test_the_page_says_how_many_there_are(browser: Browser, several: str) -> Non
         expect(counted).to_have_text(f"24 of {2 * MANY} captions")
         watched.page.goto(several + "/?like=red-0&in=many")
         expect(counted).to_have_text(f"24 of {MANY - 1} images")
+        assert [] == watched.errors
+
+
+def test_a_hit_says_how_sure_it_is(browser: Browser, several: str) -> None:
+    """Where the model is calibrated the probability stands under each hit, its cosine in the tooltip, both in the detail."""
+    with watching(browser, several, "/?q=red&in=many") as watched:
+        page, score = watched.page, watched.page.locator("#results .score").first
+        expect(score).to_have_text(re.compile(r"^(\d+|> 99) %$"))
+        expect(score).to_have_attribute("title", re.compile(r"cosine similarity 0\.\d{3}$"))
+        told = score.inner_text()
+        opens_a_hit(watched)
+        expect(page.locator("#detail-facts dt", has_text="probability").locator("+ dd")).to_have_text(told)
+        expect(page.locator("#detail-facts")).to_contain_text("score")
+        page.goto(several + "/?like=red-0&in=many")
+        expect(page.locator("#results .score").first).to_have_text(re.compile(r"^0\.\d{3}$"))
+        assert [] == watched.errors
+
+
+def test_a_text_in_pieces_says_so(browser: Browser, several: str) -> None:
+    """How many pieces it was read in is noted above the hits; such a text has no probability; a short one has no note."""
+    with watching(browser, several, f"/?q={'a red dog. ' * 12}&in=many") as watched:
+        notes = watched.page.locator("#notes")
+        expect(notes).to_contain_text("it was read in 12 pieces")
+        expect(notes).not_to_contain_text("its end was not used")
+        expect(watched.page.locator("#results .score").first).to_have_text(re.compile(r"^0\.\d{3}$"))
+        watched.page.locator("#query").fill("red")
+        answers(watched, "red")
+        expect(notes).to_be_empty()
         assert [] == watched.errors
 
 

@@ -1,6 +1,7 @@
 """`vilem search` with several parts, and the hits it shows of what it finds."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from index.collection import Collection
 from models.bundle import Bundle
-from models.matching import Matching, write_matching
+from models.matching import MATCHING_NAME, Matching, write_matching
 from tests.support.collections import make_colours
 from tests.support.tiny_bundle import make_tiny_bundle
 from vilem.cli.main import app
@@ -84,6 +85,34 @@ def test_hits_that_are_not_sure_are_left_out(home: Path) -> None:
         assert [hit for hit in plain if float(str(hit["score"])) >= 0.5] == sure
         assert 0 < len(sure) < len(plain)
     assert [] == run(home, "red", "--min-score", "1")
+
+
+def test_each_hit_says_how_sure_it_is(home: Path) -> None:
+    """One sentence among pictures and one picture among captions: the calibration's probability of each score, in the table too."""
+    picture = str(next((home / "pictures").glob("*.png")))
+    for arguments in (["red"], [picture, "--image", "--texts"]):
+        for hit in run(home, *arguments):
+            assert round(1 / (1 + math.exp(6 - 12 * float(str(hit["score"])))), 4) == hit["probability"]
+    best = f"{float(str(run(home, 'red')[0]['probability'])):.0%}"
+    table = CliRunner().invoke(app, ["search", "colours", "red", "--home", str(home)], env=WIDE).output
+    assert "probability" in table
+    assert f" {best} " in table
+
+
+@pytest.mark.parametrize(
+    "arguments", [["red", "--plus", "blue"], ["red", "--texts"], ["red " * 200], ["--image", "--texts"]]
+)
+def test_what_nothing_is_known_of_has_no_probability(home: Path, arguments: list[str]) -> None:
+    """Several parts, captions of a sentence, a text in pieces; and where there is no calibration, or a damaged one, any hit."""
+    damaged = Collection.open(home / "collections", "unsure").path / MATCHING_NAME
+    if "--image" in arguments:
+        damaged.write_text("{}")
+        arguments = [str(next((home / "pictures").glob("*.png"))), *arguments]
+    found = run(home, *arguments, name="unsure" if "--image" in arguments else "colours")
+    damaged.unlink(missing_ok=True)
+
+    assert found
+    assert all("probability" not in hit for hit in [*found, *run(home, "red", name="unsure")])
 
 
 def test_no_two_alike(home: Path) -> None:

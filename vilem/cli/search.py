@@ -12,7 +12,7 @@ from vilem.cli.home import Home, home_of
 from vilem.cli.index_videos import clock
 from vilem.cli.proofread import marked
 from vilem.cli.refuse import refuse
-from vilem.cli.search_parts import Embedded, Parts, embed_text, find, least_score, put_together
+from vilem.cli.search_parts import Embedded, Parts, embed_text, find, matching_of, put_together
 from vilem.cli.searcher import searcher_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from index.rerank import Reread
     from index.searcher import Hit, Searcher
     from models.bundle import Bundle
+    from models.matching import Matching
 
 # the HTTP API's
 _CANDIDATES = 20
@@ -87,10 +88,9 @@ def search(
     bundle = Bundle.open(bundle_of(searcher.text_model.bundle_digest, searcher.text_model.bundle_name, folder))
     pixels = _pixels(bundle, query) if image else None
     asked = embed_text(bundle, query) if pixels is None else Embedded(bundle.embed_images(pixels[None])[0])
-    least = -inf
-    if min_score is not None:
-        _expect_known(asked, parts, image=image, texts=texts)
-        least = least_score(searcher, bundle, min_score)
+    known = not parts.are_given and asked.sentences is None and image == texts
+    matching = _matching(searcher, bundle, known=known, needed=min_score is not None)
+    least = -inf if min_score is None or matching is None else matching.cosine(min_score)
     vector = put_together(bundle, searcher, asked.vector, parts) if parts.are_given else asked.vector
     if rerank is not None:
         found = _proofread(
@@ -101,7 +101,7 @@ def search(
         hits = find(searcher, vector, target, limit, without=parts.judged, trade=diversify, least=least)
         found = [Reread(hit) for hit in hits]
     found = [each for each in found if each.hit.score >= least]
-    _show(found, f"{collection} version {searcher.version}", asked, as_json=as_json)
+    _show(found, f"{collection} version {searcher.version}", asked, matching, as_json=as_json)
 
 
 def _expect_sense(
@@ -126,13 +126,33 @@ def _expect_sense(
         raise typer.BadParameter("--diversify, --like and --unlike are for items: leave --moments out, or them")
 
 
-def _expect_known(asked: Embedded, parts: Parts, *, image: bool, texts: bool) -> None:
-    """Refuse a probability of what is not one sentence among pictures, or one picture among captions."""
-    if parts.are_given or asked.sentences is not None or image != texts:
+def _matching(searcher: "Searcher", bundle: "Bundle", *, known: bool, needed: bool) -> "Matching | None":
+    """What the hits' scores mean, if that is known, as it is of one sentence among pictures and one picture among captions.
+
+    Raises:
+        BadParameter: it is not, and is needed.
+    """
+    from models.errors import MatchingInvalid
+
+    if not known:
+        if needed:
+            raise typer.BadParameter(
+                "--min-score needs one sentence that is read at once, and pictures, or one picture and --texts: of anything "
+                "else no probability is known; leave it out"
+            )
+        return None
+    try:
+        found = matching_of(searcher, bundle)
+    except MatchingInvalid:
+        # hits are found all the same
+        if needed:
+            raise
+        return None
+    if found is None and needed:
         raise typer.BadParameter(
-            "--min-score needs one sentence that is read at once, and pictures, or one picture and --texts: of anything else no "
-            "probability is known; leave it out"
+            f"nothing says how sure {bundle.manifest.name} is: run `vilem model calibrate --collection {searcher.name}` first"
         )
+    return found
 
 
 def _proofread(
@@ -175,11 +195,13 @@ def _expect_patches_of(searcher: "Searcher", bundle: "Bundle") -> None:
         )
 
 
-def _fields(found: "Reread") -> dict[str, object]:
+def _fields(found: "Reread", matching: "Matching | None") -> dict[str, object]:
     from dataclasses import asdict
 
     hit = found.hit
     fields: dict[str, object] = {"id": hit.id, "score": hit.score, "uri": hit.record.uri, "caption": _caption(hit)}
+    if matching is not None:
+        fields["probability"] = round(matching.probability(hit.score), 4)
     if hit.moment is not None:
         fields["moment"] = asdict(hit.moment)
     return fields if found.proof is None else {**fields, "mixed": found.mixed, "proof": asdict(found.proof)}
@@ -196,16 +218,19 @@ def _pixels(bundle: "Bundle", path: str) -> "np.ndarray":
     return bundle.prepare(data)
 
 
-def _show(found: "list[Reread]", title: str, asked: Embedded, *, as_json: bool) -> None:
+def _show(found: "list[Reread]", title: str, asked: Embedded, matching: "Matching | None", *, as_json: bool) -> None:
     if as_json:
         for each in found:
-            typer.echo(json.dumps(_fields(each)))
+            typer.echo(json.dumps(_fields(each, matching)))
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table("score", title=title)
+    if matching is not None:
+        # that it is right, where one in two is
+        table.add_column("probability", justify="right")
     # whole, if need be on several lines: an id that is cut names nothing
     table.add_column("id", overflow="fold")
     table.add_column("caption", overflow="fold")
@@ -217,7 +242,9 @@ def _show(found: "list[Reread]", title: str, asked: Embedded, *, as_json: bool) 
     for each in found:
         hit = each.hit
         # Text: what stands in brackets in a caption is no markup
-        row = [f"{hit.score:.3f}", Text(hit.id), Text(_caption(hit))]
+        row: list[str | Text] = [f"{hit.score:.3f}", Text(hit.id), Text(_caption(hit))]
+        if matching is not None:
+            row.insert(1, f"{matching.probability(hit.score):.0%}")
         row += [clock(hit.moment.seconds) if hit.moment else ""] if timed else []
         table.add_row(*row, *([marked(each.proof) if each.proof else ""] if reread else []))
     console = Console()

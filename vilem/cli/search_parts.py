@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from index.question import Target
     from index.searcher import Hit, Searcher
     from models.bundle import Bundle
+    from models.matching import Matching
     from service.queries.composing import Term
 
 # of what is to be away: more would take away the rest of the query too (docs/queries.md)
@@ -146,18 +147,13 @@ def _diverse(searcher: "Searcher", hits: "list[Hit]", trade: float) -> "list[Hit
     return [hits[place] for place in diverse_order(np.array([hit.score for hit in hits]), vectors, trade)]
 
 
-def least_score(searcher: "Searcher", bundle: "Bundle", chance: float) -> float:
-    """The cosine from which on a hit is right with that probability.
+def matching_of(searcher: "Searcher", bundle: "Bundle") -> "Matching | None":
+    """What cosines of its texts and images mean, where it or its bundle was calibrated.
 
     Raises:
-        BadParameter: nothing says it.
+        MatchingInvalid: that is damaged.
     """
     from models.matching import read_matching
 
-    for folder in (searcher.view.collection.path, bundle.path):
-        found = read_matching(folder, bundle.digest)
-        if found is not None:
-            return found.cosine(chance)
-    raise typer.BadParameter(
-        f"nothing says how sure {bundle.manifest.name} is: run `vilem model calibrate --collection {searcher.name}` first"
-    )
+    folders = (searcher.view.collection.path, bundle.path)
+    return next((found for folder in folders if (found := read_matching(folder, bundle.digest)) is not None), None)
