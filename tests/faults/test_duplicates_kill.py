@@ -1,8 +1,6 @@
 """Finding duplicates under kill -9: the groups that are kept are the old ones or the new ones, and the next run goes on."""
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import lance
@@ -14,7 +12,7 @@ from index.duplicates.hashes import HASHES
 from index.searcher import Searcher
 from models.bundle import Bundle
 from tests.index.duplicates.made import photograph, pictured
-from tests.index.support import REPOSITORY
+from tests.support.forked import run_code
 from tests.support.images import encoded
 
 # Finds and keeps, and dies by SIGKILL at the n-th moment: of what it tells of its progress, and of what Python does to files
@@ -68,10 +66,9 @@ def _made(root: Path, bundle: Path) -> Searcher:
 
 def _run(root: Path, number: int) -> list[str]:
     """The moments of a run up to its *number*-th, at which it died; 0 = it lives."""
-    command = [sys.executable, "-c", CHILD, str(root), str(number)]
-    child = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, timeout=60, check=False)
-    assert (-signal.SIGKILL if number else 0) == child.returncode
-    return child.stdout.split()
+    status, said = run_code(CHILD, str(root), str(number)).end()
+    assert (-signal.SIGKILL if number else 0) == status
+    return said.split()
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,7 @@
 """The embedding job under kill -9: nothing committed is lost or computed again, nothing is there twice."""
 
 import hashlib
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +12,6 @@ from index.options import EmbedOptions
 from index.sources import open_source
 from models.bundle import Bundle
 from tests.index.support import (
-    REPOSITORY,
     collection_for,
     counting,
     live_captions,
@@ -24,6 +20,7 @@ from tests.index.support import (
     write_pictures,
     write_table,
 )
+from tests.support.forked import Child, run_code
 
 IMAGES = 64
 OPTIONS = EmbedOptions(image_batch=4, text_batch=8, chunk_rows=12, window=16)
@@ -75,9 +72,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def _start(root: Path, bundle: Path, moment: str, number: int, pause: float = 0.0) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", CHILD, str(root), str(bundle), moment, str(number), str(pause)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
+def _start(root: Path, bundle: Path, moment: str, number: int, pause: float = 0.0) -> Child:
+    return run_code(CHILD, str(root), str(bundle), moment, str(number), str(pause))
 
 
 def _prepare(root: Path, corpus: Path, bundle: Path) -> Collection:
@@ -137,9 +133,10 @@ def test_a_job_killed_at_a_write_resumes(
 ) -> None:
     """Between any two writes: the chunks committed so far stay, the others leave nothing that a reader sees."""
     _prepare(tmp_path, corpus, tiny_bundle)
-    child = _start(tmp_path, tiny_bundle, moment, number)
-    child.communicate(timeout=60)
-    assert -signal.SIGKILL == child.returncode
+
+    status, _ = _start(tmp_path, tiny_bundle, moment, number).end()
+
+    assert -signal.SIGKILL == status
     assert chunks * OPTIONS.chunk_rows == _check_and_resume(tmp_path, corpus, tiny_bundle)
 
 
@@ -151,11 +148,9 @@ def test_a_job_killed_at_any_time_resumes(
     _prepare(tmp_path, corpus, tiny_bundle)
     for batches in kills:
         child = _start(tmp_path, tiny_bundle, "never", 0, pause=0.02)
-        assert child.stdout
         for _ in range(batches):
             assert "batch\n" == child.stdout.readline()
-        os.kill(child.pid, signal.SIGKILL)
-        child.communicate()
-        assert -signal.SIGKILL == child.returncode
+        child.process.kill()
+        assert -signal.SIGKILL == child.end()[0]
     kept = _check_and_resume(tmp_path, corpus, tiny_bundle)
     assert 0 == kept % OPTIONS.chunk_rows

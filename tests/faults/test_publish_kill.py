@@ -1,8 +1,6 @@
 """Publishing under kill -9: a reader finds the old snapshot or the new one, whole, and the next publication mends the rest."""
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,7 @@ from index.publish import KEEP, SNAPSHOTS, current, publish
 from index.snapshot import Snapshot
 from models.sealed import STAGING_PREFIX
 from tests.index.published import entries, filled, unit_vectors
-from tests.index.support import REPOSITORY
+from tests.support.forked import run_code
 
 OLD, NEW = 40, 60
 
@@ -62,10 +60,9 @@ def _prepared(root: Path) -> Collection:
 
 def _killed_publication(root: Path, number: int) -> list[str]:
     """What a publication did up to its *number*-th touch of the files, where it died; 0 = it lives."""
-    command = [sys.executable, "-c", CHILD, str(root), str(number)]
-    child = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, timeout=60, check=False)
-    assert (-signal.SIGKILL if number else 0) == child.returncode
-    return child.stdout.split()
+    status, said = run_code(CHILD, str(root), str(number)).end()
+    assert (-signal.SIGKILL if number else 0) == status
+    return said.split()
 
 
 def _rows_served(collection: Collection) -> int:
@@ -134,18 +131,14 @@ def test_killed_while_old_snapshots_are_removed(tmp_path: Path) -> None:
 def test_killed_over_and_over(tmp_path: Path) -> None:
     """Ten publications killed at moments of the clock leave every item served, and no more than a bounded rest."""
     collection = _prepared(tmp_path)
-    command = [sys.executable, "-c", CHILD, str(tmp_path), "0"]
 
     for attempt in range(10):
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
-        assert child.stdout
+        child = run_code(CHILD, str(tmp_path), "0")
         # it has begun to write; a moment later each time
         child.stdout.readline()
-        try:
-            child.wait(timeout=0.01 * attempt)
-        except subprocess.TimeoutExpired:
-            child.kill()
-        child.communicate()
+        child.process.join(0.01 * attempt)
+        child.process.kill()
+        child.end()
         assert _rows_served(collection) in (OLD, NEW)
 
     publish(collection)

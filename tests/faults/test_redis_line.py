@@ -15,7 +15,7 @@ from tests.support.redis_server import needs_redis, running_redis
 from tests.support.tcp_faults import TcpFaults, faults_to
 
 SEARCH = "/v1/collections/colours/search"
-FAULTS = {"latency_s": 0.5, "trickle_s": 0.05, "silent": True, "refusing": True}
+FAULTS = {"latency_s": 2.0, "trickle_s": 0.2, "silent": True, "refusing": True}
 
 pytestmark = needs_redis
 
@@ -51,8 +51,8 @@ def test_a_bad_line_costs_no_request(served: tuple[TestClient, TcpFaults], fault
     line.heal()
     after = [ask(client, "green") for _ in range(3)]
 
-    # generous: the machine may be busy; without a bound each would wait for half a second, or for ever
-    assert sorted(waited)[-2] < 0.3
+    # generous: the machine may be busy; without a bound each would wait for two seconds, or for ever
+    assert sorted(waited)[-2] < 1
     assert max(after) < 5
 
 

@@ -8,7 +8,6 @@ is there.
 import json
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -25,12 +24,12 @@ from index.schema import Record
 from index.searcher import Searcher
 from index.vectors import unit
 from index.versions import remove_old_versions
+from tests.support.forked import run_code
 
 NAME = "crash"
 DIM = 16
 IDS = 400
 OURS = "0" * 64
-_REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def vector_of(number: int) -> np.ndarray:
@@ -163,14 +162,13 @@ def _difference(wanted: Mapping[str, int], there: Mapping[str, int]) -> str:
 
 def kill_once(root: Path, seed: int, truth: Truth, after_s: float) -> None:
     """Let a writer run, kill it by SIGKILL *after_s* seconds of writing, and take up what it told."""
-    command = [sys.executable, "-c", "import sys; from tests.support.crash import main; main()", str(root), str(seed)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_REPOSITORY)
-    assert process.stdout is not None
-    lines = [process.stdout.readline()]
+    writer = run_code("from tests.support.crash import main; main()", str(root), str(seed))
+    lines = [writer.stdout.readline()]
     time.sleep(after_s)
-    process.kill()
-    lines += process.stdout.readlines()
-    assert -signal.SIGKILL == process.wait(), f"the writer failed by itself after {lines[-1:]}"
+    writer.process.kill()
+    status, rest = writer.end()
+    lines += rest.splitlines(keepends=True)
+    assert -signal.SIGKILL == status, f"the writer failed by itself after {lines[-1:]}"
     truth.follow([line for line in lines if line.endswith("\n")])
 
 

@@ -100,6 +100,17 @@ def test_until_it_is_there_nobody_waits(writer: RemoteWriter) -> None:
     assert time.monotonic() - began < 0.5
 
 
+def test_one_that_still_starts_is_not_waited_for(writer: RemoteWriter) -> None:
+    """It was asked for nothing: whoever closes the writer ends it at once, rather than let it load everything first."""
+    assert writer.apply([put(5)]) is None
+    child = writer._child  # pyright: ignore[reportPrivateUsage]
+    assert child is not None
+
+    writer.close()
+
+    assert -signal.SIGKILL == child.returncode
+
+
 def test_a_child_that_is_killed_is_replaced(writer: RemoteWriter, tmp_path: Path) -> None:
     """What it was asked is not answered, and may be asked again; the next child answers."""
     asked(writer, [put(5)])

@@ -18,6 +18,8 @@ from service.operations.processes import Deaths, each_of
 from service.settings import Settings
 
 PATIENCE_S = 20.0
+# what comes at once comes sooner, also on a loaded machine
+LINGER_S = 3.0
 # Answers each connection with its process id; "die" and "hang" are obeyed. Ends with status 0 on SIGTERM.
 TINY = """
 import os, signal, socket, sys
@@ -45,7 +47,8 @@ if __name__ == "__main__":
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = sys.argv[1]
     opened = socket.create_server(("127.0.0.1", 0))
     print(opened.getsockname()[1], flush=True)
-    Processes(Settings(workers=2, drain_s=float(sys.argv[2]), variant=sys.argv[3]), opened, work).run()
+    settings = Settings(workers=2, drain_s=float(sys.argv[2]), linger_s=float(sys.argv[3]), variant=sys.argv[4])
+    Processes(settings, opened, work).run()
 """
 
 
@@ -73,14 +76,16 @@ def test_threads_are_shared_out(workers: int, threads: int) -> None:
 
 
 @contextmanager
-def tiny(folder: Path, drain_s: float = 5.0, variant: str = "fp32") -> Iterator[tuple[subprocess.Popen[str], int]]:
+def tiny(
+    folder: Path, drain_s: float = 5.0, linger_s: float = 1.0, variant: str = "fp32"
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The processes, and their port."""
     script = folder / "tiny_server.py"
     script.write_text(TINY)
     metrics = folder / "metrics"
     metrics.mkdir()
     process = subprocess.Popen(
-        [sys.executable, str(script), str(metrics), str(drain_s), variant],
+        [sys.executable, str(script), str(metrics), str(drain_s), str(linger_s), variant],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -127,17 +132,17 @@ def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("sig", "at_once"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
 def test_who_comes_while_all_end_does_not_wait_in_vain(tmp_path: Path, sig: signal.Signals, *, at_once: bool) -> None:
     """The processes end in their own time; once they take nothing new, nobody new gets into the queue that they share."""
-    with tiny(tmp_path, drain_s=10.0) as (process, port):
+    with tiny(tmp_path, drain_s=10.0, linger_s=LINGER_S) as (process, port):
         for _ in range(20):
             ask(port, b"hang")
-        process.send_signal(sig)
         began = time.monotonic()
+        process.send_signal(sig)
         with pytest.raises(OSError):
             while time.monotonic() - began < PATIENCE_S:
                 socket.create_connection(("127.0.0.1", port), timeout=0.2).close()
                 time.sleep(0.01)
 
-        assert (time.monotonic() - began < 1.0) == at_once
+        assert (time.monotonic() - began < LINGER_S) == at_once
         assert process.poll() is None
         # ends them all
         process.send_signal(sig)
@@ -153,13 +158,19 @@ def test_what_does_not_end_is_killed(tmp_path: Path) -> None:
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
 
-        assert -signal.SIGTERM == process.wait(5)
-        time.sleep(0.05)
-        assert [] == [pid for pid in hanging if Path(f"/proc/{pid}/cmdline").exists() and _is_running(pid)]
+        # of the sixty seconds that they had
+        assert -signal.SIGTERM == process.wait(PATIENCE_S)
+        until = time.monotonic() + PATIENCE_S
+        while any(map(_is_running, hanging)):
+            assert time.monotonic() < until, "they live on"
+            time.sleep(0.01)
 
 
 def _is_running(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("variant", ["broken", "mistaken"])
