@@ -6,13 +6,13 @@ PIP_AUDIT := .venv-audit/bin/pip-audit --disable-pip --no-deps
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 # Tests wait for servers, disks and kills: a process more than there are cores, a few at most, for each loads torch. A file's
-# tests share what they make, so files stay whole; in the order of the alphabet the long ones (e2e, faults) come early and no
-# core waits for the last.
+# tests share what they make, so files stay whole, in the order of tests/conftest.py: the longest first, so that no core waits
+# for the last.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
 PARALLEL := -n $(WORKERS) --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit format bench chaos audit clean
+.PHONY: help demo test lint unit system format bench chaos audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,9 +29,11 @@ lint: $(VENV)/.test ## ruff, pyright (strict) and the layers
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 
-unit: $(VENV)/.test ## the tests alone; ARGS="-k name" chooses
-	sh tests/support/install_system.sh
+unit: system $(VENV)/.test ## the tests alone; ARGS="-k name" chooses
 	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+system:
+	sh tests/support/install_system.sh
 
 format: $(VENV)/.test ## let ruff rewrite what it can
 	$(BIN)/ruff format
@@ -67,6 +69,16 @@ $(VENV)/.serve: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt -e '.[cpu]'
 	touch $@
 
-$(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
+# pip chooses among all releases of so many packages, and unpacks one file after the other: minutes. All are pinned: it takes
+# them as they stand, in two halves side by side, and then adds what is still missing here.
+HALVES := $(VENV)/.half-one $(VENV)/.half-other
+$(VENV)/.half-one: CHOOSE := grep -iE
+$(VENV)/.half-other: CHOOSE := grep -ivE
+$(HALVES): $(BIN)/python constraints.txt
+	$(CHOOSE) '^([a-n]|torch==)' constraints.txt > $@.txt
+	$(PIP) install --no-compile --no-deps -r $@.txt
+	touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt $(HALVES)
 	$(PIP) install --no-compile -c constraints.txt -e '.[cpu,train,video,milvus,ray,s3,trace,test]'
 	touch $(VENV)/.serve $@
