@@ -12,7 +12,7 @@ from models.encoder import DualEncoder
 from models.errors import BundleError, BundleInvalid, BundleMissing
 from models.image import prepare
 from models.manifest import MANIFEST_NAME, TOKENIZER_NAME, BundleManifest, read_manifest, verify_bundle
-from models.ort import Runtime, choose_providers
+from models.ort import CPU, Runtime, choose_providers
 from models.precision import choose_variant, cpu_features
 from models.text import Tokenizer
 
@@ -69,7 +69,7 @@ class Bundle:
         Args:
             path: the folder.
             variant: precision: "fp32", or "fp16" or "int8" where the bundle has them; "auto" as `choose_variant` says.
-            runtime: threads and providers.
+            runtime: threads and device.
             verify: compare every file with its SHA-256; False compares sizes only.
 
         Raises:
@@ -77,10 +77,10 @@ class Bundle:
             BundleAltered: a file is missing, truncated or changed.
             BundleTooNew: made by a newer ViLEM.
             BundleInvalid: the manifest or a graph is broken, or it has no such variant.
-            ModelError: a provider that was asked for is not there.
+            ModelError: the device that was asked for is not there.
         """
         manifest = read_manifest(path)
-        on_gpu = choose_providers(runtime.providers)[0] != "CPUExecutionProvider"
+        on_gpu = choose_providers(runtime.device)[0] != CPU
         variant = choose_variant(variant, manifest.variants, on_gpu=on_gpu, features=cpu_features())
         chosen = manifest.variants.get(variant)
         if chosen is None:

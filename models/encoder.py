@@ -4,10 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
+from models.binding import Runner, runner
 from models.manifest import BundleManifest
 from models.ort import Port, Runtime, expect_ports, open_session
+from models.tensorrt import MOST_ROWS, engine_folder, image_engine, text_engine
 from models.text import TokenBatch
 
 _VECTOR_TYPES = ("tensor(float)", "tensor(float16)")
@@ -20,12 +21,12 @@ class DualEncoder:
         dim: d, of every vector.
     """
 
-    def __init__(
-        self, image: onnxruntime.InferenceSession, text: onnxruntime.InferenceSession, *, dim: int, causal: bool
-    ) -> None:
+    def __init__(self, image: Runner, text: Runner, *, dim: int, causal: bool, most: int | None = None) -> None:
         self._image = image
         self._text = text
         self._causal = causal
+        # rows in one run, where their number has a bound
+        self._most = most
         self.dim = dim
 
     @classmethod
@@ -34,18 +35,24 @@ class DualEncoder:
 
         Raises:
             BundleInvalid: a graph does not load, or has other inputs or outputs.
+            ModelError: the device that was asked for is not there, or there is no place for its engines.
         """
         side = manifest.preprocess.size
         # a text tower that sees its padding is always given the whole context
         length = None if manifest.text.causal else manifest.text.context_length
         answer = Port("embedding", _VECTOR_TYPES, (None, manifest.dim))
+        of_images = of_texts = most = None
+        if runtime.device == "tensorrt":
+            digest, context, most = manifest.digest(), manifest.text.context_length, MOST_ROWS
+            of_images = image_engine(engine_folder(image.parent, digest, image.name), side)
+            of_texts = text_engine(engine_folder(text.parent, digest, text.name), context, causal=manifest.text.causal)
         with ThreadPoolExecutor(max_workers=2) as pool:
-            images = pool.submit(open_session, image, runtime, memory_pattern=True)
-            texts = pool.submit(open_session, text, runtime, memory_pattern=False)
-            encoder = cls(images.result(), texts.result(), dim=manifest.dim, causal=manifest.text.causal)
-        expect_ports(encoder._image, image, [Port("pixels", ("tensor(uint8)",), (None, side, side, 3))], [answer])
-        expect_ports(encoder._text, text, [Port("ids", ("tensor(int64)",), (None, length))], [answer])
-        return encoder
+            first = pool.submit(open_session, image, runtime, memory_pattern=True, engine=of_images)
+            second = pool.submit(open_session, text, runtime, memory_pattern=False, engine=of_texts)
+            images, texts = first.result(), second.result()
+        expect_ports(images, image, [Port("pixels", ("tensor(uint8)",), (None, side, side, 3))], [answer])
+        expect_ports(texts, text, [Port("ids", ("tensor(int64)",), (None, length))], [answer])
+        return cls(runner(images), runner(texts), dim=manifest.dim, causal=manifest.text.causal, most=most)
 
     def encode_texts(self, tokens: TokenBatch) -> np.ndarray:
         """Embed N tokenised texts.
@@ -77,7 +84,10 @@ class DualEncoder:
             return self._nothing()
         return self._run(self._image, "pixels", np.ascontiguousarray(pixels))
 
-    def _run(self, session: onnxruntime.InferenceSession, name: str, values: np.ndarray) -> np.ndarray:
+    def _run(self, session: Runner, name: str, values: np.ndarray) -> np.ndarray:
+        if self._most is not None and len(values) > self._most:
+            parts = [values[start : start + self._most] for start in range(0, len(values), self._most)]
+            return np.concatenate([self._run(session, name, part) for part in parts])
         (answer,) = session.run(["embedding"], {name: values})
         vectors = np.asarray(answer)
         if vectors.dtype == np.float32:

@@ -1,15 +1,27 @@
 """The one place that knows ONNX Runtime: providers, threads, memory, and what a graph must accept and answer."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import onnxruntime
 
+from models.cuda import has_card
 from models.errors import BundleInvalid, ModelError
+from models.tensorrt import Engine
 
-_PREFERRED = ("CUDAExecutionProvider", "CPUExecutionProvider")
+CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+
+Device = Literal["auto", "cpu", "cuda", "tensorrt"]
+# what a provider does not take the next one does
+_PROVIDERS: Mapping[str, list[str]] = {"cpu": [CPU], "cuda": [CUDA, CPU], "tensorrt": [TENSORRT, CUDA, CPU]}
+_NEEDS = {
+    CUDA: "its driver, CUDA and cuDNN",
+    TENSORRT: "TensorRT's libraries (pip install tensorrt-cu12, and their folder in LD_LIBRARY_PATH)",
+}
 
 # Only fatal messages: everything below is raised as an exception, and would be written to stderr as well.
 _LOG_FATAL = 4
@@ -21,15 +33,15 @@ class Runtime:
 
     Attributes:
         threads: threads inside one operator; 0 = one for each core this process may use.
-        providers: execution providers in order of preference, each of which must be there; None = CUDA where it is
-            there, then the CPU.
+        device: what computes; auto: CUDA where there is a card and ONNX Runtime is built for it, else the CPU. With
+            tensorrt the towers run on engines, and other graphs by CUDA.
         spin: let idle threads burn their core while they wait for the next operator. On idle cores that answers up to
             7 % sooner; beside one busy core (decoding, another session) it costs 25-70 % (docs/preprocessing.md), and
             a service and an embedding job always have other work beside.
     """
 
     threads: int = 0
-    providers: tuple[str, ...] | None = None
+    device: Device = "auto"
     spin: bool = False
 
 
@@ -64,57 +76,66 @@ def _quota(path: Path) -> int | None:
         return None
 
 
-def choose_providers(wanted: Sequence[str] | None) -> list[str]:
+def choose_providers(device: Device) -> list[str]:
     """The execution providers to use, in order.
 
     Raises:
         ModelError: one that was asked for is not in this build of ONNX Runtime.
     """
     there = onnxruntime.get_available_providers()
-    if wanted is None:
-        return [name for name in _PREFERRED if name in there]
-    missing = [name for name in wanted if name not in there]
-    if missing or not wanted:
+    if device == "auto":
+        return _PROVIDERS["cuda" if CUDA in there and has_card() else "cpu"]
+    missing = [name for name in _PROVIDERS[device] if name not in there]
+    if missing:
         raise ModelError(
-            f"ONNX Runtime has no {', '.join(missing) or 'provider chosen'}: choose among {', '.join(there)}, "
-            "or install onnxruntime-gpu in place of onnxruntime"
+            f"the device {device} needs {', '.join(missing)}, which this ONNX Runtime does not have (it has "
+            f"{', '.join(there)}): install onnxruntime-gpu in place of onnxruntime, or choose the device cpu"
         )
-    return list(wanted)
+    return _PROVIDERS[device]
 
 
-def open_session(path: Path, runtime: Runtime, *, memory_pattern: bool) -> onnxruntime.InferenceSession:
+def open_session(
+    path: Path, runtime: Runtime, *, memory_pattern: bool, engine: Engine | None = None
+) -> onnxruntime.InferenceSession:
     """Load an ONNX graph; its weights, when they lie beside it as external data, are mapped and not copied.
 
     Args:
         path: the `.onnx` file.
-        runtime: threads and providers.
+        runtime: threads and device.
         memory_pattern: plan the memory of a run once for each input shape. Good where few shapes occur (images);
             texts have as many shapes as batch sizes times lengths, and each plan would be kept for ever.
+        engine: TensorRT's; without one the graph is run by CUDA where TensorRT is asked for.
 
     Raises:
         BundleInvalid: the graph does not load.
-        ModelError: a provider that was asked for is missing or does not start.
+        ModelError: the device that was asked for is missing or does not start.
     """
-    providers = choose_providers(runtime.providers)
+    providers = choose_providers(runtime.device)
+    if engine is None:
+        providers = [name for name in providers if name != TENSORRT]
     options = onnxruntime.SessionOptions()
     # never 0: ONNX Runtime would count the cores of the machine, not ours, and pin its threads to them
     options.intra_op_num_threads = runtime.threads or available_cores()
     options.enable_mem_pattern = memory_pattern
     options.log_severity_level = _LOG_FATAL
-    if ".fp16." in path.name and providers == ["CPUExecutionProvider"]:
+    half = ".fp16." in path.name
+    if half and providers == [CPU]:
         # ONNX Runtime 1.31.1 crashes the process when it fuses half-precision nodes for the CPU
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if runtime.spin else "0")
+    told = [(name, engine.options(half=half)) if engine and name == TENSORRT else name for name in providers]
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=providers)
+        with engine.building() if engine and TENSORRT in providers else nullcontext():
+            session = onnxruntime.InferenceSession(path, options, providers=told)
     except Exception as error:
         # ONNX Runtime's exceptions have no base in common but Exception
         raise BundleInvalid(
             f"{path} does not load in ONNX Runtime {onnxruntime.__version__} ({error}): export the bundle again"
         ) from error
-    if runtime.providers is not None and runtime.providers[0] not in session.get_providers():
+    if runtime.device != "auto" and providers[0] not in session.get_providers():
         raise ModelError(
-            f"{runtime.providers[0]} does not start here: is its driver installed? Or leave the choice open"
+            f"{providers[0]} does not start here: it needs {_NEEDS[providers[0]]}. Install what is missing, or choose "
+            "another device"
         )
     return session
 

@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
+from models.binding import Runner, runner
 from models.errors import StoredImageInvalid
 from models.manifest import BundleManifest, Proofreading
 from models.ort import Port, Runtime, expect_ports, open_session
@@ -95,20 +95,20 @@ class ProofGraphs:
         return np.asarray(wrong), np.asarray(answers)
 
     @cached_property
-    def _image(self) -> onnxruntime.InferenceSession:
+    def _image(self) -> Runner:
         side, (patches, channels, dim) = self._manifest.preprocess.size, self.shape
         given = [Port("pixels", ("tensor(uint8)",), (None, side, side, 3))]
         answers = [Port("embedding", _FLOAT, (None, dim)), Port("patches", _FLOAT, (None, patches, channels))]
         return self._session(self._spec.image, given, answers, steady=True)
 
     @cached_property
-    def _text(self) -> onnxruntime.InferenceSession:
+    def _text(self) -> Runner:
         length = None if self._manifest.text.causal else self._manifest.text.context_length
         answer = Port("tokens", _FLOAT, (None, length, self._spec.features))
         return self._session(self._spec.text, [Port("ids", _INT, (None, length))], [answer])
 
     @cached_property
-    def _reading(self) -> onnxruntime.InferenceSession:
+    def _reading(self) -> Runner:
         patches, channels, dim = self.shape
         given = [
             Port("words", _FLOAT, (None, None, self._spec.features)),
@@ -120,11 +120,9 @@ class ProofGraphs:
         answers = [Port("wrong", _FLOAT, (None, None)), Port("answers", _FLOAT, (None, self._spec.words))]
         return self._session(self._spec.reading, given, answers)
 
-    def _session(
-        self, name: str, given: Sequence[Port], answers: Sequence[Port], *, steady: bool = False
-    ) -> onnxruntime.InferenceSession:
+    def _session(self, name: str, given: Sequence[Port], answers: Sequence[Port], *, steady: bool = False) -> Runner:
         """*steady*: inputs come in few shapes."""
         path = self._folder / name
         session = open_session(path, self._runtime, memory_pattern=steady)
         expect_ports(session, path, given, answers)
-        return session
+        return runner(session)

@@ -181,7 +181,7 @@ class Loader:
         bundle = Bundle.open(
             folder,
             variant=self._settings.variant,
-            runtime=OrtRuntime(threads=self._settings.threads),
+            runtime=OrtRuntime(threads=self._settings.threads, device=self._settings.device),
             verify=self._settings.verify,
         )
         models[bundle.digest] = Model(bundle, self._settings, self._metrics)

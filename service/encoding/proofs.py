@@ -73,7 +73,7 @@ class Proofs:
     """
 
     def __init__(self, bundle: Bundle, settings: Settings, metrics: Metrics) -> None:
-        self._proofreader = Proofreader.open(bundle, Runtime(threads=settings.threads))
+        self._proofreader = Proofreader.open(bundle, Runtime(threads=settings.threads, device=settings.device))
         # in the loader's thread, like the towers' graphs: what is not ready is not served
         self._proofreader.warm()
         self._count = metrics.proofs

@@ -42,7 +42,7 @@ class _Recorder:
     def run(self, outputs: list[str], feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
         """As the session it stands for."""
         self.shapes.append(feeds["ids"].shape)
-        return self._session.run(outputs, feeds)
+        return list(self._session.run(outputs, feeds))
 
 
 def _pixels(count: int, seed: int = 0) -> np.ndarray:

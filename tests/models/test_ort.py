@@ -4,13 +4,15 @@
 
 import os
 from pathlib import Path
+from typing import ClassVar
 
 import onnxruntime
 import pytest
 
 from models import ort
 from models.errors import BundleInvalid, ModelError
-from models.ort import Port, Runtime, available_cores, choose_providers, expect_ports, open_session
+from models.ort import Device, Port, Runtime, available_cores, choose_providers, expect_ports, open_session
+from models.tensorrt import image_engine
 
 PIXELS = Port("pixels", ("tensor(uint8)",), (None, 32, 32, 3))
 ANSWER = Port("embedding", ("tensor(float)",), (None, 16))
@@ -22,35 +24,52 @@ def graph(tiny_bundle: Path) -> Path:
     return tiny_bundle / "image.fp32.onnx"
 
 
+ALL = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+
+
+def there(monkeypatch: pytest.MonkeyPatch, names: list[str], *, card: bool = True) -> None:
+    """A build of ONNX Runtime with these providers, on a machine with a card or without."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: names)
+    monkeypatch.setattr(ort, "has_card", lambda: card)
+
+
 @pytest.mark.parametrize(
-    ("there", "expected"),
+    ("names", "card", "expected"),
     [
-        (["AzureExecutionProvider", "CPUExecutionProvider"], ["CPUExecutionProvider"]),
-        (
-            ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"],
-            ["CUDAExecutionProvider", "CPUExecutionProvider"],
-        ),
+        (["AzureExecutionProvider", "CPUExecutionProvider"], True, ALL[2:]),
+        (ALL, True, ALL[1:]),
+        (ALL, False, ALL[2:]),
     ],
 )
-def test_cuda_then_cpu(monkeypatch: pytest.MonkeyPatch, there: list[str], expected: list[str]) -> None:
-    """Left open, the choice is CUDA where the build has it, then the CPU, and nothing else."""
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
+def test_cuda_then_cpu(monkeypatch: pytest.MonkeyPatch, names: list[str], card: bool, expected: list[str]) -> None:
+    """Left open, the choice is CUDA where the build has it and the machine a card, then the CPU; TensorRT must be asked for."""
+    there(monkeypatch, names, card=card)
 
-    assert expected == choose_providers(None)
-
-
-def test_chosen_providers_are_kept_in_order() -> None:
-    """Providers named by the caller are used as named."""
-    wanted = ("CPUExecutionProvider", "AzureExecutionProvider")
-
-    assert list(wanted) == choose_providers(wanted)
+    assert expected == choose_providers("auto")
 
 
-@pytest.mark.parametrize("wanted", [("NoSuchProvider",), ("CPUExecutionProvider", "NoSuchProvider"), ()])
-def test_a_missing_provider_is_an_error(wanted: tuple[str, ...]) -> None:
-    """A provider that was asked for is never silently replaced; the message lists those there are."""
-    with pytest.raises(ModelError, match="CPUExecutionProvider"):
-        choose_providers(wanted)
+@pytest.mark.parametrize(("device", "expected"), [("cpu", ALL[2:]), ("cuda", ALL[1:]), ("tensorrt", ALL)])
+def test_what_a_device_leaves_the_next_one_takes(
+    monkeypatch: pytest.MonkeyPatch, device: Device, expected: list[str]
+) -> None:
+    """Each device's operators are followed by those of the devices that can do more."""
+    there(monkeypatch, ALL)
+
+    assert expected == choose_providers(device)
+
+
+@pytest.mark.parametrize(
+    ("device", "names", "missing"),
+    [("cuda", ALL[2:], ALL[1]), ("tensorrt", ALL[1:], ALL[0]), ("tensorrt", ALL[2:], "TensorrtEx.*, CUDAEx")],
+)
+def test_a_missing_provider_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, device: Device, names: list[str], missing: str
+) -> None:
+    """A device that was asked for is never silently replaced; the message names what lacks and what to install."""
+    there(monkeypatch, names)
+
+    with pytest.raises(ModelError, match=f"{device} needs {missing}.*install onnxruntime-gpu"):
+        choose_providers(device)
 
 
 @pytest.mark.parametrize(
@@ -133,15 +152,49 @@ def test_a_cut_graph_is_named(tmp_path: Path, graph: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Specified provider")
-def test_a_provider_that_does_not_start_is_an_error(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("device", "expected"), [("cuda", "cuDNN"), ("tensorrt", "tensorrt-cu12")])
+def test_a_device_that_does_not_start_is_an_error(
+    graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: Device, expected: str
+) -> None:
     """A build with CUDA on a machine without falls back to the CPU only when the choice was left open."""
-    cuda = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: cuda)
-    session = open_session(graph, Runtime(), memory_pattern=True)
+    there(monkeypatch, ALL)
+    engine = image_engine(tmp_path, 32)
 
-    assert ["CPUExecutionProvider"] == session.get_providers()
-    with pytest.raises(ModelError, match="does not start"):
-        open_session(graph, Runtime(providers=tuple(cuda)), memory_pattern=True)
+    assert ALL[2:] == open_session(graph, Runtime(), memory_pattern=True).get_providers()
+    with pytest.raises(ModelError, match=f"does not start here: it needs .*{expected}"):
+        open_session(graph, Runtime(device=device), memory_pattern=True, engine=engine)
+
+
+class Told(onnxruntime.InferenceSession):
+    """Notes what it is told of providers, and runs on the CPU all the same."""
+
+    providers: ClassVar[list[object]] = []
+
+    def __init__(self, path: Path, options: onnxruntime.SessionOptions, providers: list[object]) -> None:
+        """As the session it stands for."""
+        Told.providers = providers
+        super().__init__(path, options, providers=ALL[2:])
+
+    def get_providers(self) -> list[str]:
+        """As on a machine that has them all."""
+        return ALL
+
+
+@pytest.mark.parametrize("name", ["image.onnx", "image.fp16.onnx"])
+def test_tensorrt_is_told_of_its_engine(
+    graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """With an engine its options come with the provider, half precision for such graphs alone; a graph without one is CUDA's."""
+    there(monkeypatch, ALL)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Told)
+    path, engine = tmp_path / name, image_engine(tmp_path, 32)
+    path.write_bytes(graph.read_bytes())
+
+    open_session(path, Runtime(device="tensorrt"), memory_pattern=True, engine=engine)
+    assert [(ALL[0], engine.options(half="fp16" in name)), *ALL[1:]] == Told.providers
+
+    open_session(path, Runtime(device="tensorrt"), memory_pattern=True)
+    assert ALL[1:] == Told.providers
 
 
 def test_the_contract_of_a_tower_is_met(graph: Path) -> None:
