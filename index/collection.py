@@ -25,6 +25,7 @@ from index import rejects
 from index.datasets import (
     CAPTION_COLUMNS,
     captions_in,
+    job_session,
     live_captions,
     make_datasets,
     newest_pair,
@@ -394,6 +395,13 @@ class Collection:
         """Take the rejects with those URIs out: what bears them has no id that could come again and succeed."""
         with self.turn():
             rejects.forget(self.path, "uri", uris)
+
+    def remember_less(self) -> None:
+        """Go on with the latest version, and with Lance's memory of files and indexes as small as a job needs it."""
+        items, captions = open_pair(self.path, None, None, job_session())
+        self._items.begin(items)
+        self._captions.begin(captions)
+        self._moments = Moments.open(self.path, self.info.dim)
 
     def hold_ids(self) -> None:
         """Hold the ids of items and captions in memory, unless they are too many: for a writer that stays."""

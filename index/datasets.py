@@ -8,6 +8,7 @@ import lance
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from lance import Session  # pyright: ignore[reportPrivateImportUsage] - its documentation names it so
 from pydantic import ValidationError
 
 from index.errors import CollectionInvalid, CollectionMissing
@@ -26,8 +27,10 @@ from models.sealed import write_atomically
 
 ITEMS, CAPTIONS, REJECTS = "items.lance", "captions.lance", "rejects.lance"
 CAPTION_COLUMNS = ["item_id", "position", "text"]
-# Of one dataset and its later versions, in bytes.
+# What Lance remembers of the indexes and files of one dataset and its later versions, in bytes. It would let that grow to 7 GB.
 _INDEX_MEMORY, _FILE_MEMORY = 256 * 2**20, 64 * 2**20
+# the same of all datasets of a job, which goes through a collection once
+_JOB_INDEX_MEMORY, _JOB_FILE_MEMORY = 16 * 2**20, 8 * 2**20
 
 
 def read_info(path: Path, name: str | None = None) -> CollectionInfo:
@@ -71,16 +74,18 @@ def make_datasets(path: Path, info: CollectionInfo) -> None:
 
 
 def open_pair(
-    path: Path, version: int | None, captions_version: int | None
+    path: Path, version: int | None, captions_version: int | None, session: Session | None = None
 ) -> tuple[lance.LanceDataset, lance.LanceDataset]:
     """Items and captions in folder *path*, at those versions; None = the latest, and both of one moment.
+
+    What Lance remembers of both, and of their later versions, is in the *session*; each has one of its own where none is given.
 
     Raises:
         CollectionMissing: the version is not there.
         CollectionInvalid: a dataset is not there, or damaged.
     """
-    items = open_dataset(path / ITEMS, version)
-    captions = open_dataset(path / CAPTIONS, captions_version)
+    items = open_dataset(path / ITEMS, version, session)
+    captions = open_dataset(path / CAPTIONS, captions_version, session)
     return (items, captions) if version is not None else newest_pair(items, captions)
 
 
@@ -112,18 +117,21 @@ def newest(dataset: lance.LanceDataset) -> lance.LanceDataset:
         raise CollectionInvalid(_damaged(Path(dataset.uri))) from error
 
 
-def open_dataset(path: Path, version: int | None = None) -> lance.LanceDataset:
-    """One dataset at a version.
+def job_session() -> Session:
+    """For a job's datasets."""
+    return Session(index_cache_size_bytes=_JOB_INDEX_MEMORY, metadata_cache_size_bytes=_JOB_FILE_MEMORY)
+
+
+def open_dataset(path: Path, version: int | None = None, session: Session | None = None) -> lance.LanceDataset:
+    """One dataset at a version; see `open_pair`.
 
     Raises:
         CollectionMissing: the version is not there.
         CollectionInvalid: the dataset is not there, or damaged.
     """
     try:
-        # Lance would let what it remembers of files and indexes grow to 7 GB
-        return lance.dataset(
-            path, version=version, index_cache_size_bytes=_INDEX_MEMORY, metadata_cache_size_bytes=_FILE_MEMORY
-        )
+        session = session or Session(index_cache_size_bytes=_INDEX_MEMORY, metadata_cache_size_bytes=_FILE_MEMORY)
+        return lance.dataset(path, version=version, session=session)
     except ValueError as error:
         # Lance tells where in its own source it noticed; its readers need not know
         if version is None or not path.is_dir():

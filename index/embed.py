@@ -110,7 +110,7 @@ class EmbedJob:
         """Under the lease: make the collection ready for the rows of this job, and the process for its length."""
         give_back_large_buffers()
         # see what others committed before the lease was ours
-        self._collection.refresh()
+        self._collection.remember_less()
         # faults of rows without an id, and of whole shards: this run finds them again, or they are mended
         self._collection.forget_rejects_at([reject_uri(uri) for uri in self._source.places])
         if self._options.patches:

@@ -36,6 +36,21 @@ def test_a_new_collection_is_empty_and_found(tmp_path: Path) -> None:
     assert (0, [], []) == (opened.count(), opened.first(3), opened.rejects())
 
 
+def test_a_job_remembers_less(tmp_path: Path) -> None:
+    """Items and captions share one small memory of Lance's from then on, at the version that others left and at later ones."""
+    ours, others = empty_collection(tmp_path), Collection.open(tmp_path, "test")
+    assert not ours.items.session().is_same_as(ours.captions.session())
+    others.add([entry(1)])
+
+    ours.remember_less()
+
+    assert 1 == ours.count()
+    session = ours.items.session()
+    ours.add([entry(2)])
+    assert all(each.session().is_same_as(session) for each in (*ours.datasets, *ours.latest().datasets))
+    assert ["item-00001", "item-00002"] == sorted(stored_ids(ours))
+
+
 def test_a_name_is_taken_once(tmp_path: Path) -> None:
     """Creating a collection again is refused and changes nothing."""
     empty_collection(tmp_path).add([entry(1)])

@@ -73,10 +73,13 @@ def test_a_second_run_computes_nothing(tmp_path: Path, tiny_bundle: Path) -> Non
     run_job(collection, source, bundle)
     version = collection.latest().version
     bundle.start_counting()
-    summary = run_job(Collection.open(tmp_path, "test"), source, bundle)
+    again = Collection.open(tmp_path, "test")
+    summary = run_job(again, source, bundle)
     assert (12, 12, 0) == (summary.seen, summary.unchanged, summary.embedded)
     assert (0, [], []) == (bundle.prepared, bundle.pixels, bundle.texts)
     assert version == collection.latest().version == summary.version
+    # and Lance remembers as little as a job needs
+    assert again.items.session().is_same_as(again.captions.session())
 
 
 def test_only_what_changed_is_done_again(tmp_path: Path, tiny_bundle: Path) -> None:
