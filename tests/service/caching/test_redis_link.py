@@ -24,7 +24,7 @@ from tests.support.redis_server import RedisServer, needs_redis, running_redis
 from tests.support.servers import free_port
 
 # What is said of the time is said of a machine that does other things too.
-SLACK_S = 0.5
+SLACK_S = 2.0
 AWAY = "Redis does not answer"
 BACK = "Redis answers again"
 
@@ -189,7 +189,7 @@ def test_a_redis_that_hangs_is_given_up_and_found_again(redis: RedisServer, capl
         assert await link.call(set_to("kept", b"v"))
         redis.pause()
         try:
-            assert await given_up(link, metrics) < 0.05 + SLACK_S
+            assert await given_up(link, metrics) < 0.5 + SLACK_S
             began = time.monotonic()
             assert [None] * 1000 == [await link.call(got("kept")) for _ in range(1000)]
             assert time.monotonic() - began < SLACK_S
@@ -199,7 +199,7 @@ def test_a_redis_that_hangs_is_given_up_and_found_again(redis: RedisServer, capl
         assert b"v" == await link.call(got("kept"))
 
     with caplog.at_level(logging.WARNING):
-        run(use, redis.url, metrics, timeout_s=0.05)
+        run(use, redis.url, metrics, timeout_s=0.5)
 
     assert 3 == counted(metrics, "failed")
     assert 1000 == counted(metrics, "skipped")
@@ -238,7 +238,7 @@ def test_a_redis_that_is_full_still_gives(redis: RedisServer, caplog: pytest.Log
 
     async def use(link: RedisLink) -> None:
         assert await link.call(set_to("there", b"v"))
-        assert await link.call(lambda each: each.config_set("maxmemory", "1mb"))
+        assert await link.call(lambda each: each.config_set("maxmemory", "100kb"))
         try:
             assert [None] * 5 == [await link.call(set_to("more", b"x")) for _ in range(5)]
             assert b"v" == await link.call(got("there"))
@@ -362,10 +362,11 @@ def test_waiting_for_a_connection_is_bounded_too() -> None:
 
     async def ran() -> None:
         async with answering(b"") as url:
-            link = RedisLink(url, 0.1, Metrics(), Breaker(failures=10**6))
+            link = RedisLink(url, 0.5, Metrics(), Breaker(failures=10**6))
             began = time.monotonic()
+            # sixteen at a time would take over three seconds
             assert [None] * 100 == await asyncio.gather(*(link.call(got("k")) for _ in range(100)))
-            assert time.monotonic() - began < 0.1 + SLACK_S
+            assert time.monotonic() - began < 0.5 + SLACK_S
             await link.close()
 
     asyncio.run(ran())
@@ -423,11 +424,11 @@ def test_all_calls_of_a_request_wait_no_longer_than_one() -> None:
 
     async def ran() -> None:
         async with answering(b"") as url:
-            link = RedisLink(url, 0.2, metrics, Breaker(failures=10**6))
+            link = RedisLink(url, 0.5, metrics, Breaker(failures=10**6))
             took = await asyncio.gather(*(request(link) for _ in range(5)))
-            assert max(took) < 0.2 + SLACK_S
+            assert max(took) < 0.5 + SLACK_S
             # another one's time is its own
-            assert await asyncio.create_task(request(link)) >= 0.2
+            assert await asyncio.create_task(request(link)) >= 0.5
             await link.close()
 
     asyncio.run(ran())
@@ -440,7 +441,7 @@ def test_a_search_waits_for_redis_once(home: Path) -> None:
     """Whatever a search looks for in a Redis that is silent, its answer comes after one bound, not after one for each."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
-        app = create_app(Settings(home=home, redis_url=url, redis_timeout_s=1.0, cache_bytes=0))
+        app = create_app(Settings(home=home, redis_url=url, redis_timeout_s=2.5, cache_bytes=0))
         with TestClient(app, base_url=ADDRESS) as client:
             wait_until_ready(client)
             began = time.monotonic()
@@ -452,7 +453,7 @@ def test_a_search_waits_for_redis_once(home: Path) -> None:
 
     assert 200 == answer.status_code
     assert 2 == looked_for
-    assert 1.0 <= took < 1.0 + SLACK_S
+    assert 2.5 <= took < 2.5 + SLACK_S
 
 
 def test_a_call_is_one_try() -> None:

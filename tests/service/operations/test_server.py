@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -86,15 +85,15 @@ def test_the_bound_holds_and_a_second_signal_does_not_wait() -> None:
         "from service.settings import Settings\n"
         "made = DrainingServer(uvicorn.Config('none'), Settings(drain_s=float(sys.argv[1])), threading.Event())\n"
         "for _ in range(int(sys.argv[2])): made.handle_exit(signal.SIGTERM, None)\n"
-        "time.sleep(30)"
+        "time.sleep(90)"
     )
     stuck, hurried = (
         subprocess.Popen([sys.executable, "-c", code, *how], stderr=subprocess.PIPE, text=True)
         for how in (("0.2", "1"), ("60", "2"))
     )
 
-    assert "VILEM_DRAIN_S" in stuck.communicate(timeout=20)[1]
-    assert "" == hurried.communicate(timeout=20)[1]
+    assert "VILEM_DRAIN_S" in stuck.communicate(timeout=60)[1]
+    assert "" == hurried.communicate(timeout=60)[1]
     assert (1, -signal.SIGTERM) == (stuck.returncode, hurried.returncode)
 
 
@@ -113,10 +112,9 @@ def test_metrics_of_several_processes_are_one(tmp_path: Path) -> None:
         [sys.executable, "-c", code + "; sys.stdout.flush(); sys.stdin.read()", "3", "gone"],
         env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    until = time.monotonic() + 20
-    while not list(tmp_path.glob("counter_*.db")) and time.monotonic() < until:
-        time.sleep(0.01)
-    time.sleep(0.1)
+    assert first.stdout is not None
+    # it counts, then it prints
+    assert first.stdout.readline()
     second = subprocess.run(
         [sys.executable, "-c", code, "4", "gone", "left"], env=environment, capture_output=True, text=True, check=True
     )
