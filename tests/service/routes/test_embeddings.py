@@ -93,7 +93,10 @@ def test_the_input_at_fault_is_named(client: TestClient) -> None:
     """Among several inputs, the error names the place of the bad one."""
     answer = client.post(ADDRESS, json={"model": "tiny", "input": ["red", "x" * 20_001]})
 
+    picture = client.post(ADDRESS, json={"model": "tiny", "input": ["red", {"image": "R0lGODlh"}]})
+
     assert ["input.1"] == [each["field"] for each in answer.json()["errors"]]
+    assert ["input.1.image"] == [each["field"] for each in picture.json()["errors"]]
 
 
 def test_a_bad_input_leaves_the_next_request_alone(client: TestClient) -> None:

@@ -85,10 +85,11 @@ def test_a_picture_is_found_by_its_address(fetching: TestClient, host: str) -> N
     ],
 )
 def test_what_is_no_picture_is_told(fetching: TestClient, host: str, path: str, status: int, kind: str) -> None:
-    """Of another type, or of a picture's type and none."""
-    answer = fetching.post(SEARCH, json={"query": {"url": f"{host}{path}"}})
+    """Of another type, or of a picture's type and none: with the part that has the address."""
+    answer = fetching.post(SEARCH, json={"query": {"parts": [{"text": "red"}, {"url": f"{host}{path}"}]}})
 
     assert (status, f"/problems/{kind}") == (answer.status_code, answer.json()["type"])
+    assert ["query.parts.1.url"] == [each["field"] for each in answer.json()["errors"]]
 
 
 @pytest.mark.parametrize("url", ["https://evil.example/", "http://169.254.169.254/", "file:///etc/passwd", "nothing"])
