@@ -20,6 +20,8 @@ from tests.support.images import encoded
 from tests.support.tiny_bundle import COLOURS
 
 _ROWS_A_COMMIT = 20_000
+# by bundle, colour and shade: a picture, its vector and those of its captions; hundreds of tests ask for the same
+_EMBEDDED: dict[tuple[str, str, int], tuple[bytes, np.ndarray, np.ndarray]] = {}
 
 
 def colour_picture(colour: str, shade: int = 0, size: tuple[int, int] = (48, 40)) -> bytes:
@@ -40,22 +42,26 @@ def make_colours(
     """
     link_bundle(home, bundle_path)
     bundle = Bundle.open(bundle_path)
+    digest = bundle.manifest.digest()
     pictures = home / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     wanted = [(colour, shade) for colour in COLOURS for shade in range(shades)]
     chosen = list(ids) if ids is not None else [f"{colour}-{shade}" for colour, shade in wanted]
     entries: list[Entry] = []
     for number, (item_id, (colour, shade)) in enumerate(zip(chosen, wanted, strict=False)):
-        data = colour_picture(colour, shade)
+        captions = (colour, f"a photo of {colour}")
+        if (digest, colour, shade) not in _EMBEDDED:
+            data = colour_picture(colour, shade)
+            vector = bundle.embed_images(bundle.prepare(data)[None])[0]
+            _EMBEDDED[digest, colour, shade] = data, vector, bundle.embed_texts(captions).vectors
+        data, vector, of_captions = _EMBEDDED[digest, colour, shade]
         path = pictures / (f"{item_id}.png" if ids is None else f"{number}.png")
         path.write_bytes(data)
-        captions = (colour, f"a photo of {colour}")
         record = Record(
             id=item_id, uri=path.absolute().as_uri(), sha256=hashlib.sha256(data).hexdigest(), width=48, height=40,
             captions=captions, metadata={"colour": colour, "shade": shade, "note": None},
         )  # fmt: skip
-        vector = bundle.embed_images(bundle.prepare(data)[None])[0]
-        entries.append(Entry(record, vector, bundle.embed_texts(captions).vectors))
+        entries.append(Entry(record, vector, of_captions))
     add_published(home, bundle.manifest, name, entries)
     return [entry.record.id for entry in entries]
 
