@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import lance
+import numpy as np
 from lance.optimize import Compaction
 
 from index.collection import Collection
@@ -22,39 +23,46 @@ from index.versions import remove_old_versions
 
 _log = logging.getLogger("vilem.index")
 
-# Look-ups by id, but for a writer's own, read each file that the B-tree does not know: 0.1 ms of a core a file. Merging half as
-# often costs a stream of writes half as much.
-MAX_LOOSE = 48
-# A file of so many rows is not rewritten, but for many deleted ones.
-_WHOLE_ROWS = 16_384
-_MERGE = {"target_rows_per_fragment": _WHOLE_ROWS, "materialize_deletions_threshold": 0.2, "num_threads": 1}
+# Look-ups by id, but for a writer's own, read each file that the B-tree does not know: 0.4 ms of a core a file. A merge costs 0.8 ms a
+# file, and is a stall of that length for who writes meanwhile.
+MAX_LOOSE = 32
+# Files of fewer rows than that are merged with their like: a row is rewritten a few times, and not each second until it is one of
+# the last size. A file of as many rows as that is not rewritten, but for many deleted ones.
+_TIERS = (256, 2_048, 16_384)
+# of the limit, for what was merged before
+_OF_MERGED = 4
 _NICE = 10
 
 
 def tidy(collection: Collection, max_loose: int = MAX_LOOSE) -> bool:
-    """Merge the small files of recent commits if there are more than *max_loose*; whether there were.
+    """Merge the small files of recent commits if there are more than *max_loose*, or larger ones a quarter of that; whether there were.
 
     Readers and writers go on meanwhile. Two may tidy at once: one of them does its work for nothing.
     """
     latest = collection.latest()
-    untidy = [dataset for dataset in latest.datasets if _loose(dataset) > max_loose]
-    for dataset in untidy:
-        _merge(dataset)
+    untidy = [(dataset, rows) for dataset in latest.datasets if (rows := _due(dataset, max_loose)) is not None]
+    for dataset, rows in untidy:
+        _merge(dataset, rows)
     if untidy:
         for dataset, key in latest.keyed:
-            update_index(dataset, key, behind=_WHOLE_ROWS)
+            update_index(dataset, key, behind=_TIERS[-1])
         index_texts(latest)
         update_field_indexes(latest)
     return bool(untidy)
 
 
-def _loose(dataset: lance.LanceDataset) -> int:
-    """How many files there are to be merged."""
-    return sum(fragment.physical_rows < _WHOLE_ROWS for fragment in dataset.get_fragments())
+def _due(dataset: lance.LanceDataset, max_loose: int) -> int | None:
+    """Files of fewer rows than that are to be merged; None where there are too few of them."""
+    sizes = np.array([fragment.physical_rows for fragment in dataset.get_fragments()], np.int64)
+    files = np.bincount(np.searchsorted(_TIERS, sizes, "right"), minlength=len(_TIERS))
+    limits = [max_loose, *[max(1, max_loose // _OF_MERGED)] * (len(_TIERS) - 1)]
+    due = [rows for rows, there, most in zip(_TIERS, files, limits, strict=False) if there > most]
+    return max(due, default=None)
 
 
-def _merge(dataset: lance.LanceDataset) -> None:
-    plan = Compaction.plan(dataset, _MERGE)  # pyright: ignore[reportArgumentType] - its stub misses that dictionary
+def _merge(dataset: lance.LanceDataset, rows: int) -> None:
+    options = {"target_rows_per_fragment": rows, "materialize_deletions_threshold": 0.2, "num_threads": 1}
+    plan = Compaction.plan(dataset, options)  # pyright: ignore[reportArgumentType] - its stub misses that dictionary
     made = [task.execute(dataset) for task in plan.tasks]
     if not made:
         return

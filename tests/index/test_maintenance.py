@@ -58,6 +58,24 @@ def test_small_files_become_one(collection: Collection) -> None:
     assert table == collection.latest().items.to_table(columns=["id"], with_row_id=True).sort_by("id")
 
 
+def test_a_row_is_rewritten_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was merged before waits for its like: the files stay few, and each merge is of small ones, whatever was written."""
+    monkeypatch.setattr(maintenance, "_TIERS", (4, 16, 64))
+    made, rewritten, most = filled(tmp_path, VECTORS[:64], captions=0), 0, 0
+    for number in range(64, 128):
+        made.add(entries(VECTORS[number : number + 1], captions=0, first=number))
+        before = {each.fragment_id for each in made.latest().items.get_fragments()}
+        if tidy(made, 4):
+            after = [each for each in made.latest().items.get_fragments() if each.fragment_id not in before]
+            rewritten += sum(each.physical_rows for each in after)
+        most = max(most, files(made))
+
+    assert 128 == made.latest().count()
+    # all of what is not yet large, each time: 495
+    assert 64 < rewritten <= 64 * 4
+    assert most <= 8
+
+
 @pytest.mark.parametrize("step", ["merge", "index"])
 def test_what_is_written_meanwhile_is_followed(
     collection: Collection, monkeypatch: pytest.MonkeyPatch, step: str
