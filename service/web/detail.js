@@ -1,7 +1,7 @@
 // One item, whole: the picture or video, its captions and metadata. Arrows lead to its neighbours.
 
 import { show } from "./access.js";
-import { $, element, number, percent } from "./dom.js";
+import { $, chance, element, number } from "./dom.js";
 import { clock, original, Player } from "./player.js";
 import { remarks, sentence } from "./proof.js";
 
@@ -125,7 +125,7 @@ function facts(item) {
     ...(item.video ? [["length", clock(item.video.seconds)]] : []),
     ...(item.moment ? [["found at", clock(item.moment.seconds)]] : []),
     ...(item.score == null ? [] : [["score", item.score.toFixed(4)]]),
-    ...(item.probability == null ? [] : [["probability", percent(item.probability)]]),
+    ...(item.probability == null ? [] : [["probability", chance(item.probability)]]),
     ...(item.proof ? [["proofread score", item.proof.score.toFixed(3)]] : []),
     ...scalar.map(([name, value]) => [name.replaceAll("_", " "), String(value)]),
   ];

@@ -36,8 +36,10 @@ export function cut(text, most) {
   return characters.length > most ? `${characters.slice(0, most - 1).join("").trimEnd()}…` : text;
 }
 
-/** A share of all in whole percent; what is nearly none or nearly all is neither. */
-export function percent(value) {
+export const percent = (value) => `${Math.round(100 * value)} %`;
+
+/** A probability in whole percent; what is nearly none or nearly sure is neither. */
+export function chance(value) {
   if (value > 0 && value < 0.005) return "< 1 %";
-  return value < 1 && value >= 0.995 ? "> 99 %" : `${Math.round(100 * value)} %`;
+  return value < 1 && value >= 0.995 ? "> 99 %" : percent(value);
 }

@@ -1,7 +1,7 @@
 // The hits: a grid of pictures, or a list of captions with the picture each belongs to.
 
 import { show } from "./access.js";
-import { element, icon, percent } from "./dom.js";
+import { chance, element, icon } from "./dom.js";
 import { badge } from "./player.js";
 import { sentence } from "./proof.js";
 import { rove } from "./rove.js";
@@ -13,7 +13,7 @@ function score(hit) {
   if (hit.score == null) return null;
   const cosine = hit.score.toFixed(3);
   if (hit.probability == null) return element("span", { class: "score", title: "cosine similarity" }, cosine);
-  return element("span", { class: "score", title: `${SURE} ${cosine}` }, percent(hit.probability));
+  return element("span", { class: "score", title: `${SURE} ${cosine}` }, chance(hit.probability));
 }
 
 function picture(item) {

@@ -146,7 +146,7 @@ def test_a_text_that_is_not_unicode_is_refused(reader: TestClient) -> None:
 
 
 def test_a_bad_picture_among_others_is_told(reader: TestClient, painted: Path, model: str) -> None:
-    """One picture that is none fails the request with its reason, in either form."""
+    """One picture that is none fails the request with its reason and its place, in either form."""
     good = picture(painted, "red-0.png")
 
     coded = reader.post(ADDRESS, json={"text": TEXT, "model": model, "images": [in_base64(good), "!"]})
@@ -156,8 +156,12 @@ def test_a_bad_picture_among_others_is_told(reader: TestClient, painted: Path, m
         files=[("file", ("a", good)), ("file", ("b", b"no picture"))],
     )
 
+    read = reader.post(ADDRESS, json={"text": TEXT, "model": model, "images": [in_base64(b"no picture")]})
+
     assert (422, "images.1") == (coded.status_code, coded.json()["errors"][0]["field"])
+    assert (422, "images.0") == (read.status_code, read.json()["errors"][0]["field"])
     assert (422, "/problems/image-unreadable") == (sent.status_code, sent.json()["type"])
+    assert "file.1" == sent.json()["errors"][0]["field"]
 
 
 @pytest.mark.parametrize(
