@@ -86,9 +86,10 @@ def test_a_million_rows_open_at_once(collection: Collection) -> None:
     found = Found(rows, rows // 2 * 2, np.ones(len(rows), np.float32), rows % 2 == 1)
     save_groups(collection, found, items=len(rows), threshold=0.9, bits=None, chains=False)
 
-    began = time.perf_counter()
+    # of the processor: the machine may do other things meanwhile
+    began = time.process_time()
     loaded = load_groups(collection.path)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
 
     assert loaded is not None
     assert 499_998 == loaded.of(np.array([499_999]))[0]

@@ -97,7 +97,10 @@ def test_until_it_is_there_nobody_waits(writer: RemoteWriter) -> None:
 
     assert writer.apply([put(5)]) is None
 
-    assert time.monotonic() - began < 0.5
+    took, child = time.monotonic() - began, writer._child  # pyright: ignore[reportPrivateUsage]
+    assert child is not None and child.stdout is not None
+    # a loaded machine starts a process slowly; what it loads takes longer still
+    assert took < 0.5 or not module._has_more(child.stdout, 0)  # pyright: ignore[reportPrivateUsage]
 
 
 def test_one_that_still_starts_is_not_waited_for(writer: RemoteWriter) -> None:
