@@ -1,5 +1,6 @@
 """An int8 variant for a bundle that is there: the same model, quicker on CPUs that multiply bytes."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from models.export.parity import least_cosine
 from models.export.quantize import to_int8
 from models.export.seal import sample_ids
 from models.export.sharing import share_weights
-from models.manifest import MANIFEST_NAME, BundleManifest, Variant, verify_bundle
+from models.manifest import MANIFEST_NAME, NAME_PATTERN, BundleManifest, Variant, verify_bundle
 from models.sealed import seal_files, staged
 
 # half of them tell scales, the other half how near the vectors come
@@ -31,11 +32,13 @@ def export_int8(bundle: Bundle, output: Path, pictures: np.ndarray) -> BundleMan
         pictures: (N, S, S, 3) uint8, of the kind that it will see, N at least `LEAST_PICTURES`.
 
     Raises:
-        ExportError: too few pictures, or it has int8 graphs already.
+        ExportError: its name is none of a bundle, too few pictures, or it has int8 graphs already.
         BundleAltered: a file of the bundle is not what it sealed.
         FileExistsError: *output* exists.
     """
     old = bundle.manifest
+    if not re.fullmatch(NAME_PATTERN, output.name):
+        raise ExportError(f"{output}: the folder names the bundle; use letters, digits, dot, dash and underscore")
     if len(pictures) < LEAST_PICTURES:
         raise ExportError(
             f"{len(pictures)} pictures tell no scales: give at least {LEAST_PICTURES}, some hundred are good"

@@ -125,8 +125,13 @@ class Fetcher:
 
     async def _fetch(self, asked: httpx.URL, places: AsyncExitStack) -> bytes:
         try:
+            # others hold their places while their pictures are embedded: that is no fault of this one's host
             async with asyncio.timeout(self._patience_s):
                 await places.enter_async_context(self._turn)
+        except TimeoutError as error:
+            raise QueueFull(f"{FETCHES} pictures have been fetched and wait to be embedded") from error
+        try:
+            async with asyncio.timeout(self._patience_s):
                 return await self._follow(asked)
         except TimeoutError as error:
             raise UrlUnreachable(f"the picture did not come in {self._patience_s:g} s: send it as `image`") from error

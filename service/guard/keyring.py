@@ -92,9 +92,15 @@ class Keyring:
     async def _look_again(self) -> None:
         """Wait for a look at the file, which may be under way, but not for longer than any look is given."""
         if self._looking is None or self._looking.done():
-            self._looking, self._began = Future(), time.monotonic()
+            looking: Future[None] = Future()
             # no pool's: what hangs in there would not let the process end
-            threading.Thread(target=self._look, args=(self._looking,), name="keys", daemon=True).start()
+            thread = threading.Thread(target=self._look, args=(looking,), name="keys", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                # no room for a thread: what is known holds as long as it may, and the next request tries again
+                return
+            self._looking, self._began = looking, time.monotonic()
         left = self._began + WAIT_S - time.monotonic()
         if left > 0:
             await asyncio.wait({asyncio.wrap_future(self._looking)}, timeout=left)

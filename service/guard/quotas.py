@@ -136,11 +136,12 @@ class Quotas:
             )
         used = self._used[key.id]
         try:
-            entry.remaining = _spend_here(key, used, more)
+            left = _spend_here(key, used, more)
             if self._link is None:
+                entry.remaining = left
                 return
             try:
-                entry.remaining = await self._spend_shared(self._link, key, more, entry.remaining)
+                entry.remaining = await self._spend_shared(self._link, key, more, left)
             except ServiceError:
                 _give_back(key, used, more)
                 raise

@@ -90,8 +90,13 @@ class Part(_Single):
 class Feedback(Asked):
     """What somebody said of hits (Rocchio): alpha x query + beta x mean of the liked - gamma x mean of the disliked."""
 
-    liked: tuple[ItemId, ...] = Field(default=(), max_length=MAX_JUDGED, description="Items to be nearer to.")
-    disliked: tuple[ItemId, ...] = Field(default=(), max_length=MAX_JUDGED, description="Items to be away from.")
+    # of a tuple the bound does not count what is faulty: without fail_fast each would be an error of its own
+    liked: tuple[ItemId, ...] = Field(
+        default=(), max_length=MAX_JUDGED, fail_fast=True, description="Items to be nearer to."
+    )
+    disliked: tuple[ItemId, ...] = Field(
+        default=(), max_length=MAX_JUDGED, fail_fast=True, description="Items to be away from."
+    )
     alpha: Share = Field(default=1.0, description="Of the query itself.")
     beta: Share = Field(default=0.75, description="Of the mean of what is liked.")
     gamma: Share = Field(default=0.15, description="Of the mean of what is disliked.")
@@ -115,6 +120,7 @@ class Query(_Single):
         default=None,
         min_length=1,
         max_length=MAX_PARTS,
+        fail_fast=True,
         description="Several together: the sum of weight x unit vector, of unit length again.",
     )
     feedback: Feedback | None = Field(default=None, description="Move the query to what was liked of its hits.")

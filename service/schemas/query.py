@@ -61,7 +61,7 @@ class SearchOptions(Asked):
     limit: StrictInt = Field(default=10, ge=1, le=100, description="Hits in the answer.")
     offset: StrictInt = Field(default=0, ge=0, le=1000, description="Hits to skip.")
     include: tuple[Include, ...] = Field(
-        default=("metadata", "captions"), max_length=2, description="Parts of an item to send along."
+        default=("metadata", "captions"), max_length=2, fail_fast=True, description="Parts of an item to send along."
     )
     filter: JsonValue = Field(
         default=None,
@@ -86,7 +86,10 @@ class SearchOptions(Asked):
     )
     diversify: Diversify | None = Field(default=None, description="Do not show the same again and again.")
     facets: tuple[Annotated[str, Field(max_length=200)], ...] = Field(
-        default=(), max_length=32, description="Fields to count values of, over all items that match the filter."
+        default=(),
+        max_length=32,
+        fail_fast=True,
+        description="Fields to count values of, over all items that match the filter.",
     )
     facet_limit: StrictInt = Field(default=10, ge=1, le=1000, description="Values, or ranges, of each facet.")
 

@@ -79,6 +79,15 @@ def test_too_few_pictures_are_refused(shipped: Bundle, tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["my bundle", "clip+int8", "_x"])
+def test_a_folder_that_names_no_bundle_is_refused(shipped: Bundle, tmp_path: Path, name: str) -> None:
+    """What nothing could read is not written."""
+    with pytest.raises(ExportError, match="names the bundle"):
+        export_int8(shipped, tmp_path / name, PICTURES)
+
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_twice_is_refused(folder: Path, tmp_path: Path) -> None:
     """A bundle that has int8 is not given it again."""
     with pytest.raises(ExportError, match="has int8"):

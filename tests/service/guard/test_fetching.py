@@ -357,6 +357,22 @@ def test_a_host_that_is_not_there_is_told() -> None:
         assert "refused" not in str(caught.value)
 
 
+def test_who_waits_for_others_pictures_is_told_so() -> None:
+    """Places are held while pictures are embedded; who gets none in time is refused for that, and not for its host."""
+
+    async def ask() -> None:
+        async with running({"/a.jpg": answer()}) as server, fetching(server.port, patience_s=0.2) as fetcher:
+            url = f"http://{HOST}:{server.port}/a.jpg"
+            async with AsyncExitStack() as held:
+                for _ in range(FETCHES):
+                    assert PICTURE == await held.enter_async_context(fetcher.fetched(url))
+                with pytest.raises(QueueFull, match="wait to be embedded"):
+                    await bytes_of(fetcher, url)
+            assert PICTURE == await bytes_of(fetcher, url)
+
+    asyncio.run(ask())
+
+
 def test_fetches_are_bounded() -> None:
     """So many at a time; of very many the last are told to come again, and the others are answered."""
 

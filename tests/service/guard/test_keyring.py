@@ -65,12 +65,28 @@ def test_keys_are_known_without_a_restart(file: Path) -> None:
 def test_a_revoked_key_is_refused_within_the_bound(file: Path) -> None:
     """Nothing is judged by what is older than the bound; before it the file is left alone."""
     add_key(file, KEPT)
-    keyring = Keyring(file, 0.2)
+    keyring = Keyring(file, 0.8)
     revoke_key(file, "shop")
 
     assert {"shop"} == names(keyring)
-    time.sleep(0.2)
+    time.sleep(0.8)
     assert set() == names(keyring)
+
+
+def test_a_look_that_cannot_begin_is_begun_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can be started what is known holds, and once one can the file is looked at."""
+    add_key(file, KEPT)
+    keyring = Keyring(file, 0.0)
+    revoke_key(file, "shop")
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", _no_room)
+        assert {"shop"} == names(keyring)
+
+    assert set() == names(keyring)
+
+
+def _no_room(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_many_requests_look_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
