@@ -1,6 +1,6 @@
 """Threads that compute for long give way to the one that answers.
 
-An event loop that is asked for more than the cores can do needs a fifth of a core to refuse the rest, and beside four threads
+An event loop that is asked for more than the cores can do needs half a core to answer some and refuse the rest, and beside four threads
 that compute on two cores it was given its turn late: refusals took a second (docs/load.md). Linux has a priority for each thread; a
 thread hands its own on to those that it starts, which is how a library's are reached. Where nothing else waits for a core this
 costs nothing.
@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -32,19 +33,5 @@ def giving_way(steps: int, work: Callable[[], T]) -> T:
     Raises:
         Exception: whatever *work* raises.
     """
-    done: list[T] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        give_way(steps)
-        try:
-            done.append(work())
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            failed.append(error)
-
-    thread = threading.Thread(target=run, name="giving-way")
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return done[0]
+    with ThreadPoolExecutor(1, thread_name_prefix="giving-way", initializer=give_way, initargs=(steps,)) as pool:
+        return pool.submit(work).result()

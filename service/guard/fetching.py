@@ -22,7 +22,7 @@ from service.guard.addresses import PORTS, HostRule, Network, is_public
 # One fetch, from the look-up of the name to the last byte, over all redirects.
 PATIENCE_S = 5.0
 MAX_REDIRECTS = 3
-# Under way at a time, until they are decoded, each with a picture of the largest size in memory; and waiting for that.
+# Under way at a time, until they are embedded, each with a picture of the largest size in memory; and waiting for that.
 FETCHES = 4
 _MAX_WAITING = 64
 _CONNECT_S = 2.0

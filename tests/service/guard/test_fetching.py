@@ -357,15 +357,22 @@ def test_a_host_that_is_not_there_is_told() -> None:
         assert "refused" not in str(caught.value)
 
 
+@asynccontextmanager
+async def every_place(fetcher: Fetcher, url: str) -> AsyncIterator[None]:
+    """Hold as many pictures as may be fetched at a time."""
+    async with AsyncExitStack() as held:
+        for _ in range(FETCHES):
+            assert PICTURE == await held.enter_async_context(fetcher.fetched(url))
+        yield
+
+
 def test_who_waits_for_others_pictures_is_told_so() -> None:
     """Places are held while pictures are embedded; who gets none in time is refused for that, and not for its host."""
 
     async def ask() -> None:
         async with running({"/a.jpg": answer()}) as server, fetching(server.port, patience_s=0.2) as fetcher:
             url = f"http://{HOST}:{server.port}/a.jpg"
-            async with AsyncExitStack() as held:
-                for _ in range(FETCHES):
-                    assert PICTURE == await held.enter_async_context(fetcher.fetched(url))
+            async with every_place(fetcher, url):
                 with pytest.raises(QueueFull, match="wait to be embedded"):
                     await bytes_of(fetcher, url)
             assert PICTURE == await bytes_of(fetcher, url)
@@ -476,9 +483,7 @@ def test_a_picture_keeps_its_place_until_it_is_let_go() -> None:
     async def hold() -> None:
         async with running({"/a.jpg": answer()}) as server, fetching(server.port, patience_s=20) as fetcher:
             url = f"http://{HOST}:{server.port}/a.jpg"
-            async with AsyncExitStack() as held:
-                for _ in range(FETCHES):
-                    assert PICTURE == await held.enter_async_context(fetcher.fetched(url))
+            async with every_place(fetcher, url):
                 late = asyncio.create_task(bytes_of(fetcher, url))
                 await asyncio.sleep(0.1)
                 assert not late.done()
