@@ -1,6 +1,8 @@
 """`vilem index`: from files to a published collection."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +67,7 @@ def build(
 ) -> None:
     """Embed pictures and videos into a collection and publish it. Run it again to resume or to add what is new.
 
-    Exit status: 0 all indexed, 3 published but some pictures were rejected (`vilem index rejects NAME`), 1 failed.
+    Exit status: 0 all indexed, 3 published but some pictures were rejected (`vilem index rejects NAME`), 1 failed, 130 stopped.
 
     \b
     Examples:
@@ -73,7 +75,6 @@ def build(
       vilem index build shop products.csv --model vit-b-32 --root /srv/pictures
       vilem index build web s3://corpus/train-{000..127}.tar --model vit-b-32 --engine ray --address auto
     """
-    from index.collection import Collection, list_collections
     from index.errors import SourceError
     from index.options import EmbedOptions
     from index.sources import open_source
@@ -87,26 +88,18 @@ def build(
     collections = folder / "collections"
     limits, videos = DecodeLimits(max_pixels=max_pixels), video_options(every, moments)
     options = EmbedOptions(image_batch=batch, limits=limits, patches=patches, videos=videos)
-    # what a supervisor sends means what Ctrl-C means: commit, then stop
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
+    with _stoppable(collections, name):
         collection = _collection(collections, name, bundle)
         with embed(collection, items, bundle, options) as job:
             _follow(job)
-    except KeyboardInterrupt:
-        # it may come while the collection is being made
-        rows = Collection.open(collections, name).count() if name in list_collections(collections) else 0
-        typer.echo(
-            f"stopped: {rows:,} items are safe, not yet published; the same command goes on from there", err=True
-        )
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-    if not job.summary.seen:
-        raise SourceError(f"there are no pictures in {source}: is it the right place?")
-    if not collection.latest().count():
-        raise SourceError(f"none of {job.summary.seen:,} items could be indexed: `vilem index rejects {name}` says why")
-    if infer_fields:
-        settle(collection, name)
-    manifest = publish_within(collection.latest(), recall, memory, latency_ms, kind, device)
+        if not job.summary.seen:
+            raise SourceError(f"there are no pictures in {source}: is it the right place?")
+        if not collection.latest().count():
+            seen = f"{job.summary.seen:,}"
+            raise SourceError(f"none of {seen} items could be indexed: `vilem index rejects {name}` says why")
+        if infer_fields:
+            settle(collection, name)
+        manifest = publish_within(collection.latest(), recall, memory, latency_ms, kind, device)
     _print_summary(name, job.summary, manifest)
     if job.summary.rejected:
         typer.echo(f"`vilem index rejects {name}` lists what was rejected, and why")
@@ -284,6 +277,24 @@ def _collection(root: Path, name: str, bundle: "Bundle") -> "Collection":
     except CollectionMissing:
         manifest = bundle.manifest
         return Collection.create(root, name, dim=manifest.dim, bundle_digest=bundle.digest, bundle_name=manifest.name)
+
+
+@contextmanager
+def _stoppable(collections: Path, name: str) -> Iterator[None]:
+    """Ctrl-C, and what a supervisor sends, end a build at any moment with what is safe, and how to go on."""
+    from index.collection import Collection, list_collections
+
+    # what a supervisor sends means what Ctrl-C means: commit, then stop
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        # it may come while the collection is being made
+        rows = Collection.open(collections, name).count() if name in list_collections(collections) else 0
+        typer.echo(
+            f"stopped: {rows:,} items are safe, not yet published; the same command goes on from there", err=True
+        )
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def _follow(job: "EmbedJob") -> None:
