@@ -1,7 +1,7 @@
 """`vilem index`: from files to a published collection."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -280,7 +280,7 @@ def _collection(root: Path, name: str, bundle: "Bundle") -> "Collection":
 
 
 @contextmanager
-def _stoppable(collections: Path, name: str) -> Iterator[None]:
+def _stoppable(collections: Path, name: str) -> Generator[None]:
     """Ctrl-C, and what a supervisor sends, end a build at any moment with what is safe, and how to go on."""
     from index.collection import Collection, list_collections
 
