@@ -55,7 +55,9 @@ def clean(text: str, mode: CleanMode) -> str:
         ) from error
     if mode == "none":
         return text
-    text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    # plain ASCII without an entity has nothing to mend; looking costs as much as tokenising it
+    if "&" in text or not (text.isascii() and text.isprintable()):
+        text = html.unescape(html.unescape(ftfy.fix_text(text)))
     if mode == "canonicalize":
         text = text.replace("_", " ").translate(_NO_PUNCTUATION)
     text = " ".join(text.split())

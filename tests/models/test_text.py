@@ -19,7 +19,10 @@ from models.text import CleanMode, Tokenizer, clean
 from tests.support.open_clip_reference import open_clip
 from tests.support.tiny_bundle import CONTEXT
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
+# what people type, and anything
+TEXT = st.text(st.characters(max_codepoint=127), max_size=80) | st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=80
+)
 MODES: tuple[CleanMode, ...] = ("lower", "whitespace", "canonicalize")
 CORPUS = [
     "a red square left of a blue circle", "two dogs run on the beach", "the cat, asleep; an orange one",
