@@ -21,6 +21,7 @@ from index.milvus.engine import Engine
 from service.caching.cache import ByteLru, Cache
 from service.caching.redis_link import RedisLink
 from service.catalogue import Catalogue, Loader
+from service.encoding import urgency
 from service.encoding.embedding import Embedder
 from service.encoding.models import Model
 from service.encoding.workers import Workers
@@ -242,6 +243,8 @@ class Runtime:
             raise NotReady("the service is still loading: try again in a second")
 
     async def _fault(self, served: Served) -> str | None:
+        # in the place of someone who waits it would have that one refused
+        urgency.prefer(urgency.BATCH)
         try:
             async with asyncio.timeout(_PROBE_PATIENCE_S):
                 await served.probe()

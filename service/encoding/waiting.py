@@ -1,5 +1,6 @@
 """What a batch will cost, learned from those that ran, and who is refused for it. No clock, no lock, no queue."""
 
+import math
 from dataclasses import dataclass
 
 # A batch counts for a tenth of what is known: twenty of them say what the machine does now.
@@ -73,9 +74,15 @@ class Ahead:
     max_batch: int
 
     def wait_s(self, cost: BatchCost, size: float) -> float:
-        """Seconds until an item of that size will have been computed."""
-        before = cost.overhead * (self.items // self.max_batch) + cost.each * self.size
-        return self.running_s + before / self.workers + cost.of(size)
+        """Seconds until an item of that size will have been computed.
+
+        Those just before it share its batch, which one worker computes whole; only batches before that are shared out.
+        """
+        company = min(self.items, self.max_batch - 1)
+        earlier = self.items - company
+        usual = self.size / self.items if self.items else 0.0
+        before = cost.overhead * math.ceil(earlier / self.max_batch) + cost.each * usual * earlier
+        return self.running_s + before / self.workers + cost.of(usual * company + size)
 
     @property
     def is_near(self) -> bool:

@@ -16,6 +16,7 @@ from index.publish import current, publish
 from index.text_model import choose_text_model
 from models.bundle import Bundle
 from models.manifest import MANIFEST_NAME, read_manifest
+from service.encoding import urgency
 from service.encoding.embedding import Timings
 from service.encoding.models import Tokens
 from service.encoding.yielding import COMPUTING
@@ -383,6 +384,27 @@ def test_each_check_encodes(tmp_path: Path, tiny_bundle: Path) -> None:
 
     # and once when it was loaded
     assert 4 == registry.get_sample_value("vilem_batch_size_sum", {"queue": "text"})
+
+
+def test_a_probe_stands_behind_those_who_wait(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Nobody watches a probe: in the queue it takes nobody's place, and what asks for it is as urgent as before."""
+    make_colours(tmp_path, tiny_bundle)
+    found: list[int] = []
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: runtime._faults == {})
+        encode = runtime.served("colours").model.encode_text
+
+        async def noted(tokens: Tokens, deadline_s: float) -> np.ndarray:
+            found.append(urgency.urgency())
+            return await encode(tokens, deadline_s)
+
+        runtime.served("colours").model.encode_text = noted  # type: ignore[method-assign]
+        assert {} == await runtime.check()
+        assert [urgency.BATCH] == found
+        assert urgency.USUAL == urgency.urgency()
+
+    with_runtime(use, tmp_path)
 
 
 def test_one_broken_collection_does_not_hide_the_others(tmp_path: Path, tiny_bundle: Path) -> None:

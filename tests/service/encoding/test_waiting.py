@@ -109,6 +109,16 @@ def test_the_wait_is_that_of_the_batches_ahead() -> None:
     assert 0.5 + 2 + 2.0 + 1.1 == pytest.approx(ahead(20, running_s=0.5).wait_s(cost, 10), rel=1e-3)
 
 
+def test_who_shares_a_batch_waits_for_all_of_it() -> None:
+    """7 items ahead fill its batch of 8: one worker computes that whole, and it takes no less for others that are free."""
+    cost = learned([(100, 2.0), (200, 3.0)] * 20)
+
+    for workers in (1, 2, 5):
+        assert 1.8 == pytest.approx(ahead(7, workers=workers).wait_s(cost, 10), rel=1e-3)
+    # an eighth begins a batch of its own, before it
+    assert 1.1 / 2 + 1.8 == pytest.approx(ahead(8, workers=2).wait_s(cost, 10), rel=1e-3)
+
+
 @given(wait_s=seconds, longer_s=seconds, limit_s=seconds, deadline_s=seconds, is_near=st.booleans())
 def test_whoever_would_wait_longer_is_refused_too(
     wait_s: float, longer_s: float, limit_s: float, deadline_s: float, *, is_near: bool
