@@ -60,7 +60,7 @@ class Ahead:
     Attributes:
         items: that will be served before it.
         size: of these, together.
-        running: items that are being served.
+        watched: items before it or being served that somebody watches.
         running_s: until a worker is free.
         workers: that serve the queue.
         max_batch: items that share a batch.
@@ -68,7 +68,7 @@ class Ahead:
 
     items: int
     size: float
-    running: int
+    watched: int
     running_s: float
     workers: int
     max_batch: int
@@ -86,8 +86,8 @@ class Ahead:
 
     @property
     def is_near(self) -> bool:
-        """Whether it and all before it are no more than two batches: one that runs, and one that gathers meanwhile."""
-        return self.items + self.running < 2 * self.max_batch
+        """Whether it and all before it that somebody watches are no more than two batches: one runs, and one gathers meanwhile."""
+        return self.watched < 2 * self.max_batch
 
 
 def is_refused(wait_s: float, *, limit_s: float, deadline_s: float, is_near: bool) -> bool:

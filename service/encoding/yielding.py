@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 # Steps of `nice`, behind the loop and the searches: a third of their weight. At ten a thread that holds the interpreter could be
 # kept from a core by other programs while the loop waits for it.
-COMPUTING = 5
+COMPUTING = 8
 
 
 def give_way(steps: int) -> None:

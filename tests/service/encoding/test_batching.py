@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 
 import pytest
 
@@ -539,6 +540,47 @@ def test_who_comes_again_at_once_finds_nothing_running() -> None:
             return await asyncio.gather(*(client() for _ in range(8)))
 
         assert [list(range(6))] * 8 == asyncio.run(ask())
+
+
+def test_who_does_not_watch_takes_nobodys_place() -> None:
+    """Beside eight clients for two batches of four one that nobody watches, a probe say, has none of them refused."""
+    with batcher(slow, max_batch=4, max_wait_s=0.001, workers=2) as batching:
+
+        async def client() -> list[int]:
+            return [await batching.submit(number, PATIENT_S) for number in range(6)]
+
+        async def probe() -> list[int]:
+            urgency.begin("u=5")
+            return await client()
+
+        async def ask() -> list[list[int]]:
+            return await asyncio.gather(*(client() for _ in range(8)), probe())
+
+        assert [list(range(6))] * 9 == asyncio.run(ask())
+
+
+def test_a_batch_that_is_done_does_not_hold_the_loop() -> None:
+    """Of who waited for one batch a few are told at a time: what else the loop has to do comes in between."""
+    with batcher(Gate(), max_batch=32) as batching:
+        order: list[str] = []
+
+        async def client() -> None:
+            await batching.submit(0, PATIENT_S)
+            order.append("told")
+
+        async def other() -> None:
+            while order.count("told") < 32:
+                order.append("other")
+                await asyncio.sleep(0)
+
+        async def ask() -> None:
+            await asyncio.gather(*(client() for _ in range(32)), other())
+
+        asyncio.run(ask())
+
+    runs = [len(list(run)) for what, run in groupby(order) if what == "told"]
+    assert max(runs) <= 8
+    assert 32 == sum(runs)
 
 
 def test_sizes_and_waits_are_measured() -> None:
