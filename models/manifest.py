@@ -6,6 +6,7 @@ covers the hash of every other file, so two bundles with one digest are the same
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,11 @@ TOKENIZER_NAME = "tokenizer.json"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 
 Triple = tuple[float, float, float]
+
+
+def is_bundle_name(name: str) -> bool:
+    """Whether a bundle may have that name, which its folder has too."""
+    return re.fullmatch(NAME_PATTERN, name) is not None
 
 
 class _Part(BaseModel):

@@ -119,7 +119,7 @@ def open_session(
     options.enable_mem_pattern = memory_pattern
     options.log_severity_level = _LOG_FATAL
     half = ".fp16." in path.name
-    if half and providers == [CPU]:
+    if half and not (CUDA in providers and _cuda_starts(path)):
         # ONNX Runtime 1.31.1 crashes the process when it fuses half-precision nodes for the CPU
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if runtime.spin else "0")
@@ -127,6 +127,8 @@ def open_session(
     try:
         with engine.building() if engine and TENSORRT in providers else nullcontext():
             session = onnxruntime.InferenceSession(path, options, providers=told)
+    except ModelError:
+        raise
     except Exception as error:
         # ONNX Runtime's exceptions have no base in common but Exception
         raise BundleInvalid(
@@ -138,6 +140,17 @@ def open_session(
             "another device"
         )
     return session
+
+
+def _cuda_starts(path: Path) -> bool:
+    """Whether a graph comes to run by CUDA: built in and a card there it may still lack a library, and leave all to the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = _LOG_FATAL
+    try:
+        return CUDA in onnxruntime.InferenceSession(path, options, providers=[CUDA, CPU]).get_providers()
+    except Exception:  # noqa: BLE001 - they have no base in common; whoever opens the graph next tells what is wrong with it
+        return False
 
 
 def expect_ports(

@@ -7,7 +7,7 @@ after all of these but the weights. So engines lie in a folder of their bundle's
 import fcntl
 import os
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,9 +55,20 @@ class Engine:
 
     @contextmanager
     def building(self) -> Generator[None]:
-        """While it is built or read: of several processes one builds, the others wait and read."""
-        with (self.folder / "lock").open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        """While it is built or read: of several processes one builds, the others wait and read.
+
+        Raises:
+            ModelError: the folder's file system gives no lock.
+        """
+        with ExitStack() as held:
+            try:
+                lock = held.enter_context((self.folder / "lock").open("wb"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            except OSError as error:
+                raise ModelError(
+                    f"{self.folder} cannot be locked while TensorRT builds an engine in it ({error}): put the bundle on a disk "
+                    "that takes locks, or choose the device cuda"
+                ) from error
             yield
 
 

@@ -18,7 +18,7 @@ from index.uploads import keep
 from models.errors import InputError
 from service.encoding import urgency
 from service.encoding.embedding import Timings
-from service.encoding.inputs import checked_vector, decode_base64
+from service.encoding.inputs import checked_vector, decode_base64, told_by
 from service.errors import ItemUnknown, NotReady, QueryInvalid, ServiceError, WritesOff
 from service.guard.hosts import is_loopback
 from service.problems import problem_of, problem_of_invalid
@@ -143,7 +143,8 @@ class _Making:
     ) -> Put:
         runtime, model, searcher = self.runtime, self.served.model, self.served.searcher
         data = await runtime.decoders.run(lambda: decode_base64(image, f"{self._field}.image"))
-        embedded = await runtime.embedder.image(model, data, self.timings)
+        with told_by(f"{self._field}.image"):
+            embedded = await runtime.embedder.image(model, data, self.timings)
         assert embedded.prepared is not None
         patches = None
         if searcher.keeps_patches and model.bundle.digest == digest and model.cannot_proofread is None:

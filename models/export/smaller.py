@@ -1,6 +1,5 @@
 """An int8 variant for a bundle that is there: the same model, quicker on CPUs that multiply bytes."""
 
-import re
 import shutil
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from models.export.parity import least_cosine
 from models.export.quantize import to_int8
 from models.export.seal import sample_ids
 from models.export.sharing import share_weights
-from models.manifest import MANIFEST_NAME, NAME_PATTERN, BundleManifest, Variant, verify_bundle
+from models.manifest import MANIFEST_NAME, BundleManifest, Variant, is_bundle_name, verify_bundle
 from models.sealed import seal_files, staged
 
 # half of them tell scales, the other half how near the vectors come
@@ -25,6 +24,7 @@ def export_int8(bundle: Bundle, output: Path, pictures: np.ndarray) -> BundleMan
     """Copy *bundle* into folder *output*, which must not exist, with graphs in int8 beside its own.
 
     The folder's name is the new bundle's. Its other files stay byte for byte, so both bundles are of one space: an index of one's vectors is an index of the other's.
+    Graphs in int8 that it has are made anew: of those that training or an export wrote no convolution is in int8.
 
     Args:
         bundle: of any precision that has fp32.
@@ -32,26 +32,28 @@ def export_int8(bundle: Bundle, output: Path, pictures: np.ndarray) -> BundleMan
         pictures: (N, S, S, 3) uint8, of the kind that it will see, N at least `LEAST_PICTURES`.
 
     Raises:
-        ExportError: its name is none of a bundle, too few pictures, or it has int8 graphs already.
+        ExportError: its name is none of a bundle, or too few pictures.
         BundleAltered: a file of the bundle is not what it sealed.
         FileExistsError: *output* exists.
     """
     old = bundle.manifest
-    if not re.fullmatch(NAME_PATTERN, output.name):
+    if not is_bundle_name(output.name):
         raise ExportError(f"{output}: the folder names the bundle; use letters, digits, dot, dash and underscore")
     if len(pictures) < LEAST_PICTURES:
         raise ExportError(
             f"{len(pictures)} pictures tell no scales: give at least {LEAST_PICTURES}, some hundred are good"
         )
-    if _INT8 in old.variants:
-        raise ExportError(f"bundle {old.name!r} has int8 graphs: nothing is left to do")
     shown, held_back = pictures[::2], pictures[1::2]
+    made_anew = (f"image.{_INT8}", f"text.{_INT8}")
     with staged(output) as folder:
         for file in old.files:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(bundle.path / file, folder / file)
         # of the copies: what is altered while they are made is found too
         verify_bundle(folder, old)
+        for file in old.files:
+            if file.partition(".onnx")[0] in made_anew:
+                (folder / file).unlink()
         fp32 = old.variants[_FP32]
         image, text = folder / "image.int8.onnx", folder / "text.int8.onnx"
         to_int8(folder / fp32.image, image, shown)

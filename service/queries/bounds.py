@@ -1,11 +1,15 @@
 """How much one request may ask of the towers: its texts and pictures are counted before any of them is embedded."""
 
+import math
+
 from service.errors import AsksTooMuch
 from service.schemas.parts import Part, Query
 from service.schemas.query import Reranking, SearchOptions
 
 # To split a long text takes as long as to embed a few short ones: of what is that many times too much the end is not looked at.
 _HOPELESS = 4
+# To lay a text beside so many stored pictures takes the proofreader as long as a tower takes for one.
+_STORED = 10
 
 
 def texts_in(query: Query) -> dict[str, str]:
@@ -41,8 +45,10 @@ def parts_of(query: Query) -> list[tuple[str, Query | Part]]:
 
 
 def read_anew(options: SearchOptions, reranking: Reranking | None) -> int:
-    """How many captions are read to order them anew; pictures that are were read when they were indexed."""
-    return reranking.candidates if reranking is not None and options.target == "texts" else 0
+    """How many captions are read to order them anew; of pictures, which were read when they were indexed, some count as one."""
+    if reranking is None:
+        return 0
+    return reranking.candidates if options.target == "texts" else math.ceil(reranking.candidates / _STORED)
 
 
 class Tally:

@@ -5,11 +5,21 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from models.bundle import BUILT_IN
 from models.errors import BundleAltered, BundleInvalid, BundleMissing, BundleTooNew
-from models.manifest import MANIFEST_NAME, SCHEMA_VERSION, BundleManifest, image_files, read_manifest, verify_bundle
+from models.manifest import (
+    MANIFEST_NAME,
+    SCHEMA_VERSION,
+    BundleManifest,
+    image_files,
+    is_bundle_name,
+    read_manifest,
+    verify_bundle,
+)
 from tests.support.german_bundle import make_german
 from tests.support.tiny_bundle import make_tiny_bundle
 
@@ -239,3 +249,14 @@ def test_a_bundle_that_seals_no_image_graph_has_no_space(tiny_bundle: Path) -> N
 
     with pytest.raises(BundleInvalid, match="seals no fp32 image graph"):
         manifest.model_copy(update={"files": files}).space_digest()
+
+
+@given(name=st.text(max_size=140))
+def test_what_may_name_a_bundle_may_name_a_folder(name: str) -> None:
+    """A bundle's name is no path: it stays in the folder that holds it, and is not hidden there."""
+    if is_bundle_name(name):
+        assert name == Path(name).name
+        assert not name.startswith(".")
+        assert len(name.encode()) <= 128
+    assert not is_bundle_name(f"../{name}")
+    assert not is_bundle_name(f"{name}\n")

@@ -129,6 +129,22 @@ def test_half_precision_is_not_fused_on_a_cpu(graph: Path, tmp_path: Path, name:
     assert getattr(onnxruntime.GraphOptimizationLevel, level) == options.graph_optimization_level
 
 
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_half_precision_is_not_fused_where_cuda_does_not_start(
+    graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CUDA built in and a card there are not yet CUDA: where a library is missing all comes to the CPU, which must not fuse."""
+    there(monkeypatch, ALL)
+    path = tmp_path / "image.fp16.onnx"
+    path.write_bytes(graph.read_bytes())
+
+    session = open_session(path, Runtime(), memory_pattern=False)
+
+    assert ALL[2:] == session.get_providers()
+    level = session.get_session_options().graph_optimization_level
+    assert onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC == level
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x08\x08", None])
 def test_a_broken_graph_is_named(tmp_path: Path, content: bytes | None, capfd: pytest.CaptureFixture[str]) -> None:
     """What does not load is reported with its path and what to do, as an exception and not on stderr."""

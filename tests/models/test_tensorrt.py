@@ -1,5 +1,6 @@
 """TensorRT: what ONNX Runtime is told, and where engines are kept."""
 
+import errno
 import fcntl
 from pathlib import Path
 
@@ -93,6 +94,21 @@ def test_one_builds_while_others_wait(tmp_path: Path) -> None:
 
     with (tmp_path / "lock").open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_folder_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that gives no lock is named as what is wrong, and not the bundle."""
+
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+
+    with (
+        pytest.raises(ModelError, match=r"cannot be locked.*No locks available"),
+        image_engine(tmp_path, 32).building(),
+    ):
+        pytest.fail("nothing is built without the lock")
 
 
 def test_a_build_without_it_says_so(tiny_bundle: Path) -> None:

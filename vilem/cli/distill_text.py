@@ -1,6 +1,5 @@
 """`vilem distill-text`: a new text tower for an index that stays, from captions alone."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -87,7 +86,7 @@ def distill_text(
     from rich.console import Console
 
     from models.bundle import Bundle, find_bundle
-    from models.manifest import NAME_PATTERN
+    from models.manifest import is_bundle_name
     from models.training.recipe import OptimPart
     from models.training.text_session import TextPlan, TextSession, TextSize
 
@@ -95,7 +94,7 @@ def distill_text(
     target = output or folder / "bundles" / name
     if target.exists():
         raise typer.BadParameter(f"{target} exists: a bundle is never overwritten; remove it or give --output")
-    if not re.fullmatch(NAME_PATTERN, name):
+    if not is_bundle_name(name):
         raise typer.BadParameter(f"{name!r} cannot name a bundle: use letters, digits, '.', '_' and '-'")
     if width % heads:
         raise typer.BadParameter(f"--width {width} is no multiple of --heads {heads}")

@@ -1,6 +1,5 @@
 """`vilem model`: bundles."""
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -126,11 +125,11 @@ def export(
       vilem model export ViT-B-16-SigLIP --pretrained my.pt --text-files siglip/ -o bundles/siglip
     """
     from models.export.from_open_clip import export_open_clip
-    from models.manifest import NAME_PATTERN
+    from models.manifest import is_bundle_name
 
     if output.exists():
         raise typer.BadParameter(f"{output} exists: a bundle is never overwritten; remove it or choose another folder")
-    if not re.fullmatch(NAME_PATTERN, output.resolve().name):
+    if not is_bundle_name(output.resolve().name):
         raise typer.BadParameter(
             f"{output}: the folder names the bundle; use letters, digits, dot, dash and underscore"
         )

@@ -30,7 +30,9 @@ def train(
     checkpoint_steps: Annotated[
         int, typer.Option(min=1, help="Steps between two checkpoints: what a stop costs at most.")
     ] = 100,
-    int8: Annotated[bool, typer.Option("--int8", help="Write int8 too, for CPUs.")] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Write int8 too, for CPUs; of convolutions `vilem model quantize` makes it.")
+    ] = False,
     home: Annotated[Path, typer.Option(envvar="VILEM_HOME", help="Folder with bundles/.")] = Path(
         "~/.local/share/vilem"
     ),

@@ -88,10 +88,18 @@ def test_a_folder_that_names_no_bundle_is_refused(shipped: Bundle, tmp_path: Pat
     assert [] == list(tmp_path.iterdir())
 
 
-def test_twice_is_refused(folder: Path, tmp_path: Path) -> None:
-    """A bundle that has int8 is not given it again."""
-    with pytest.raises(ExportError, match="has int8"):
-        export_int8(Bundle.open(folder), tmp_path / "again", PICTURES)
+def test_int8_that_is_there_is_made_anew(folder: Path, tmp_path: Path) -> None:
+    """Other pictures tell other scales: the graphs in int8 are new ones, and all else is as it was."""
+    # half as bright as those before
+    manifest = export_int8(Bundle.open(folder), tmp_path / "again", PICTURES // 2)
+
+    verify_bundle(tmp_path / "again", manifest)
+    old, new = read_manifest(folder).files, manifest.files
+    assert old.keys() == new.keys()
+    changed = {name for name in old if old[name] != new[name]}
+    assert "image.int8.onnx" in changed
+    assert all(".int8.onnx" in name for name in changed)
+    assert CLOSE < Bundle.open(tmp_path / "again", variant="int8").manifest.variants["int8"].image_cosine
 
 
 def test_an_altered_file_is_not_copied(tmp_path: Path) -> None:

@@ -81,15 +81,17 @@ def test_a_plain_query_is_its_own_part(body: dict[str, Any], texts: list[str], i
     assert pictures == pictures_in(query)
 
 
-def test_captions_that_are_ordered_anew_are_read() -> None:
-    """Those of a picture are; pictures of a text were read when they were indexed."""
-    how = Reranking(20, explain=False)
+@given(candidates=st.integers(1, 100))
+def test_what_is_ordered_anew_is_counted(candidates: int) -> None:
+    """Each caption of a picture is read; of a text's pictures, which were read when they were indexed, ten count as one."""
+    how = Reranking(candidates, explain=False)
 
-    assert [0, 0, 20] == [
-        read_anew(SearchOptions(), how),
+    assert [0, 0, candidates] == [
+        read_anew(SearchOptions(), None),
         read_anew(SearchOptions(target="texts"), None),
         read_anew(SearchOptions(target="texts"), how),
     ]
+    assert 10 * (read_anew(SearchOptions(), how) - 1) < candidates <= 10 * read_anew(SearchOptions(), how)
 
 
 @given(inputs=st.integers(0, 10**6), most=st.integers(1, 10**6))

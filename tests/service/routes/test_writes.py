@@ -181,6 +181,22 @@ def test_what_is_wrong_with_one_keeps_no_other_out(client: TestClient, item: obj
     assert {"good-1", "good-2"} <= set(found(client, 100, text="red"))
 
 
+@pytest.mark.parametrize(
+    ("fields", "at_fault"),
+    [
+        ({"image": base64.b64encode(b"no picture").decode()}, "image"),
+        ({"image": "!!!"}, "image"),
+        ({"vector": [1.0]}, "vector"),
+        ({"captions": ["fine", "x" * 20_001]}, "captions.1"),
+    ],
+)
+def test_the_field_at_fault_is_told(client: TestClient, fields: dict[str, object], at_fault: str) -> None:
+    """A problem of one item names the field as it stands in the request, the item's place in front."""
+    (_, result) = put(client, {"id": "good", "image": picture("red")}, {"id": "x", **fields}).json()["results"]
+
+    assert [f"items.1.{at_fault}"] == [each["field"] for each in result["problem"]["errors"]]
+
+
 def test_one_id_twice_is_refused_twice(client: TestClient) -> None:
     """Which of the two would count is not ours to choose."""
     twice = {"id": "twice", "image": picture("red")}
