@@ -7,9 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -115,17 +114,17 @@ class Problem(BaseModel):
 def install(app: FastAPI, metrics: Metrics) -> None:
     """Make *app* answer every error as a problem."""
 
-    def answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+    def answer(problem: Problem, headers: dict[str, str] | None = None) -> Response:
         return response(problem, metrics, headers)
 
-    async def known(_: Request, error: Exception) -> JSONResponse:
+    async def known(_: Request, error: Exception) -> Response:
         return answer(problem_of(error), _may_pass(error))
 
-    async def invalid(_: Request, error: Exception) -> JSONResponse:
+    async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         return answer(problem_of_invalid(error.errors()))
 
-    async def plain(_: Request, error: Exception) -> JSONResponse:
+    async def plain(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         slug = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}.get(
             error.status_code, "bad-request"
@@ -135,7 +134,7 @@ def install(app: FastAPI, metrics: Metrics) -> None:
         problem = Problem(type=f"/problems/{slug}", title=title, status=error.status_code, detail=detail)
         return answer(problem, dict(error.headers or {}))
 
-    async def unexpected(_: Request, __: Exception) -> JSONResponse:
+    async def unexpected(_: Request, __: Exception) -> Response:
         return answer(internal())
 
     for exception in EXPECTED:
@@ -145,12 +144,12 @@ def install(app: FastAPI, metrics: Metrics) -> None:
     app.add_exception_handler(Exception, unexpected)
 
 
-def response(problem: Problem, metrics: Metrics, headers: dict[str, str] | None = None) -> JSONResponse:
+def response(problem: Problem, metrics: Metrics, headers: dict[str, str] | None = None) -> Response:
     """The answer that carries *problem*, counted."""
     noted(problem, metrics)
     may_pass = {"Retry-After": str(RETRY_AFTER_S)} if problem.status in (429, 503) else {}
-    content = problem.model_dump(mode="json", exclude_defaults=False) | {"request_id": request_ids.current()}
-    return JSONResponse(content, problem.status, may_pass | (headers or {}), media_type=MEDIA_TYPE)
+    named = problem.model_copy(update={"request_id": request_ids.current()})
+    return Response(named.model_dump_json(), problem.status, may_pass | (headers or {}), media_type=MEDIA_TYPE)
 
 
 def noted(problem: Problem, metrics: Metrics) -> Problem:
