@@ -55,3 +55,5 @@ def install(level: str, stream: TextIO | None = None) -> None:
         logger.addHandler(made)
         logger.setLevel("ERROR" if name == _SERVER and least == "WARNING" else least)
         logger.propagate = False
+    # uvicorn's own configuration, where whoever starts it leaves that to it, gives this one a level of its own
+    logging.getLogger(f"{_SERVER}.error").setLevel(logging.NOTSET)

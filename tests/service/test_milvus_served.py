@@ -173,7 +173,8 @@ def test_a_long_tail_wants_a_push(home: Path, lite: Target, tiny_bundle: Path) -
         client.put(f"{COLLECTION}/items", json={"items": new})
 
         assert f"vilem index push {NAME}" in shown(client)["behind"]
-        assert 24 == shown(client)["count"]
+        # one or two of them may have been committed, and shown, before the others
+        assert 24 <= shown(client)["count"] <= 24 + 2
 
 
 def test_a_server_is_pushed_to_by_a_child(home: Path, tmp_path: Path, tiny_bundle: Path) -> None:

@@ -188,7 +188,8 @@ def test_a_stopped_build_keeps_what_is_done(tmp_path: Path, sent: signal.Signals
 
     # a machine so fast that all was published before, Python even being taken down, is none of the law's business
     if "published" not in told:
-        assert 130 == job.returncode
+        # Python ends itself by the signal where that came while a text was executed, a dataclass made say: a shell tells 130 too
+        assert job.returncode in (130, -signal.SIGINT)
         assert "the same command goes on" in said
         stored = Collection.open(tmp_path / "collections", "test").count()
         assert f"{stored:,} items are safe" in said

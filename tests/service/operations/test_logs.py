@@ -17,7 +17,7 @@ LOGGER = logging.getLogger("vilem.service")
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
     """Where the log goes; afterwards the logger is as it was."""
-    roots = [logging.getLogger(name) for name in (logs.LOGGER, "uvicorn")]
+    roots = [logging.getLogger(name) for name in (logs.LOGGER, "uvicorn", "uvicorn.error")]
     before = [(list(root.handlers), root.level, root.propagate) for root in roots]
     written = io.StringIO()
     logs.install("info", written)
@@ -106,7 +106,8 @@ def test_half_a_character_is_written(stream: io.StringIO) -> None:
 
 
 def test_a_client_cannot_fill_the_log(stream: io.StringIO) -> None:
-    """Requests that are no HTTP are the server's warnings: below info only its errors are written."""
+    """Requests that are no HTTP are the server's warnings: below info only its errors are written, however it was configured."""
+    logging.getLogger("uvicorn.error").setLevel("INFO")
     logs.install("warning", stream)
     logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
     logging.getLogger("uvicorn.error").error("a task was cut off")

@@ -1,0 +1,145 @@
+"""Whether the proofreader finds the wrong words of edited captions, by the picture: edits by rule and by a masked language model.
+
+    python -m benchmarks.edited_words [--bundle BUNDLE] [--scenes 1000] [--masked-lm FOLDER]
+
+One caption of each held-out scene is edited by each source, and read by the bundle as it serves, beside its own picture and beside
+another's. Only words that some edit changes, or puts in, are judged. A word is restored where it is thought wrong and the first
+correction is the right one. Without a folder a masked language model is trained on the captions of the training scenes, once.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.arms import vilem
+from benchmarks.fixtures import CACHE
+from benchmarks.table import Row, show
+from models.bundle import Bundle, find_bundle
+from models.evaluation.words import auroc, auroc_by_group, shuffled_images
+from models.negatives.edited import Edited
+from models.proof import Proof
+from models.proof_image import StoredImage
+from models.proofreader import Proofreader
+from models.scenes.corpus import generate
+from models.training.editors import make_editor
+from models.training.pairs import caption_of
+from models.training.parts import EditsPart
+from models.training.proofs import editable
+
+AUROC, SHUFFLED, RESTORED = 0.95, 0.65, 80.0
+# of what `vilem train models/recipes/scenes-s.toml` sees
+_TRAINED = 20_000
+_SIDE = 16
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One word that may be wrong.
+
+    Attributes:
+        wrong: whether it was changed.
+        own: P(wrong) beside its own picture.
+        other: beside another's.
+        kind: of the edit.
+        restored: whether the right word was told first; None where there is not exactly one.
+    """
+
+    wrong: bool
+    own: float
+    other: float
+    kind: str
+    restored: bool | None
+
+
+def masked_lm(folder: Path) -> Path:
+    """The folder of a masked language model of the training scenes' captions, trained unless it is there."""
+    if not (folder / "model").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        captions = folder / "captions.txt"
+        scenes = generate("train", _TRAINED, 0, _SIDE)
+        captions.write_text("".join(f"{text}\n" for scene in scenes for text in scene.captions), "utf-8")
+        vilem("train-mlm", str(captions), "--output", str(folder / "model"))
+    return folder / "model"
+
+
+def judged(edits: Sequence[Edited], own: Sequence[Proof], other: Sequence[Proof]) -> Iterator[Judged]:
+    """The words of all edits that may be wrong.
+
+    Raises:
+        ValueError: the bundle reads other words than the editor wrote.
+    """
+    words = editable(edits)
+    for edit, here, there in zip(edits, own, other, strict=True):
+        for word, wrong, right, mine, others in zip(
+            edit.words, edit.wrong, edit.should_be, here.words, there.words, strict=True
+        ):
+            if word.text.lower() not in words or mine.support is None or others.support is None:
+                continue
+            told = mine.corrections[0][0] if mine.corrections else None
+            restored = told == right if wrong and right is not None else None
+            yield Judged(wrong, 1 - mine.support, 1 - others.support, edit.kind, restored)
+
+
+def rows_of(found: Sequence[Judged]) -> list[Row]:
+    """The figures beside their bars."""
+    wrong = np.array([each.wrong for each in found])
+    own, other = (np.array([getattr(each, name) for each in found]) for name in ("own", "other"))
+    restored = [each.restored for each in found if each.restored is not None]
+    by_kind = auroc_by_group(own, wrong, [each.kind for each in found])
+    return [
+        Row("words judged", float(len(found)), ""),
+        Row("of these wrong", float(wrong.sum()), ""),
+        Row("wrong words found, AUROC", auroc(own, wrong), "", AUROC),
+        Row("the same beside another picture", auroc(other, wrong), "", SHUFFLED, at_most=True),
+        *(Row(f"- found: {kind}", value, "") for kind, value in by_kind.items()),
+        Row("thought wrong and restored", 100 * float(np.mean(restored)), "%", RESTORED),
+    ]
+
+
+def main() -> None:
+    """Print the figures of both sources."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--bundle", default="scenes-s", help="folder or name")
+    parser.add_argument("--scenes", type=int, default=1000)
+    parser.add_argument("--masked-lm", type=Path, help="folder of `vilem train-mlm`")
+    parser.add_argument("--seed", type=int, default=0, help="of the edits, and of who is shown another's picture")
+    options, _ = parser.parse_known_args()
+    bundle = Bundle.open(find_bundle(options.bundle, Path()))
+    reader = Proofreader.open(bundle)
+    scenes = list(generate("test", options.scenes, 0, bundle.manifest.preprocess.size))
+    pixels = np.stack([scene.image for scene in scenes])
+    images = [
+        image
+        for start in range(0, len(pixels), _BATCH)
+        for image in reader.encode_images(pixels[start : start + _BATCH])
+    ]
+    others = shuffled_images(np.arange(len(scenes)), options.seed)
+    taught = [scene.captions for scene in generate("train", _TRAINED, 0, _SIDE)]
+    parts = {
+        "rules": EditsPart(),
+        "a masked language model": EditsPart(
+            rules=0.0, masked=1.0, masked_lm=options.masked_lm or masked_lm(CACHE / "edited_words")
+        ),
+    }
+    for name, part in parts.items():
+        captions = [caption_of(scene.captions, row % len(scene.captions)) for row, scene in enumerate(scenes)]
+        drawn = make_editor(part, taught).edit(captions, np.random.default_rng(options.seed))
+        edited = [(row, edit) for row, edit in enumerate(drawn) if edit is not None]
+        own, other = (
+            [_read(reader, edit.text, images[place]) for place, (_, edit) in zip(places, edited, strict=True)]
+            for places in ([row for row, _ in edited], [int(others[row]) for row, _ in edited])
+        )
+        found = list(judged([edit for _, edit in edited], own, other))
+        show(f"{bundle.manifest.name}: {len(edited):,} of {len(scenes):,} captions edited by {name}", rows_of(found))
+
+
+def _read(reader: Proofreader, text: str, image: StoredImage) -> Proof:
+    return reader.check(text, [image])[0]
+
+
+if __name__ == "__main__":
+    main()
