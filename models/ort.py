@@ -108,7 +108,7 @@ def open_session(
 
     Raises:
         BundleInvalid: the graph does not load.
-        ModelError: the device that was asked for is missing or does not start.
+        ModelError: the device that was asked for is missing or does not start, or the engine's folder cannot be locked.
     """
     providers = choose_providers(runtime.device)
     if engine is None:
@@ -145,6 +145,7 @@ def open_session(
 def _cuda_starts(path: Path) -> bool:
     """Whether a graph comes to run by CUDA: built in and a card there it may still lack a library, and leave all to the CPU."""
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = _LOG_FATAL
     try:

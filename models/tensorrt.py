@@ -66,8 +66,8 @@ class Engine:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             except OSError as error:
                 raise ModelError(
-                    f"{self.folder} cannot be locked while TensorRT builds an engine in it ({error}): put the bundle on a disk "
-                    "that takes locks, or choose the device cuda"
+                    f"{self.folder} cannot be locked while TensorRT builds an engine in it ({error}): it must be writable, on a "
+                    "disk that has room and takes locks; or choose the device cuda"
                 ) from error
             yield
 

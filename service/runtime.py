@@ -243,8 +243,7 @@ class Runtime:
             raise NotReady("the service is still loading: try again in a second")
 
     async def _fault(self, served: Served) -> str | None:
-        # in the place of someone who waits it would have that one refused
-        urgency.prefer(urgency.BATCH)
+        urgency.prefer(urgency.PROBE)
         try:
             async with asyncio.timeout(_PROBE_PATIENCE_S):
                 await served.probe()

@@ -120,7 +120,7 @@ class Settings(BaseSettings):
         default=256,
         ge=1,
         description="Most texts and pictures that one request may have embedded, all its searches together; a long text counts "
-        "with each of its pieces, captions that are re-ranked count too.",
+        "with each of its pieces, captions that are re-ranked count too, ten pictures as one.",
     )
     max_pixels: int = Field(default=50_000_000, ge=1, description="Largest query image, width x height.")
     url_hosts: Annotated[Names, AfterValidator(_hosts)] = Field(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
-from service.encoding.urgency import BATCH, handicap_s, urgency
+from service.encoding.urgency import BATCH, PROBE, handicap_s, urgency
 from service.encoding.waiting import Ahead, BatchCost, is_refused
 from service.encoding.yielding import give_way
 from service.errors import DeadlineExceeded, NotReady, QueueFull
@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 # A batch of so many costs each of them hardly more than a larger one (ViT-B/32 texts: 8.1 ms of a core, 7.9 in one of 32).
 _WORTH = 8
-# A batch that is done is up to half a millisecond's work of the loop for each: others come in between, and may be refused.
+# A batch that is done is half a millisecond's work of the loop or more for each: others come in between, and may be refused.
 _TOLD_AT_ONCE = 4
 
 
@@ -39,6 +39,7 @@ class _Job(Generic[T, R]):
         item: as it was submitted.
         size: its cost.
         patient: nobody watches it: it shares no batch with those that somebody waits for.
+        counts: it takes a place, as all but a probe do: else one of as many clients as are always let in would be refused for it.
         queued: when it came.
         rank: when it would have come, were all equally urgent; the lowest is served first.
         done: of the loop that waits for it.
@@ -48,6 +49,7 @@ class _Job(Generic[T, R]):
     item: T
     size: int
     patient: bool
+    counts: bool
     queued: float
     rank: float
     done: "asyncio.Future[R]"
@@ -125,7 +127,13 @@ class MicroBatcher(Generic[T, R]):
         loop = asyncio.get_running_loop()
         how_urgent, now = urgency(), time.monotonic()
         job: _Job[T, R] = _Job(
-            item, self._size(item), how_urgent >= BATCH, now, now + handicap_s(how_urgent), loop.create_future()
+            item,
+            self._size(item),
+            how_urgent >= BATCH,
+            how_urgent != PROBE,
+            now,
+            now + handicap_s(how_urgent),
+            loop.create_future(),
         )
         with self._arrived:
             if self._closed:
@@ -161,7 +169,7 @@ class MicroBatcher(Generic[T, R]):
         ahead = Ahead(
             items=place,
             size=sum(_units(each) for each in before),
-            watched=sum(not each.patient for each in before) + sum(batch.watched for batch in self._running),
+            counted=sum(each.counts for each in before) + sum(batch.watched for batch in self._running),
             running_s=self._until_free_s(job.queued),
             workers=len(self._workers),
             max_batch=self._max_batch,
@@ -199,7 +207,7 @@ class MicroBatcher(Generic[T, R]):
             began = time.monotonic()
             jobs = self._take()
             size = len(jobs) * max(_units(job) for job in jobs)
-            batch = _Running(sum(not job.patient for job in jobs), began + self._cost.of(size))
+            batch = _Running(sum(job.counts and not job.patient for job in jobs), began + self._cost.of(size))
             self._running.add(batch)
         for job in jobs:
             self._wait.observe(began - job.queued)

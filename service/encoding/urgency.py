@@ -7,6 +7,8 @@ import re
 from contextvars import ContextVar
 
 USUAL, BATCH, LAST = 3, 5, 7
+# Of the service's own look at itself, which no client can say: before all others, and in nobody's place.
+PROBE = -1
 # Somebody who waits passes by who does not, but for no more than this many seconds a step: what waits gets its turn.
 STEP_S = 0.5
 

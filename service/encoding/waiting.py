@@ -60,7 +60,7 @@ class Ahead:
     Attributes:
         items: that will be served before it.
         size: of these, together.
-        watched: items before it or being served that somebody watches.
+        counted: items before it, and of those being served the ones that somebody watches; no probes.
         running_s: until a worker is free.
         workers: that serve the queue.
         max_batch: items that share a batch.
@@ -68,7 +68,7 @@ class Ahead:
 
     items: int
     size: float
-    watched: int
+    counted: int
     running_s: float
     workers: int
     max_batch: int
@@ -86,8 +86,8 @@ class Ahead:
 
     @property
     def is_near(self) -> bool:
-        """Whether it and all before it that somebody watches are no more than two batches: one runs, and one gathers meanwhile."""
-        return self.watched < 2 * self.max_batch
+        """Whether it and all that count are no more than two batches: one that runs, and one that gathers meanwhile."""
+        return self.counted < 2 * self.max_batch
 
 
 def is_refused(wait_s: float, *, limit_s: float, deadline_s: float, is_near: bool) -> bool:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Steps of `nice`, behind the loop and the searches: a third of their weight. At ten a thread that holds the interpreter could be
+# Steps of `nice`, behind the loop and the searches: a sixth of their weight. At ten a thread that holds the interpreter could be
 # kept from a core by other programs while the loop waits for it.
 COMPUTING = 8
 

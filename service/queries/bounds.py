@@ -86,5 +86,5 @@ def expect_few(inputs: int, most: int, *, more: str = "") -> None:
     if inputs > most:
         raise AsksTooMuch(
             f"the request asks for {more}{inputs:,} texts and pictures to be read, {most:,} are allowed (VILEM_MAX_INPUTS; a long "
-            "text counts with each of its pieces): send it in several requests, or less of it"
+            "text counts with each of its pieces, and candidates to re-rank do too): send it in several requests, or less of it"
         )

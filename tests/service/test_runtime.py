@@ -386,8 +386,8 @@ def test_each_check_encodes(tmp_path: Path, tiny_bundle: Path) -> None:
     assert 4 == registry.get_sample_value("vilem_batch_size_sum", {"queue": "text"})
 
 
-def test_a_probe_stands_behind_those_who_wait(tmp_path: Path, tiny_bundle: Path) -> None:
-    """Nobody watches a probe: in the queue it takes nobody's place, and what asks for it is as urgent as before."""
+def test_a_probe_is_told_from_those_who_wait(tmp_path: Path, tiny_bundle: Path) -> None:
+    """The queues know a probe by its urgency; what asks for it is as urgent as before."""
     make_colours(tmp_path, tiny_bundle)
     found: list[int] = []
 
@@ -401,7 +401,7 @@ def test_a_probe_stands_behind_those_who_wait(tmp_path: Path, tiny_bundle: Path)
 
         runtime.served("colours").model.encode_text = noted  # type: ignore[method-assign]
         assert {} == await runtime.check()
-        assert [urgency.BATCH] == found
+        assert {urgency.PROBE} == set(found)
         assert urgency.USUAL == urgency.urgency()
 
     with_runtime(use, tmp_path)

@@ -292,7 +292,7 @@ def _stoppable(collections: Path, name: str) -> Generator[None]:
         # it may come while the collection is being made
         rows = Collection.open(collections, name).count() if name in list_collections(collections) else 0
         typer.echo(
-            f"stopped: {rows:,} items are safe, not yet published; the same command goes on from there", err=True
+            f"stopped: {rows:,} items are safe; the same command goes on from there, and publishes them", err=True
         )
         raise typer.Exit(EXIT_INTERRUPTED) from None
 

@@ -542,15 +542,15 @@ def test_who_comes_again_at_once_finds_nothing_running() -> None:
         assert [list(range(6))] * 8 == asyncio.run(ask())
 
 
-def test_who_does_not_watch_takes_nobodys_place() -> None:
-    """Beside eight clients for two batches of four one that nobody watches, a probe say, has none of them refused."""
+def test_a_probe_takes_nobodys_place() -> None:
+    """Beside eight clients for two batches of four the service's own probe has none of them refused."""
     with batcher(slow, max_batch=4, max_wait_s=0.001, workers=2) as batching:
 
         async def client() -> list[int]:
             return [await batching.submit(number, PATIENT_S) for number in range(6)]
 
         async def probe() -> list[int]:
-            urgency.begin("u=5")
+            urgency.prefer(urgency.PROBE)
             return await client()
 
         async def ask() -> list[list[int]]:
@@ -559,9 +559,59 @@ def test_who_does_not_watch_takes_nobodys_place() -> None:
         assert [list(range(6))] * 9 == asyncio.run(ask())
 
 
+def test_a_probe_is_served_first() -> None:
+    """Whatever waits, in a service that is well it waits for what runs alone: else a busy one would be taken for a broken one."""
+    gate = Gate(shut=True)
+    with batcher(gate, max_batch=1) as batching:
+
+        async def probe() -> int:
+            urgency.prefer(urgency.PROBE)
+            return await batching.submit(99, PATIENT_S)
+
+        async def ask() -> None:
+            others = [asyncio.ensure_future(batching.submit(number, PATIENT_S)) for number in range(5)]
+            await until(gate.entered.is_set)
+            probed = asyncio.ensure_future(probe())
+            await until(lambda: len(batching._queue) == 5)
+            gate.leave.set()
+            await asyncio.gather(*others, probed)
+
+        asyncio.run(ask())
+
+    assert [[0], [99], [1], [2], [3], [4]] == gate.batches
+
+
+def test_who_stands_before_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody watches is passed by for a while; once its turn is before one's own one waits for it, or is refused for it."""
+    monkeypatch.setattr(urgency, "STEP_S", 0.0)
+    gate = Gate()
+    with batcher(gate, max_batch=4, max_wait_s=0.001) as batching:
+
+        async def patient(number: int) -> int:
+            urgency.begin("u=5")
+            return await batching.submit(number, PATIENT_S)
+
+        async def ask(before: int) -> int | BaseException:
+            batching._cost.observe(4, 1.0)
+            gate.leave.clear()
+            running = asyncio.ensure_future(patient(0))
+            await until(lambda: bool(batching._running) and not batching._queue)
+            others = [asyncio.ensure_future(patient(number)) for number in range(before)]
+            await until(lambda: len(batching._queue) == before)
+            own = asyncio.ensure_future(batching.submit(9, PATIENT_S))
+            await asyncio.sleep(0)
+            gate.leave.set()
+            found, *_ = await asyncio.gather(own, running, *others, return_exceptions=True)
+            return found
+
+        assert 90 == asyncio.run(ask(7))
+        assert isinstance(asyncio.run(ask(8)), QueueFull)
+
+
 def test_a_batch_that_is_done_does_not_hold_the_loop() -> None:
     """Of who waited for one batch a few are told at a time: what else the loop has to do comes in between."""
-    with batcher(Gate(), max_batch=32) as batching:
+    gate = Gate(shut=True)
+    with batcher(gate, max_batch=32) as batching:
         order: list[str] = []
 
         async def client() -> None:
@@ -574,7 +624,12 @@ def test_a_batch_that_is_done_does_not_hold_the_loop() -> None:
                 await asyncio.sleep(0)
 
         async def ask() -> None:
-            await asyncio.gather(*(client() for _ in range(32)), other())
+            first = asyncio.ensure_future(batching.submit(0, PATIENT_S))
+            await until(gate.entered.is_set)
+            clients = [asyncio.ensure_future(client()) for _ in range(32)]
+            await until(lambda: len(batching._queue) == 32)
+            gate.leave.set()
+            await asyncio.gather(first, *clients, other())
 
         asyncio.run(ask())
 

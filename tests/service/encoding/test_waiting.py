@@ -75,9 +75,9 @@ def test_a_machine_that_changes_is_known_anew(before: float, after: float, count
     assert cost.of(10) == pytest.approx(after, rel=0.01, abs=0.002 * before)
 
 
-def ahead(items: int, *, watched: int = 0, running_s: float = 0.0, workers: int = 1, each: int = 10) -> Ahead:
+def ahead(items: int, *, counted: int = 0, running_s: float = 0.0, workers: int = 1, each: int = 10) -> Ahead:
     """That many items of size *each*, batches of 8."""
-    return Ahead(items, items * each, watched, running_s, workers, max_batch=8)
+    return Ahead(items, items * each, counted, running_s, workers, max_batch=8)
 
 
 @given(batches=seen, items=st.integers(0, 500), more=st.integers(0, 500), running_s=seconds, longer_s=seconds)
@@ -132,7 +132,7 @@ def test_whoever_would_wait_longer_is_refused_too(
     assert refused or is_near or wait_s <= limit_s
 
 
-@given(items=st.integers(0, 40), watched=st.integers(0, 40), workers=st.integers(1, 4))
-def test_two_batches_are_near(items: int, watched: int, workers: int) -> None:
-    """An item is near so long as two batches hold it and all that somebody watches, whatever else waits, and on how many workers."""
-    assert (watched + 1 <= 16) is ahead(items, watched=watched, workers=workers).is_near
+@given(items=st.integers(0, 40), counted=st.integers(0, 40), workers=st.integers(1, 4))
+def test_two_batches_are_near(items: int, counted: int, workers: int) -> None:
+    """An item is near so long as two batches hold it and all that count, however many workers there are."""
+    assert (counted + 1 <= 16) is ahead(items, counted=counted, workers=workers).is_near
