@@ -56,10 +56,14 @@ class DrainingServer(uvicorn.Server):
         self._stop_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain; a second time, end as if there were no handler."""
-        if self._stop_at is None:
+        """Begin to drain; a second time, end as if there were no handler. So does one of several that still loads.
+
+        It has taken nothing yet, and would only begin to say that it is not ready, in the place of others that are.
+        """
+        loads = self._parent is not None and not self.started
+        if self._stop_at is None and not loads:
             self.drain(linger_s=0.0 if sig == signal.SIGINT else self._linger_s)
-        elif self._parent is None:
+        elif self._parent is None or loads:
             signal.signal(sig, signal.SIG_DFL)
             signal.raise_signal(sig)
 

@@ -24,10 +24,12 @@ def survived(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(parent: int | None = None, **settings: float) -> server.DrainingServer:
-    """A server that is not run."""
-    return server.DrainingServer(
+    """A server that is not run, but takes itself for one that is."""
+    found = server.DrainingServer(
         uvicorn.Config("none"), Settings.model_validate(settings), threading.Event(), parent=parent
     )
+    found.started = True
+    return found
 
 
 @pytest.mark.parametrize(("sig", "at_once"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
@@ -48,6 +50,18 @@ def test_what_its_parent_alone_may_end_hears_once() -> None:
     child.handle_exit(signal.SIGTERM, None)
 
     assert until == child._stop_at
+
+
+def test_one_of_several_that_still_loads_ends_at_once() -> None:
+    """It takes nothing, so nobody is told that it is not ready by it, in the place of those that are."""
+    code = (
+        "import os, signal, threading, uvicorn; from service.operations.server import DrainingServer\n"
+        "from service.settings import Settings\n"
+        "made = DrainingServer(uvicorn.Config('none'), Settings(), threading.Event(), parent=os.getppid())\n"
+        "made.handle_exit(signal.SIGTERM, None)"
+    )
+
+    assert -signal.SIGTERM == subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode
 
 
 def test_an_orphan_drains(monkeypatch: pytest.MonkeyPatch) -> None:
