@@ -40,7 +40,7 @@ def run(
     use: Callable[[RedisLink], Awaitable[None]],
     url: str,
     metrics: Metrics | None = None,
-    timeout_s: float = 2.0,
+    timeout_s: float = 20.0,
     breaker: Breaker | None = None,
 ) -> None:
     """Run *use* with a link that is patient unless told otherwise: machines are slow."""
