@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.arms import vilem
 from benchmarks.fixtures import CACHE
 from benchmarks.table import Row, show
+from benchmarks.vilem_scenes import masked_lm, taught
 from models.bundle import Bundle, find_bundle
 from models.evaluation.words import auroc, auroc_by_group, shuffled_images
 from models.negatives.edited import Edited
@@ -31,8 +31,6 @@ from models.training.parts import EditsPart
 from models.training.proofs import editable
 
 AUROC, SHUFFLED, RESTORED = 0.95, 0.65, 80.0
-# Scenes whose captions tell what is said of scenes; small, for nobody looks at them.
-_TRAINED, _SIDE = 20_000, 16
 _BATCH = 64
 
 
@@ -60,20 +58,9 @@ class Judged:
 def suspicious(reader: Proofreader, bundle: Bundle) -> Proofreader:
     """The same proofreader, for which every word is wrong: it says of each what it should be."""
     doubting = reader.spec.calibration.model_copy(update={"slope": 0.0, "intercept": 10.0})
-    manifest = bundle.manifest
     spec = reader.spec.model_copy(update={"calibration": doubting})
-    return Proofreader(spec, reader.vocabulary, bundle.tokenizer, ProofGraphs(bundle.path, manifest, spec, Runtime()))
-
-
-def masked_lm(folder: Path) -> Path:
-    """The folder of a masked language model of the training scenes' captions, trained unless it is there."""
-    if not (folder / "model").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        captions = folder / "captions.txt"
-        scenes = generate("train", _TRAINED, 0, _SIDE)
-        captions.write_text("".join(f"{text}\n" for scene in scenes for text in scene.captions), "utf-8")
-        vilem("train-mlm", str(captions), "--output", str(folder / "model"))
-    return folder / "model"
+    graphs = ProofGraphs(bundle.path, bundle.manifest, spec, Runtime())
+    return Proofreader(spec, reader.vocabulary, bundle.tokenizer, graphs)
 
 
 def judged(
@@ -144,16 +131,16 @@ def main() -> None:
         for image in reader.encode_images(pixels[start : start + _BATCH])
     ]
     others = shuffled_images(np.arange(len(scenes)), options.seed)
-    taught = [scene.captions for scene in generate("train", _TRAINED, 0, _SIDE)]
+    said = taught()
     parts = {
         "rules": EditsPart(plausible=True),
         "a masked language model": EditsPart(
-            rules=0.0, masked=1.0, masked_lm=options.masked_lm or masked_lm(CACHE / "edited_words")
+            rules=0.0, masked=1.0, masked_lm=options.masked_lm or masked_lm(CACHE / "edited_words", said)
         ),
     }
     for name, part in parts.items():
         captions = [caption_of(scene.captions, row % len(scene.captions)) for row, scene in enumerate(scenes)]
-        drawn = make_editor(part, taught).edit(captions, np.random.default_rng(options.seed))
+        drawn = make_editor(part, said).edit(captions, np.random.default_rng(options.seed))
         edited = [(row, edit) for row, edit in enumerate(drawn) if edit is not None]
         own, other, guessed = (
             [who.check(edit.text, [images[of[row]]])[0] for row, edit in edited]

@@ -10,7 +10,7 @@ resample the test images, the same for every seed and both arms. It takes hours:
 
 import argparse
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,29 +97,40 @@ def recipe_of(arm: str, seed: int, plan: Plan) -> Fields:
         else:
             target[name] = value
     if arm == MASKED:
-        part_of(fields, "edits")["masked_lm"] = str(plan.work / "masked-lm")
+        part_of(fields, "edits")["masked_lm"] = str(_masked_lm_in(plan.work))
     return fields
 
 
 def run(arm: str, seed: int, plan: Plan) -> tuple[Report, dict[str, float]]:
     """Train, export and evaluate one arm under one seed, unless that is done."""
     if arm == MASKED:
-        _train_masked_lm(plan.work)
+        masked_lm(plan.work, taught())
     folder = folder_of(plan.work, arm, seed)
     bundle = trained(folder, recipe_of(arm, seed, plan), plan.work / "training")
     return measured(bundle, folder / f"report-{plan.scenes}", "--scenes", str(plan.scenes))
 
 
-def _train_masked_lm(work: Path) -> None:
-    """Teach a masked language model the captions of the training scenes."""
-    if (work / "masked-lm").exists():
-        return
+def taught() -> list[tuple[str, ...]]:
+    """The captions of each training scene."""
     count = part_of(tomllib.loads(RECIPE.read_text(encoding="utf-8")), "data")["train"]
     assert isinstance(count, int)
-    scenes = generate("train", count, 0, 16)
-    captions = work / "captions.txt"
-    captions.write_text("".join(f"{text}\n" for scene in scenes for text in scene.captions), "utf-8")
-    vilem("train-mlm", str(captions), "--output", str(work / "masked-lm"))
+    # small, for nobody looks at them
+    return [scene.captions for scene in generate("train", count, 0, 16)]
+
+
+def masked_lm(work: Path, captions: Sequence[Sequence[str]]) -> Path:
+    """The folder of a masked language model of the scenes' *captions*, trained in *work* unless it is there."""
+    folder = _masked_lm_in(work)
+    if not folder.exists():
+        work.mkdir(parents=True, exist_ok=True)
+        lines = work / "captions.txt"
+        lines.write_text("".join(f"{text}\n" for texts in captions for text in texts), "utf-8")
+        vilem("train-mlm", str(lines), "--output", str(folder))
+    return folder
+
+
+def _masked_lm_in(work: Path) -> Path:
+    return work / "masked-lm"
 
 
 def main() -> None:

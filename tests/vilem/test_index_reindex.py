@@ -18,8 +18,8 @@ from models.errors import BundleMissing
 from tests.index.reindex.support import NAME, expect_embedded_by, make_home, make_models, opened
 from tests.index.support import REPOSITORY
 from tests.support.tiny_bundle import make_tiny_bundle
-from vilem.cli.index_reindex import EXIT_INTERRUPTED
 from vilem.cli.main import app
+from vilem.cli.stopping import EXIT_INTERRUPTED
 
 WIDE = {"COLUMNS": "200", "TERM": "dumb"}
 

@@ -1,8 +1,5 @@
 """`vilem index`: from files to a published collection."""
 
-import signal
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +15,7 @@ from vilem.cli.index_plan import DeviceName, KindName, LatencyMs, Memory, Recall
 from vilem.cli.index_push import push
 from vilem.cli.index_reindex import gc, generations, reindex, rollback
 from vilem.cli.index_videos import EVERY, MOMENTS, Every, Moments, video_options
+from vilem.cli.stopping import heed_supervisors, stoppable
 from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from models.bundle import Bundle
 
 app = typer.Typer(help="Build and inspect collections.", no_args_is_help=True)
-
-EXIT_INTERRUPTED = 130
 
 Patches = Annotated[
     bool | None,
@@ -88,7 +84,8 @@ def build(
     collections = folder / "collections"
     limits, videos = DecodeLimits(max_pixels=max_pixels), video_options(every, moments)
     options = EmbedOptions(image_batch=batch, limits=limits, patches=patches, videos=videos)
-    with _stoppable(collections, name):
+    heed_supervisors()
+    with stoppable(lambda: _safe(collections, name)):
         collection = _collection(collections, name, bundle)
         with embed(collection, items, bundle, options) as job:
             _follow(job)
@@ -279,22 +276,13 @@ def _collection(root: Path, name: str, bundle: "Bundle") -> "Collection":
         return Collection.create(root, name, dim=manifest.dim, bundle_digest=bundle.digest, bundle_name=manifest.name)
 
 
-@contextmanager
-def _stoppable(collections: Path, name: str) -> Generator[None]:
-    """Ctrl-C, and what a supervisor sends, end a build at any moment with what is safe, and how to go on."""
+def _safe(collections: Path, name: str) -> str:
+    """What is left of a build that is stopped."""
     from index.collection import Collection, list_collections
 
-    # what a supervisor sends means what Ctrl-C means: commit, then stop
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        # it may come while the collection is being made
-        rows = Collection.open(collections, name).count() if name in list_collections(collections) else 0
-        typer.echo(
-            f"stopped: {rows:,} items are safe; the same command goes on from there, and publishes them", err=True
-        )
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    # the stop may come while the collection is being made
+    rows = Collection.open(collections, name).count() if name in list_collections(collections) else 0
+    return f"{rows:,} items are safe; the same command goes on from there, and publishes them"
 
 
 def _follow(job: "EmbedJob") -> None:

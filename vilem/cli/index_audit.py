@@ -8,9 +8,8 @@ import typer
 from vilem.cli.bar import bar
 from vilem.cli.home import Home, home_of
 from vilem.cli.searcher import searcher_of
+from vilem.cli.stopping import stoppable
 from vilem.cli.table import print_rows
-
-EXIT_INTERRUPTED = 130
 
 # of the table; --json has more
 _SHOWN = 10
@@ -39,7 +38,7 @@ def audit(
     from index.audit.report import summary, write_page
     from index.audit.run import audit as run
 
-    try:
+    with stoppable(lambda: "nothing was written"):
         searcher = searcher_of(home_of(home), name)
         with bar() as tell:
             found = run(searcher, files=files, limit=limit, tell=tell)
@@ -54,6 +53,3 @@ def audit(
             found.write(as_json)
         if html is not None:
             write_page(searcher, found, html)
-    except KeyboardInterrupt:
-        typer.echo("stopped: nothing was written", err=True)
-        raise typer.Exit(EXIT_INTERRUPTED) from None

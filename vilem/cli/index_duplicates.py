@@ -9,6 +9,7 @@ from vilem.cli.bar import bar
 from vilem.cli.home import Home, home_of
 from vilem.cli.refuse import refuse
 from vilem.cli.searcher import searcher_of
+from vilem.cli.stopping import stoppable
 from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from index.neighbours import Tell
     from index.searcher import Searcher
 
-EXIT_INTERRUPTED = 130
 
 # of the table; --json has all
 _SHOWN = 20
@@ -68,7 +68,8 @@ def duplicates(
     if not hashes:
         refuse({"--bits": bits}, "only --hash compares bits; add it, or leave this out")
     folder = home_of(home)
-    try:
+    left = "what was kept of an earlier run is untouched; computed hashes are kept"
+    with stoppable(lambda: left):
         searcher = searcher_of(folder, name)
         with bar() as tell:
             chosen = _measured(searcher, folder, tell) if threshold is None else threshold
@@ -83,9 +84,6 @@ def duplicates(
             write_json(searcher, found, info, as_json)
         if html is not None:
             write_page(searcher, found, info, html)
-    except KeyboardInterrupt:
-        typer.echo("stopped: what was kept of an earlier run is untouched; computed hashes are kept", err=True)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def _measured(searcher: "Searcher", home: Path, tell: "Tell") -> float:

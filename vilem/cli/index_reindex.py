@@ -1,6 +1,5 @@
 """`vilem index reindex | rollback | generations | gc`: another model for a collection that is served."""
 
-import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +9,7 @@ from vilem.cli.home import Home, home_of
 from vilem.cli.index_plan import KindName, LatencyMs, Memory, Recall, budget_of
 from vilem.cli.index_videos import EVERY, MOMENTS, AnewEvery, AnewMoments, video_options
 from vilem.cli.searcher import milvus_token
+from vilem.cli.stopping import heed_supervisors, stoppable
 from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from index.reindex.job import ModelChange
     from index.reindex.report import Report, Retrieval
     from index.schema import CollectionInfo
-
-EXIT_INTERRUPTED = 130
 
 _Name = Annotated[str, typer.Argument(help="Name of a collection.")]
 _MaxLost = Annotated[int, typer.Option(min=0, help="Items that may be lost because their pictures cannot be read.")]
@@ -175,14 +173,11 @@ def gc(
 
 
 def _run(job: "ModelChange", name: str) -> None:
-    # what a supervisor sends means what Ctrl-C means: commit, then stop
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    heed_supervisors()
+    left = f"{name} is served as before; the same command goes on from there"
     try:
-        with job, bar() as tell:
+        with stoppable(lambda: left), job, bar() as tell:
             _follow(job, tell)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped: {name} is served as before; the same command goes on from there", err=True)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
     finally:
         if job.report is not None:
             _print(job.report)
