@@ -147,7 +147,8 @@ def test_a_supervisor_may_stop_it(home: Path) -> None:
 
     _, said = child.communicate(timeout=60)
 
-    assert EXIT_INTERRUPTED == child.returncode, said
+    # Python ends itself by the signal where that came while a text was executed, a dataclass made say: a shell tells 130 too
+    assert child.returncode in (EXIT_INTERRUPTED, -signal.SIGINT), said
     assert "the same command goes on from there" in said
     expect_embedded_by(home, "old")
     resumed = run(home, "reindex", "--model", "new")
