@@ -11,7 +11,7 @@ from models.pretrained.architecture import FOLDER_PREFIX
 from models.pretrained.weights import SUFFIXES
 from models.sealed import seal_files, sha256_of
 from models.training.lessons import teacher_bundle
-from models.training.parts import ModelPart, TeacherPart
+from models.training.parts import EditsPart, ModelPart, TeacherPart
 from models.training.recipe import Recipe
 
 
@@ -26,15 +26,21 @@ def contents(recipe: Recipe) -> dict[str, str]:
 
 
 def _named(recipe: Recipe) -> Iterator[tuple[str, Path]]:
-    if recipe.edits is not None and recipe.edits.masked_lm is not None:
-        yield "edits.masked_lm", recipe.edits.masked_lm.expanduser() / CONFIG_NAME
-    if recipe.edits is not None and recipe.edits.hugging_face is not None:
-        yield "edits.hugging_face", Path(recipe.edits.hugging_face).expanduser()
+    yield from _of_edits("edits", recipe.edits)
+    if recipe.proofreading is not None and recipe.proofreading.alone is not None:
+        yield from _of_edits("proofreading.alone.edits", recipe.proofreading.alone.edits)
     if recipe.model is not None:
         yield from _of_open_clip("model", recipe.model)
     if recipe.teacher is not None:
         yield from _of_open_clip("teacher", recipe.teacher)
         yield from _of_bundle(recipe.teacher)
+
+
+def _of_edits(name: str, part: EditsPart | None) -> Iterator[tuple[str, Path]]:
+    if part is not None and part.masked_lm is not None:
+        yield f"{name}.masked_lm", part.masked_lm.expanduser() / CONFIG_NAME
+    if part is not None and part.hugging_face is not None:
+        yield f"{name}.hugging_face", Path(part.hugging_face).expanduser()
 
 
 def _of_open_clip(name: str, part: ModelPart | TeacherPart) -> Iterator[tuple[str, Path]]:

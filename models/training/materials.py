@@ -15,6 +15,7 @@ from models.training.batches import Batches
 from models.training.compute import device_of
 from models.training.editing import EditMaker, Vocabulary
 from models.training.editors import fill_cache, make_editor
+from models.training.language_model import with_language_model
 from models.training.lessons import Lessons, ask, lessons_name, open_teacher
 from models.training.pairs import Pairs
 from models.training.parts import PicturesPart, ScenesPart, TeacherPart
@@ -71,11 +72,16 @@ class Materials:
         if edits is None or not edits.again:
             return self.batches.edits
         once = edits.model_copy(update={"again": 0.0})
-        return _edits(self.recipe.model_copy(update={"edits": once}), self.backbone.tokenizer, self.pairs("train"))[0]
+        plan = self.recipe.model_copy(update={"edits": once})
+        return _edits(plan, self.backbone.tokenizer, self.pairs("train"), self.cache)[0]
 
     def for_stage(self, recipe: Recipe) -> "Materials":
-        """The same data and towers, for another stage of the run: its seed and its edits to train on, the same to judge by."""
-        edits, _ = _edits(recipe, self.backbone.tokenizer, self.pairs("train"))
+        """The same data and towers, for another stage of the run: its seed and its edits to train on, the same to judge by.
+
+        Raises:
+            MaskedLmInvalid: the language model of its edits cannot be loaded.
+        """
+        edits, _ = _edits(recipe, self.backbone.tokenizer, self.pairs("train"), self.cache)
         batches = replace(self.batches, seed=recipe.seed, edits=edits, tags=None)
         return replace(self, batches=batches, lessons=None, _judge=self.judging)
 
@@ -105,10 +111,7 @@ def gather(recipe: Recipe, cache: Path, told: Callable[[int, int], None] | None 
     backbone = backbone or own(recipe, texts)
     _check_patches(recipe, backbone)
     _check_lengths(recipe, backbone, texts)
-    for progress in fill_cache(recipe.edits, pairs.captions, recipe.seed):
-        if told is not None:
-            told(*progress)
-    edits, vocabulary = _edits(recipe, backbone.tokenizer, pairs)
+    edits, vocabulary = _edits(recipe, backbone.tokenizer, pairs, cache, told)
     view = None if recipe.augment is None else partial(draw_view, recipe.augment)
     try:
         batches = Batches(pairs, backbone.tokenizer, recipe.optim.batch, recipe.seed, edits, view, _tags(recipe, texts))
@@ -139,13 +142,19 @@ def _lessons(recipe: Recipe, part: TeacherPart, pairs: Pairs, backbone: Backbone
     return Lessons(folder, pairs.captions, part)
 
 
-def _edits(recipe: Recipe, tokenizer: Tokenizer, pairs: Pairs) -> tuple[EditMaker | None, Vocabulary | None]:
+def _edits(
+    recipe: Recipe, tokenizer: Tokenizer, pairs: Pairs, cache: Path, told: Callable[[int, int], None] | None = None
+) -> tuple[EditMaker | None, Vocabulary | None]:
     part = recipe.proofreading
     if part is None:
         return None, None
+    asked = None if recipe.edits is None else with_language_model(recipe.edits, pairs.captions, cache)
+    for progress in fill_cache(asked, pairs.captions, recipe.seed):
+        if told is not None:
+            told(*progress)
     vocabulary = Vocabulary.of((text for texts in pairs.captions for text in texts), part.vocabulary)
-    editor = make_editor(recipe.edits, pairs.captions)
-    per_caption = 1 if recipe.edits is None else recipe.edits.per_caption
+    editor = make_editor(asked, pairs.captions)
+    per_caption = 1 if asked is None else asked.per_caption
     return EditMaker(editor, tokenizer, vocabulary, part.unedited, per_caption), vocabulary
 
 

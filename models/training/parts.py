@@ -193,6 +193,9 @@ class EditsPart(Part):
     masked: float = Field(default=0.0, ge=0, description="weight")
     masked_lm: Path | None = Field(default=None, description="folder of `vilem train-mlm`")
     hugging_face: str | None = Field(default=None, description="folder or hub name of a masked language model")
+    own_lm: bool = Field(
+        default=False, description="train a small one on the training captions first, into the work folder"
+    )
     least: float = Field(default=0.15, gt=0, le=1, description="least share of content words that is masked")
     most: float = Field(default=0.40, gt=0, le=1, description="most")
     top: int = Field(default=50, gt=0, description="of the language model's words so many are candidates")
@@ -210,13 +213,13 @@ class EditsPart(Part):
 
     @model_validator(mode="after")
     def _can_be_made(self) -> "EditsPart":
-        given = (self.masked_lm is not None) + (self.hugging_face is not None)
+        given = (self.masked_lm is not None) + (self.hugging_face is not None) + self.own_lm
         if not self.rules and not self.masked:
             raise ValueError("rules, masked: one of the weights must be above 0")
         if self.masked and given != 1:
-            raise ValueError("masked: give its language model as masked_lm, or as hugging_face, and not both")
+            raise ValueError("masked: give its language model as masked_lm, as hugging_face or by own_lm, and once")
         if not self.masked and (given or self.cache):
-            raise ValueError("masked: with weight 0 masked_lm, hugging_face and cache do nothing: leave them out")
+            raise ValueError("masked: with weight 0 its language model and cache do nothing: leave them out")
         if not self.masked and self.refuted is not None:
             raise ValueError(
                 "refuted: a language model says which edits the image is asked about: give masked a weight"

@@ -2,12 +2,11 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from models.errors import ModelError
-from models.negatives.rules import RuleKind
 from models.training.parts import (
     TAGS,
     AugmentPart,
@@ -123,15 +122,7 @@ class AlonePart(Part):
     steps: int = Field(gt=0, description="of this stage; pairs in a step as before")
     learning_rate: float = Field(gt=0, description="of the module; warm-up and cosine are those of optim")
     blocks: int = Field(gt=0, description="of the module from now on; those that it has not yet begin without effect")
-    again: float | None = Field(default=None, ge=0, le=1, description="in place of edits.again")
-    kinds: dict[RuleKind, Annotated[float, Field(gt=0)]] | None = Field(
-        default=None, description="in place of edits.kinds"
-    )
-
-    def edits(self, before: EditsPart | None) -> EditsPart | None:
-        """What edits captions in this stage."""
-        changes = {name: value for name in ("again", "kinds") if (value := getattr(self, name)) is not None}
-        return (before or EditsPart()).model_copy(update=changes) if changes else before
+    edits: EditsPart | None = Field(default=None, description="in place of the recipe's, to train on")
 
 
 class ProofreadingPart(Part):
@@ -202,10 +193,6 @@ class Recipe(Part):
                 raise ValueError(f"schedules: {', '.join(idle)} belong to {part}: add that part, or leave them out")
         if self.edits is not None and self.proofreading is None:
             raise ValueError("edits: captions are edited for proofreading: add that part, or leave edits out")
-        alone = None if self.proofreading is None else self.proofreading.alone
-        edits = None if alone is None else alone.edits(self.edits)
-        if edits is not None and edits != self.edits and not edits.rules:
-            raise ValueError("proofreading.alone: again and kinds are the rules', which have weight 0: leave them out")
         return self
 
     def first_stage(self) -> "Recipe":

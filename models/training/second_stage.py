@@ -40,8 +40,10 @@ def second_stage(session: Session, recipe: Recipe) -> Session | None:
     # not what the first stage left: a run that is opened again begins this one with the same chance
     torch.manual_seed(plan.seed)
     objective = Objective(towers.towers, towers.module.deepened(part.alone.blocks), plan.proofreading, towers.levels)
-    materials = session.materials.for_stage(plan)
-    trainer = Trainer(plan, objective, materials.batches, session.trainer.ranks)
+    ranks = session.trainer.ranks
+    with ranks.in_turn():
+        materials = session.materials.for_stage(plan)
+    trainer = Trainer(plan, objective, materials.batches, ranks)
     digest = recipe_digest(recipe)
     checkpoint = checkpoint_path(session.checkpoint.parent, recipe.name, digest)
     resume(trainer, checkpoint)
@@ -73,7 +75,7 @@ def stage_recipe(recipe: Recipe, part: ProofreadingPart, alone: AlonePart) -> Re
                 "warmup": 0.0,
             }
         ),
-        "edits": alone.edits(recipe.edits),
+        "edits": alone.edits or recipe.edits,
         "contrastive": ContrastivePart(loss=recipe.contrastive.loss),
         # its gradient would reach the scale, which belongs to the towers
         "schedules": {"contrastive": _NOT_NOW},

@@ -17,6 +17,7 @@ from models.training.calibration import calibrate
 from models.training.checkpoint import checkpoint_path, recipe_digest, resume, save_checkpoint
 from models.training.compute import plain
 from models.training.data import SceneArrays
+from models.training.language_model import check_language_model
 from models.training.logs import StepLog
 from models.training.loop import Step, Trainer, embed
 from models.training.materials import Materials, gather
@@ -132,9 +133,12 @@ def open_session(recipe: Recipe, work: Path, *, ranks: Ranks = ALONE, every: int
 
     Raises:
         RecipeError: data or a model are missing, or a scene's caption is longer than the context.
+        MaskedLmInvalid: a language model that edits captions, in this stage or the next, cannot be loaded.
         CheckpointUnreadable: the checkpoint in *work* is damaged.
     """
     work.mkdir(parents=True, exist_ok=True)
+    if recipe.proofreading is not None and recipe.proofreading.alone is not None:
+        check_language_model(recipe.proofreading.alone.edits)
     recipe = recipe.first_stage()
     # before they are read: a file that changes meanwhile makes a run that is begun anew, and never one that is gone on with
     digest = recipe_digest(recipe)

@@ -6,7 +6,7 @@ from pathlib import Path
 from models.bundle import Bundle
 from models.training.contents import contents
 from models.training.parts import EditsPart, ModelPart, TeacherPart
-from models.training.recipe import Recipe
+from models.training.recipe import AlonePart, ProofreadingPart, Recipe
 from tests.models.training.small import small_recipe
 
 
@@ -44,6 +44,20 @@ def test_a_language_model_is_what_seals_it(tmp_path: Path) -> None:
     assert hub != contents(_recipe(tmp_path, edits=parts[1]))
     (tmp_path / "config.json").write_text(json.dumps({"files": "other"}))
     assert sealed != contents(_recipe(tmp_path, edits=parts[0]))
+
+
+def test_the_language_model_of_a_second_stage_counts_too(tmp_path: Path) -> None:
+    """Its edits may be another model's than the first stage's."""
+    (tmp_path / "config.json").write_text("{}")
+    edits = EditsPart(masked=1, masked_lm=tmp_path)
+    alone = ProofreadingPart(alone=AlonePart(steps=1, learning_rate=1, blocks=2, edits=edits))
+
+    first = contents(_recipe(tmp_path, edits=edits))
+    second = contents(_recipe(tmp_path, proofreading=alone))
+
+    assert {"edits.masked_lm"} == first.keys()
+    assert {"proofreading.alone.edits.masked_lm"} == second.keys()
+    assert [*first.values()] == [*second.values()]
 
 
 def test_models_of_open_clip_are_their_files(tmp_path: Path) -> None:

@@ -96,7 +96,9 @@ def test_a_wrong_part_is_named(tmp_path: Path, changes: list[tuple[str, str]], s
     [
         ({"rules": 0}, "one of the weights must be above 0"),
         ({"masked": 1}, "give its language model"),
-        ({"masked": 1, "masked_lm": "a", "hugging_face": "b"}, "and not both"),
+        ({"masked": 1, "masked_lm": "a", "hugging_face": "b"}, "and once"),
+        ({"masked": 1, "masked_lm": "a", "own_lm": True}, "and once"),
+        ({"own_lm": True}, "leave them out"),
         ({"masked_lm": "a"}, "leave them out"),
         ({"cache": "a"}, "leave them out"),
         ({"kinds": {"swap": 0}}, "a weight is not positive"),

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from models.negatives.errors import MaskedLmInvalid
+from models.negatives.masked_training import MlmSettings
 from models.training.checkpoint import CheckpointUnreadable
 from models.training.recipe import Recipe, RecipeError
 from models.training.second_stage import second_stage
@@ -32,7 +34,8 @@ ALONE = """
 steps = 3
 learning_rate = 1e-2
 blocks = 2
-again = 0.0
+
+[proofreading.alone.edits]
 kinds = {count = 1}
 """
 # what only towers learn from, and must not in the second stage
@@ -167,21 +170,55 @@ def test_a_damaged_checkpoint_of_it_is_named(first: Session, recipe: Recipe, tmp
         opened(first, recipe, tmp_path / "work")
 
 
+def test_it_may_train_on_edits_of_a_language_model_of_its_own(
+    first: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model is made of the training captions when its stage begins; the towers are the same run, and judged by rule."""
+    short = MlmSettings(steps=2, batch=8, width=16, layers=1, vocabulary=100)
+    monkeypatch.setattr("models.training.language_model.MlmSettings", lambda: short)
+    masked = recipe_of(
+        tmp_path,
+        PROOFREADING,
+        ALONE.replace("kinds = {count = 1}", "rules = 0\nmasked = 1\nown_lm = true\nlikelihood = 100"),
+        TOWERS_ONLY,
+    )
+
+    second = opened(first, masked, tmp_path / "work")
+
+    captions = [second.materials.pairs("train").caption(row, 2) for row in range(6)] * 4
+    drawn, judging = (
+        {edit.kind for edit in each.draw(captions, np.random.default_rng(0))}
+        for each in (second.trainer.edits, second.materials.judging)
+        if each is not None
+    )
+    assert "mlm" in drawn
+    assert {"mlm", "none"} >= drawn
+    assert "mlm" not in judging
+
+
 @pytest.mark.parametrize(
-    ("alone", "rules", "said"),
+    ("alone", "said"),
     [
-        (ALONE.replace("blocks = 2", "blocks = 0"), True, r"proofreading\.alone\.blocks"),
-        (ALONE.replace("count = 1", "count = 0"), True, r"proofreading\.alone\.kinds\.count"),
-        (ALONE, False, "again and kinds are the rules'"),
+        (ALONE.replace("blocks = 2", "blocks = 0"), r"proofreading\.alone\.blocks"),
+        (
+            ALONE.replace("kinds = {count = 1}", "masked = 1"),
+            r"proofreading\.alone\.edits: masked: give its language model",
+        ),
     ],
 )
-def test_what_a_second_stage_cannot_be_is_refused(tmp_path: Path, alone: str, rules: bool, said: str) -> None:
-    """No blocks, a kind without weight, and kinds where no rules edit, are errors that name the field."""
-    masked = '[edits]\nrules = 0\nmasked = 1\nmasked_lm = "mlm"\n'
-    part = PROOFREADING if rules else PROOFREADING.partition("[edits]")[0] + masked
-
+def test_what_a_second_stage_cannot_be_is_refused(tmp_path: Path, alone: str, said: str) -> None:
+    """No blocks, and edits that cannot be made, are errors that name the field."""
     with pytest.raises(RecipeError, match=said):
-        recipe_of(tmp_path, part, alone)
+        recipe_of(tmp_path, PROOFREADING, alone)
+
+
+def test_a_language_model_that_is_missing_is_told_before_the_towers_are_trained(tmp_path: Path) -> None:
+    """What only the second stage needs is looked for when the first begins."""
+    masked = f'masked = 1\nmasked_lm = "{tmp_path / "nowhere"}"'
+    recipe = recipe_of(tmp_path, PROOFREADING, ALONE.replace("kinds = {count = 1}", masked))
+
+    with pytest.raises(MaskedLmInvalid, match="nowhere"):
+        open_session(recipe, tmp_path / "work")
 
 
 def test_it_does_not_take_blocks_away(tmp_path: Path) -> None:
