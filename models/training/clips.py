@@ -70,6 +70,7 @@ class ClipFiles:
 
     Attributes:
         captions: N tuples of texts.
+        ids: of the N clips, as the source names them.
 
     Raises:
         DatasetInvalid: no clip has a caption.
@@ -80,6 +81,7 @@ class ClipFiles:
         if not self._entries:
             raise DatasetInvalid("there is no video with a caption to train on: name another split")
         self.captions = [entry.captions for entry in self._entries]
+        self.ids = [entry.id for entry in self._entries]
         self._preprocess = preprocess
         self._frames = frames
 

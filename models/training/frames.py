@@ -1,4 +1,4 @@
-"""Clips through the image tower: frames are images of one large batch, and what is said of them is averaged.
+"""Images or clips through the image tower: frames are images of one large batch, and what is said of them is averaged.
 
 The mean of unit vectors, scaled to unit norm again, is what `vilem eval video` and `models.video.pooling.mean_pool` make of
 the exported graph's vectors: what is trained is what is used. It is blind to the order of frames.
@@ -13,16 +13,16 @@ from torch.nn import functional
 from models.training.features import ImageFeatures, image_features
 
 
-def clip_features(model: nn.Module, pixels: torch.Tensor, levels: Sequence[int]) -> ImageFeatures:
-    """Encode normalised clips, or images, once; in place of `models.training.features.image_features`.
+def visual_features(model: nn.Module, pixels: torch.Tensor, levels: Sequence[int]) -> ImageFeatures:
+    """Encode normalised images or clips once; training asks here, and not `models.training.features.image_features`.
 
     Args:
         model: an open_clip model.
-        pixels: clips [b, f, 3, s, s], or images [b, 3, s, s], which have the features that they always had.
+        pixels: images [b, 3, s, s], or clips [b, f, 3, s, s].
         levels: numbers of blocks, the last one among them; or none.
 
     Returns:
-        Of b clips: unit vectors [b, d], and each level's map averaged over the frames, [b, c, h, w].
+        Unit vectors [b, d], and the map of each level [b, c, h, w]; of clips averaged over the frames.
     """
     if pixels.ndim == 4:
         return image_features(model, pixels, levels)

@@ -18,7 +18,8 @@ from models.training.batches import Batches
 from models.training.compute import apply, caveats, device_of, how_of, synchronise
 from models.training.editing import EditMaker
 from models.training.ema import Average
-from models.training.features import image_features, normalised, text_features
+from models.training.features import normalised, text_features
+from models.training.frames import visual_features
 from models.training.lessons import Lessons
 from models.training.memory import Memory, prepare_sigmoid
 from models.training.objective import Objective
@@ -291,7 +292,7 @@ def embed(model: nn.Module, pairs: Pairs, tokenizer: Tokenizer, batch: int = 128
     owners = np.repeat(np.arange(len(pairs)), [len(captions) for captions in pairs.captions])
     with torch.no_grad():
         pictures = [
-            image_features(model, normalised(model, torch.from_numpy(pairs.pixels(rows)).to(device)), ()).embedding
+            visual_features(model, normalised(model, torch.from_numpy(pairs.pixels(rows)).to(device)), ()).embedding
             for rows in (np.arange(start, min(start + batch, len(pairs))) for start in range(0, len(pairs), batch))
         ]
         sentences = [

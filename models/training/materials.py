@@ -12,13 +12,14 @@ from tokenizers import Tokenizer
 from models.training.augment import draw_view
 from models.training.backbones import Backbone, named, own, own_preprocess
 from models.training.batches import Batches
+from models.training.clips import any_moment
 from models.training.compute import device_of
 from models.training.editing import EditMaker, Vocabulary
 from models.training.editors import fill_cache, make_editor
 from models.training.language_model import with_language_model
 from models.training.lessons import Lessons, ask, lessons_name, open_teacher
 from models.training.pairs import Pairs
-from models.training.parts import PicturesPart, ScenesPart, TeacherPart
+from models.training.parts import MOVING, PicturesPart, RenderedPart, TeacherPart
 from models.training.recipe import Recipe, RecipeError
 from models.training.sources import Split, data_digest, open_pairs
 
@@ -112,7 +113,8 @@ def gather(recipe: Recipe, cache: Path, told: Callable[[int, int], None] | None 
     _check_patches(recipe, backbone)
     _check_lengths(recipe, backbone, texts)
     edits, vocabulary = _edits(recipe, backbone.tokenizer, pairs, cache, told)
-    view = None if recipe.augment is None else partial(draw_view, recipe.augment)
+    moving = any_moment if isinstance(recipe.data, MOVING) else None
+    view = moving if recipe.augment is None else partial(draw_view, recipe.augment)
     try:
         batches = Batches(pairs, backbone.tokenizer, recipe.optim.batch, recipe.seed, edits, view, _tags(recipe, texts))
     except ValueError as error:
@@ -188,7 +190,7 @@ def _check_lengths(recipe: Recipe, backbone: Backbone, texts: Sequence[str]) -> 
     ]
     if not cut:
         return
-    if isinstance(recipe.data, ScenesPart):
+    if isinstance(recipe.data, RenderedPart):
         whole = Tokenizer.from_str(backbone.tokenizer_json.decode())
         longest = max(len(encoding.ids) for encoding in whole.encode_batch_fast(cut))
         raise RecipeError(

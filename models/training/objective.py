@@ -23,6 +23,7 @@ from models.training.features import (
     level_indices,
     text_features,
 )
+from models.training.frames import visual_features
 from models.training.interaction import Interaction, Shape
 from models.training.late import Late, Widths
 from models.training.losses import contrastive, correction, detection, preference, sigmoid
@@ -91,7 +92,7 @@ class Objective(nn.Module):
         """Run the towers: each image once, each text once, and those that were edited once more."""
         edited = batch.edited if self.module is not None else None
         reads = edited is not None or self.late is not None or self.tagging is not None
-        image = image_features(self.towers, batch.pixels, self.levels if reads else ())
+        image = visual_features(self.towers, batch.pixels, self.levels if reads else ())
         # at once: many small products cost more than a few of twice the rows
         ids = batch.ids if edited is None else _stacked(batch.ids, edited.ids[edited.changed])
         texts, pairs = text_features(self.towers, ids), len(batch.ids)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from models.negatives.rules import RuleKind
+from models.scenes.clips import FRAMES
 
 
 class Part(BaseModel):
@@ -15,10 +16,9 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ScenesPart(Part):
-    """Rendered scenes: how many of each split, by which seed."""
+class RenderedPart(Part):
+    """What is drawn: how many of each split, by which seed."""
 
-    source: Literal["scenes"] = "scenes"
     train: int = Field(gt=0)
     val: int = Field(gt=0)
     test: int = Field(gt=0)
@@ -26,33 +26,70 @@ class ScenesPart(Part):
     workers: int = Field(default=0, ge=0, description="processes that make batches ahead; 0 = the training process")
 
 
-class PicturesPart(Part):
-    """Pictures with captions on disk; splits are named as the source names them, several are put together."""
+class ScenesPart(RenderedPart):
+    """Rendered scenes."""
 
-    source: Literal["webdataset", "jsonl", "karpathy"]
+    source: Literal["scenes"] = "scenes"
+
+
+class ClipsPart(RenderedPart):
+    """Rendered clips of moving scenes."""
+
+    source: Literal["clips"]
+    frames: int = Field(default=4, gt=0, le=FRAMES, description="shown of each clip, one from each of as many segments")
+
+
+class FilesPart(Part):
+    """Captioned files on disk; splits are named as the source names them, several are put together."""
+
     path: Path = Field(
-        description="shards' folder or shard, JSONL file, or Karpathy's JSON; from the working directory"
+        description="shards' folder or shard, JSONL file, or Karpathy's or MSR-VTT's JSON; from the working directory"
     )
-    images: tuple[Path, ...] = Field(default=(), description="folders with the pictures; none = beside the file")
+    images: tuple[Path, ...] = Field(
+        default=(), description="folders with the pictures or videos; none = beside the file"
+    )
     train: tuple[str, ...] = Field(default=("train",), min_length=1)
     val: tuple[str, ...] = Field(default=("val",), min_length=1)
     test: tuple[str, ...] = Field(default=("test",), min_length=1)
     captions: int = Field(default=0, ge=0, description="keep the first so many of each picture; 0 = all")
-    skip_missing: bool = Field(default=False, description="leave pictures out whose files are missing")
+    skip_missing: bool = Field(default=False, description="leave out whose files are missing")
+    workers: int = Field(default=0, ge=0, description="processes that make batches ahead; 0 = the training process")
+
+
+class PicturesPart(FilesPart):
+    """Pictures with captions on disk."""
+
+    source: Literal["webdataset", "jsonl", "karpathy"]
     cache: bool = Field(
         default=False, description="keep the decoded pictures, S x S x 3 bytes each, in the work folder"
     )
-    workers: int = Field(default=0, ge=0, description="processes that make batches ahead; 0 = the training process")
+
+
+class VideosPart(FilesPart):
+    """Videos with captions on disk, in MSR-VTT's layout."""
+
+    source: Literal["msr-vtt"]
+    val: tuple[str, ...] = Field(default=("validate",), min_length=1)
+    frames: int = Field(default=8, gt=0, description="shown of each video, one from each of as many segments")
+
+
+# what is read has an axis of frames
+MOVING = (ClipsPart, VideosPart)
+_SOURCES = {"scenes": "scenes", "clips": "clips", "msr-vtt": "videos"}
 
 
 def _source(data: object) -> str:
     # recipes had scenes only, and did not say so
     named = data.get("source", "scenes") if isinstance(data, Mapping) else getattr(data, "source", "scenes")
-    return "pictures" if named in ("webdataset", "jsonl", "karpathy") else str(named)
+    return "pictures" if named in ("webdataset", "jsonl", "karpathy") else _SOURCES.get(str(named), str(named))
 
 
 DataPart = Annotated[
-    Annotated[ScenesPart, Tag("scenes")] | Annotated[PicturesPart, Tag("pictures")], Discriminator(_source)
+    Annotated[ScenesPart, Tag("scenes")]
+    | Annotated[ClipsPart, Tag("clips")]
+    | Annotated[PicturesPart, Tag("pictures")]
+    | Annotated[VideosPart, Tag("videos")],
+    Discriminator(_source),
 ]
 
 
@@ -132,7 +169,7 @@ ImageTower = Annotated[
     Discriminator(_tower),
 ]
 # of the unions above: which alternative was read is no part of a field's name
-TAGS = frozenset(("scenes", "pictures", "resnet", "residual", "transformer", "timm"))
+TAGS = frozenset(("scenes", "clips", "pictures", "videos", "resnet", "residual", "transformer", "timm"))
 
 
 class TextTower(Part):

@@ -13,7 +13,8 @@ import torch
 from models.evaluation.words import Control, Correction, control, correction, shuffled_images
 from models.negatives.edited import Edited
 from models.training.editing import EditedBatch, EditMaker
-from models.training.features import image_features, normalised, text_features
+from models.training.features import normalised, text_features
+from models.training.frames import visual_features
 from models.training.objective import Objective
 from models.training.pairs import Pairs
 from models.training.reading import read
@@ -112,7 +113,7 @@ def _answers(objective: Objective, batch: EditedBatch, pixels: Sequence[torch.Te
         raise ValueError("these towers were trained without proofreading: there is no module to ask")
     tokens = text_features(objective.towers, batch.ids).tokens
     right, other = (
-        read(module, tokens, batch, image_features(objective.towers, each, objective.levels)) for each in pixels
+        read(module, tokens, batch, visual_features(objective.towers, each, objective.levels)) for each in pixels
     )
     originals = torch.full(batch.there.shape, -1)
     originals[*batch.places.T] = batch.words

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from models.errors import ModelError
 from models.training.parts import (
+    MOVING,
     TAGS,
     AugmentPart,
     DataPart,
@@ -193,6 +194,8 @@ class Recipe(Part):
                 raise ValueError(f"schedules: {', '.join(idle)} belong to {part}: add that part, or leave them out")
         if self.edits is not None and self.proofreading is None:
             raise ValueError("edits: captions are edited for proofreading: add that part, or leave edits out")
+        if self.teacher is not None and isinstance(self.data, MOVING):
+            raise ValueError("teacher: it sees pictures, and data are clips: leave it out")
         return self
 
     def first_stage(self) -> "Recipe":

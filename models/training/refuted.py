@@ -11,7 +11,8 @@ import torch
 
 from models.training.batch import Batch
 from models.training.editing import EditedBatch
-from models.training.features import image_features, text_features
+from models.training.features import text_features
+from models.training.frames import visual_features
 from models.training.objective import Objective
 from models.training.step import How
 
@@ -66,6 +67,6 @@ class Judge:
         pairs, place = edited.owner[asked].unique(return_inverse=True)
         towers = self._objective.towers
         with self._how.autocast(), self._how.attention():
-            images = image_features(towers, batch.pixels[pairs], ()).embedding
+            images = visual_features(towers, batch.pixels[pairs], ()).embedding
             captions, edits = (text_features(towers, ids).embedding for ids in (batch.ids[pairs], edited.ids[asked]))
         return (images[place] * (edits - captions[place])).sum(dim=1)

@@ -13,8 +13,10 @@ from models.evaluation.report import Report, report
 from models.evaluation.retrieval import evaluate
 from models.manifest import Calibration, Preprocess, TextSpec
 from models.scenes.captions import KINDS
+from models.scenes.clips import STYLES
 from models.training.calibration import calibrate
 from models.training.checkpoint import checkpoint_path, recipe_digest, resume, save_checkpoint
+from models.training.clips import ClipArrays
 from models.training.compute import plain
 from models.training.data import SceneArrays
 from models.training.language_model import check_language_model
@@ -22,6 +24,7 @@ from models.training.logs import StepLog
 from models.training.loop import Step, Trainer, embed
 from models.training.materials import Materials, gather
 from models.training.objective import Objective, with_late, with_proofreading, with_tagging
+from models.training.pairs import Pairs
 from models.training.proofs import proofread
 from models.training.ranks import ALONE, Ranks
 from models.training.recipe import Recipe
@@ -77,7 +80,7 @@ class Session:
         """Retrieval on the held-out test split, with the torch towers; with a module, how well it proofreads them."""
         pairs = self.materials.pairs("test")
         images, texts, owners = embed(self.trainer.trained.towers, pairs, self.tokenizer)
-        found = report(images, texts, owners, scene_labels(pairs) if isinstance(pairs, SceneArrays) else None)
+        found = report(images, texts, owners, labels_of(pairs))
         edits = self.materials.judging
         if edits is None:
             return found
@@ -152,12 +155,18 @@ def open_session(recipe: Recipe, work: Path, *, ranks: Ranks = ALONE, every: int
     return Session(recipe, trainer, materials, checkpoint, digest, every)
 
 
-def scene_labels(scenes: SceneArrays) -> list[tuple[str, ...]]:
-    """For each caption, in order, the groups it counts in: its kind, and whether its scene shows a new combination."""
+def labels_of(pairs: Pairs) -> list[tuple[str, ...]] | None:
+    """For each caption, in order, the groups it counts in: of scenes its kind, and whether what it tells is a new combination.
+
+    None of files: nobody knows.
+    """
+    if not isinstance(pairs, SceneArrays | ClipArrays):
+        return None
+    kinds = [(kind,) for kind in KINDS] if isinstance(pairs, SceneArrays) else [()] * STYLES
     return [
-        (kind, "held-back" if held_back else "seen")
-        for held_back in scenes.held_back.tolist()
-        for kind in KINDS
+        (*kind, "held-back" if held_back else "seen")
+        for held_back in pairs.held_back.tolist()
+        for kind in kinds
     ]  # fmt: skip
 
 

@@ -4,23 +4,30 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 from models.evaluation.dataset import Dataset, DatasetInvalid, Entry
-from models.evaluation.layouts import jsonl, karpathy, webdataset
+from models.evaluation.layouts import jsonl, karpathy, msrvtt, webdataset
 from models.evaluation.layouts.files import Options
 from models.manifest import Preprocess
 from models.text import CleanMode, clean
+from models.training.clips import ClipFiles, load_clips
 from models.training.data import load_scenes
 from models.training.pairs import Pairs
-from models.training.parts import DataPart, PicturesPart, ScenesPart
+from models.training.parts import ClipsPart, DataPart, PicturesPart, RenderedPart, VideosPart
 from models.training.pictures import KeptPictures, Pictures, open_pictures
 from models.training.recipe import RecipeError
 
 Split = Literal["train", "val", "test"]
 
-_LOADERS = {"webdataset": webdataset.load, "jsonl": jsonl.load, "karpathy": karpathy.load}
+_LOADERS = {
+    "webdataset": webdataset.load,
+    "jsonl": jsonl.load,
+    "karpathy": karpathy.load,
+    "msr-vtt": msrvtt.load,
+}
 
 
 def open_pairs(part: DataPart, split: Split, preprocess: Preprocess, cache: Path, cleaning: CleanMode) -> Pairs:
@@ -36,15 +43,20 @@ def open_pairs(part: DataPart, split: Split, preprocess: Preprocess, cache: Path
     Raises:
         RecipeError: files are missing or of another layout; the message says what is expected where.
     """
-    if isinstance(part, PicturesPart):
-        try:
-            found, origin = entries(part, split, cleaning), (part.path, *part.images)
-            return open_pictures(found, preprocess, cache, cache=part.cache, origin=origin)
-        except DatasetInvalid as error:
-            raise RecipeError(f"data: {error} (in a recipe: data.path, data.images, data.skip_missing)") from error
-    count = {"train": part.train, "val": part.val, "test": part.test}[split]
-    # the captions of scenes are clean and lower case as they are made
-    return load_scenes(cache, split, count, part.seed, preprocess.size)
+    if isinstance(part, RenderedPart):
+        count = {"train": part.train, "val": part.val, "test": part.test}[split]
+        # the captions of scenes are clean and lower case as they are made
+        if isinstance(part, ClipsPart):
+            return load_clips(cache, split, count, part.seed, preprocess.size, part.frames)
+        return load_scenes(cache, split, count, part.seed, preprocess.size)
+    try:
+        found = entries(part, split, cleaning)
+        if isinstance(part, VideosPart):
+            _see_that_videos_are_read()
+            return ClipFiles(found, preprocess, part.frames)
+        return open_pictures(found, preprocess, cache, cache=part.cache, origin=(part.path, *part.images))
+    except DatasetInvalid as error:
+        raise RecipeError(f"data: {error} (in a recipe: data.path, data.images, data.skip_missing)") from error
 
 
 def data_digest(part: DataPart, pairs: Pairs) -> str:
@@ -52,20 +64,20 @@ def data_digest(part: DataPart, pairs: Pairs) -> str:
 
     Args:
         part: the recipe's.
-        pairs: its training split, opened: pictures count by their names and captions, those that are left out do not.
+        pairs: its training split, opened: files count by their names and captions, those that are left out do not.
     """
     said: list[object]
-    if isinstance(part, ScenesPart):
-        said = ["scenes", "train", part.train, part.seed]
+    if isinstance(part, RenderedPart):
+        said = [part.source, "train", part.train, part.seed]
     else:
         # names are the layout's, whether pixels are kept or not
-        assert isinstance(pairs, Pictures | KeptPictures)
+        assert isinstance(pairs, Pictures | KeptPictures | ClipFiles)
         said = ["pictures", *zip(pairs.ids, pairs.captions, strict=True)]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def entries(part: PicturesPart, split: Split, cleaning: CleanMode) -> tuple[Entry, ...]:
-    """The pictures of one split of the recipe, which may be several of the source's, their captions cleaned.
+def entries(part: PicturesPart | VideosPart, split: Split, cleaning: CleanMode) -> tuple[Entry, ...]:
+    """The files of one split of the recipe, which may be several of the source's, their captions cleaned.
 
     Raises:
         DatasetInvalid: files are missing or of another layout.
@@ -75,7 +87,7 @@ def entries(part: PicturesPart, split: Split, cleaning: CleanMode) -> tuple[Entr
     return tuple(_cleaned(entry, cleaning) for each in found for entry in each.entries)
 
 
-def _load(part: PicturesPart, name: str) -> Dataset:
+def _load(part: PicturesPart | VideosPart, name: str) -> Dataset:
     images = tuple(folder.expanduser() for folder in part.images)
     options = Options(split=name, images=images, captions=part.captions, skip_missing=part.skip_missing)
     return _LOADERS[part.source](part.path.expanduser(), options)
@@ -84,3 +96,13 @@ def _load(part: PicturesPart, name: str) -> Dataset:
 def _cleaned(entry: Entry, cleaning: CleanMode) -> Entry:
     captions = tuple(text for caption in entry.captions if (text := clean(caption, cleaning)))
     return replace(entry, captions=captions, labels=(), edits=())
+
+
+def _see_that_videos_are_read() -> None:
+    try:
+        # where it is missing, every clip would fail by itself
+        import_module("models.video.decode")
+    except ImportError as error:
+        raise RecipeError(
+            f"data: videos are read by PyAV, which is not installed ({error}): pip install 'vilem-search[video]'"
+        ) from error

@@ -1,4 +1,4 @@
-"""Clips through the image tower."""
+"""Images and clips through the image tower."""
 
 import math
 
@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.training.features import image_features, level_indices, normalised
-from models.training.frames import clip_features
+from models.training.frames import visual_features
 from models.video.pooling import mean_pool
 from tests.models.training.tiny import SIZE, tiny_towers
 
@@ -35,7 +35,7 @@ def _levels(towers: nn.Module) -> list[int]:
 def test_one_frame_is_a_picture(towers: nn.Module, clips: torch.Tensor) -> None:
     """A clip of one frame has the embedding and the levels of that picture."""
     with torch.no_grad():
-        clip = clip_features(towers, clips[:, :1], _levels(towers))
+        clip = visual_features(towers, clips[:, :1], _levels(towers))
         picture = image_features(towers, clips[:, 0], _levels(towers))
 
     torch.testing.assert_close(picture.embedding, clip.embedding)
@@ -44,9 +44,9 @@ def test_one_frame_is_a_picture(towers: nn.Module, clips: torch.Tensor) -> None:
 
 
 def test_pictures_pass_as_they_were(towers: nn.Module, clips: torch.Tensor) -> None:
-    """Without an axis of frames nothing changes, bit by bit: training on pictures may call it too."""
+    """Without an axis of frames it is `image_features`, bit by bit."""
     with torch.no_grad():
-        found, expected = (each(towers, clips[:, 0], _levels(towers)) for each in (clip_features, image_features))
+        found, expected = (each(towers, clips[:, 0], _levels(towers)) for each in (visual_features, image_features))
 
     assert torch.equal(expected.embedding, found.embedding)
     assert all(torch.equal(one, other) for one, other in zip(expected.levels, found.levels, strict=True))
@@ -55,7 +55,7 @@ def test_pictures_pass_as_they_were(towers: nn.Module, clips: torch.Tensor) -> N
 def test_a_clip_is_the_mean_of_its_frames(towers: nn.Module, clips: torch.Tensor) -> None:
     """Frame by frame and averaged: unit vectors as evaluation pools them, and each level's map."""
     with torch.no_grad():
-        found = clip_features(towers, clips, _levels(towers))
+        found = visual_features(towers, clips, _levels(towers))
         each = [image_features(towers, clips[:, place], _levels(towers)) for place in range(FRAMES)]
 
     stacked = torch.stack([frame.embedding for frame in each], dim=1).numpy()
@@ -68,8 +68,8 @@ def test_a_clip_is_the_mean_of_its_frames(towers: nn.Module, clips: torch.Tensor
 def test_without_levels_none_come(towers: nn.Module, clips: torch.Tensor) -> None:
     """Plain contrastive training asks for the embedding alone, and gets the same one."""
     with torch.no_grad():
-        plain = clip_features(towers, clips, ())
-        read = clip_features(towers, clips, _levels(towers))
+        plain = visual_features(towers, clips, ())
+        read = visual_features(towers, clips, _levels(towers))
 
     assert () == plain.levels
     torch.testing.assert_close(read.embedding, plain.embedding)
@@ -78,7 +78,7 @@ def test_without_levels_none_come(towers: nn.Module, clips: torch.Tensor) -> Non
 def test_order_is_not_seen(towers: nn.Module, clips: torch.Tensor) -> None:
     """Frames in another order are the same clip: a direction of movement cannot be learnt with this pooling."""
     with torch.no_grad():
-        forth, back = (clip_features(towers, each, _levels(towers)) for each in (clips, clips.flip(1)))
+        forth, back = (visual_features(towers, each, _levels(towers)) for each in (clips, clips.flip(1)))
 
     torch.testing.assert_close(forth.embedding, back.embedding)
     torch.testing.assert_close(forth.levels[-1], back.levels[-1])
@@ -90,7 +90,7 @@ def test_gradients_reach_every_frame_and_the_first_block(clips: torch.Tensor, re
     towers = tiny_towers().train()
     pixels = clips.clone().requires_grad_()
 
-    found = clip_features(towers, pixels, _levels(towers))
+    found = visual_features(towers, pixels, _levels(towers))
     answer = found.embedding if read == "embedding" else found.levels[-1]
     (answer * torch.randn(answer.shape, generator=torch.Generator().manual_seed(1))).sum().backward()
 
@@ -106,11 +106,11 @@ def test_clips_are_learnt() -> None:
     colours = torch.rand(6, 1, 3, 1, 1, generator=torch.Generator().manual_seed(0)) * 2 - 1
     pixels = colours + 0.1 * torch.randn(6, FRAMES, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
     wanted = functional.normalize(torch.randn(6, 16, generator=torch.Generator().manual_seed(2)), dim=1)
-    wanted = wanted[:, : clip_features(towers, pixels, ()).embedding.shape[1]]
+    wanted = wanted[:, : visual_features(towers, pixels, ()).embedding.shape[1]]
     optimizer = torch.optim.Adam(towers.visual.parameters(), lr=3e-3)
 
     for _ in range(25):
-        scores = 10 * clip_features(towers, pixels, ()).embedding @ wanted.T
+        scores = 10 * visual_features(towers, pixels, ()).embedding @ wanted.T
         loss = functional.cross_entropy(scores, torch.arange(6))
         optimizer.zero_grad()
         loss.backward()

@@ -67,6 +67,22 @@ def test_pictures_are_trained_on_with_views_and_edits(tmp_path: Path) -> None:
     assert "red" in made.vocabulary.words
 
 
+@pytest.mark.parametrize("augment", ["", "[augment]\n\n"])
+def test_clips_are_trained_on_at_other_moments(tmp_path: Path, augment: str) -> None:
+    """With views or without, the frames of a clip are drawn anew each time it comes, and are its middles in evaluation."""
+    recipe = small_recipe(tmp_path, ("seed = 2", 'source = "clips"\nframes = 2'), ("[optim]", f"{augment}[optim]"))
+    made = gather(recipe, tmp_path / "cache")
+
+    # all eight clips are in each batch
+    one, other = (made.batches.batch(step) for step in (0, 1))
+
+    assert (8, 2, 64, 64, 3) == tuple(one.pixels.shape)
+    assert one.rows is not None and other.rows is not None
+    assert not torch.equal(one.pixels[one.rows.argsort()], other.pixels[other.rows.argsort()])
+    val = made.pairs("val")
+    np.testing.assert_array_equal(val.pixels(np.arange(4)), val.pixels(np.arange(4)))
+
+
 def test_held_out_captions_are_edited_once(tmp_path: Path) -> None:
     """Training may put many wrong words into a text; a text to judge by has one edit, whatever the recipe says."""
     made = gather(

@@ -7,6 +7,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from models.training.parts import (
+    ClipsPart,
     DataPart,
     EditsPart,
     ImageTower,
@@ -16,6 +17,7 @@ from models.training.parts import (
     ScenesPart,
     TimmPart,
     TransformerPart,
+    VideosPart,
     whole,
 )
 from models.training.recipe import RecipeError
@@ -33,6 +35,8 @@ TEXT_AND_IMAGE = "patch = 16\nlayers = 2\nwidth = 64\nsize = 64"
         ({**SCENES, "source": "scenes"}, ScenesPart),
         ({"source": "webdataset", "path": "a"}, PicturesPart),
         ({"source": "karpathy", "path": "a"}, PicturesPart),
+        ({**SCENES, "source": "clips"}, ClipsPart),
+        ({"source": "msr-vtt", "path": "a"}, VideosPart),
     ],
 )
 def test_data_are_told_apart_by_their_source(fields: dict[str, Any], expected: type) -> None:
@@ -67,6 +71,11 @@ def test_towers_are_told_apart_by_their_fields(fields: dict[str, Any], expected:
     [
         ([("seed = 2", 'seed = 2\nsource = "imagenet"')], r": data: .*imagenet"),
         ([("train = 8", 'source = "jsonl"\npath = "a"')], r": data\.val: "),
+        ([("seed = 2", 'source = "clips"\nframes = 17')], r": data\.frames: "),
+        (
+            [("seed = 2", 'source = "clips"'), ("[optim]", '[teacher]\nbundle = "scenes-s"\n\n[optim]')],
+            r": teacher: it sees pictures, and data are clips",
+        ),
         (
             [(RESNET, TEXT_AND_IMAGE.replace("size = 64", "size = 60"))],
             r": image: size, patch: 60 is no multiple of 16",

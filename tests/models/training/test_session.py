@@ -3,16 +3,21 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from models.evaluation.dataset import Entry
+from models.manifest import Preprocess
 from models.negatives.masked_lm import save_masked_lm
 from models.negatives.masked_training import MlmSettings, train_masked_lm
 from models.scenes.captions import KINDS
 from models.scenes.corpus import example
+from models.training.clips import ClipArrays, ClipFiles
 from models.training.data import SceneArrays
 from models.training.recipe import RecipeError
-from models.training.session import Session, open_session, scene_labels
+from models.training.session import Session, labels_of, open_session
+from tests.models.evaluation.made import reader
 from tests.models.training.small import small_recipe
 
 SHORT = ("steps = 20", "steps = 3")
@@ -128,10 +133,20 @@ def test_labels_follow_the_scenes(done: Session) -> None:
     scenes = done.materials.pairs("test")
     assert isinstance(scenes, SceneArrays)
 
-    labels = scene_labels(scenes)
+    labels = labels_of(scenes)
 
+    assert labels is not None
     assert [*KINDS] * 6 == [kind for kind, _ in labels]
     assert scenes.held_back.tolist() == ["held-back" == novelty for _, novelty in labels[::5]]
+
+
+def test_labels_of_clips_and_of_files() -> None:
+    """A clip's captions have its novelty, three by three; of files nothing is known."""
+    clips = ClipArrays(np.zeros((2, 1, 1, 1, 3), np.uint8), [("a", "b", "c")] * 2, np.array([True, False]), 1)
+
+    assert [("held-back",)] * 3 + [("seen",)] * 3 == labels_of(clips)
+    spec = Preprocess(size=16, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    assert labels_of(ClipFiles([Entry("v", reader(b""), ("x",))], spec, 2)) is None
 
 
 def test_the_specs_say_what_the_towers_were_trained_with(done: Session) -> None:

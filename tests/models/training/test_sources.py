@@ -1,18 +1,23 @@
 """Sources: every layout gives the same pairs, and what is missing is named."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from models.evaluation.layouts.msrvtt import ANNOTATIONS
 from models.manifest import Preprocess
+from models.training.clips import ClipArrays
 from models.training.data import SceneArrays
-from models.training.parts import PicturesPart, ScenesPart
+from models.training.parts import ClipsPart, PicturesPart, ScenesPart, VideosPart
 from models.training.recipe import RecipeError, read_recipe
 from models.training.sources import Split, data_digest, entries, open_pairs
 from tests.models.evaluation.made import picture, sample
+from tests.models.evaluation.made_clips import write_annotations
+from tests.models.evaluation.made_clips import write_videos as write_clips
 from tests.support.data import write_tar
 
 RECIPES = Path(__file__).parents[3] / "models" / "recipes"
@@ -92,6 +97,58 @@ def test_scenes_are_rendered(tmp_path: Path) -> None:
 
     assert isinstance(found, SceneArrays)
     assert (3, 64, 64, 3) == found.pixels(np.arange(3)).shape
+
+
+def test_clips_are_rendered(tmp_path: Path) -> None:
+    """Clips of moving scenes at the size of the input, as many frames of each as the recipe asks for."""
+    part = ClipsPart(source="clips", train=2, val=3, test=1, frames=2)
+    spec = SPEC.model_copy(update={"size": 64})
+
+    found = open_pairs(part, "val", spec, tmp_path, "lower")
+
+    assert isinstance(found, ClipArrays)
+    assert (3, 2, 64, 64, 3) == found.pixels(np.arange(3)).shape
+    assert data_digest(part, found) == data_digest(part.model_copy(update={"frames": 4, "val": 9}), found)
+    assert data_digest(part, found) != data_digest(ScenesPart(train=2, val=3, test=1), found)
+
+
+def write_videos(folder: Path) -> VideosPart:
+    """Three videos in MSR-VTT's layout, one of each split, and a fourth that nothing is said of."""
+    colours = {"video0": "train", "video1": "validate", "video2": "test", "video3": "train"}
+    names = ("red", "blue", "green", "red")
+    write_clips(folder / "videos", names)
+    captions = {each: [f"A {name}  picture"] for each, name in zip(colours, names[:3], strict=False)}
+    write_annotations(folder / ANNOTATIONS[0], {**captions, "video3": []}, colours)
+    return VideosPart(source="msr-vtt", path=folder, frames=2)
+
+
+def test_videos_are_read_in_msrvtts_layout(tmp_path: Path) -> None:
+    """Its splits are the recipe's by their own names; captions are cleaned, and frames those of the files."""
+    part = write_videos(tmp_path / "a")
+
+    found = {split: open_pairs(part, split, SPEC, tmp_path, "lower") for split in ("train", "val", "test")}
+
+    said = {split: [*pairs.captions] for split, pairs in found.items()}
+    assert {"train": [("a red picture",)], "val": [("a blue picture",)], "test": [("a green picture",)]} == said
+    pixels = found["val"].pixels(np.arange(1))
+    assert (1, 2, 16, 16, 3) == pixels.shape
+    assert 2 == pixels.mean(axis=(0, 1, 2, 3)).argmax()
+    other = write_videos(tmp_path / "b")
+    assert data_digest(part, found["train"]) == data_digest(other, open_pairs(other, "train", SPEC, tmp_path, "lower"))
+    assert data_digest(part, found["train"]) != data_digest(part, found["val"])
+
+
+def test_videos_want_what_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without PyAV the recipe is refused with what to install; so it is where a video's file is missing."""
+    part = write_videos(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "models.video.decode", None)
+        with pytest.raises(RecipeError, match=r"pip install 'vilem-search\[video\]'"):
+            open_pairs(part, "train", SPEC, tmp_path, "lower")
+    (tmp_path / "videos" / "video0.mp4").unlink()
+
+    with pytest.raises(RecipeError, match=r"data: .*video0.*data\.skip_missing"):
+        open_pairs(part, "train", SPEC, tmp_path, "lower")
 
 
 @pytest.mark.parametrize("write", [write_karpathy, write_jsonl])

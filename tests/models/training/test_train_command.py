@@ -18,6 +18,7 @@ from models.proofreader import Proofreader
 from models.scenes.corpus import write_jsonl
 from models.training.checkpoint import read_state
 from tests.models.training.small import TRANSFORMER, recipe_file
+from vilem.cli.eval import app as eval_app
 from vilem.cli.eval import evaluate
 from vilem.cli.train import train
 
@@ -168,3 +169,25 @@ def test_help_shows_an_example(command: str) -> None:
 
     assert 0 == done.exit_code
     assert f"vilem {command} " in done.output
+
+
+def test_clips_make_a_bundle_that_finds_videos(tmp_path: Path) -> None:
+    """Trained on frames of moving scenes, with everything that reads patches beside it; `vilem eval video` takes what comes out."""
+    beside = "\n[late]\nwidth = 8\n\n[tagging]\n"
+    recipe = recipe_file(
+        tmp_path,
+        SHORT,
+        TRANSFORMER,
+        ("seed = 2", 'source = "clips"\nframes = 2'),
+        (PROOFREADING[0], PROOFREADING[1] + beside),
+    )
+
+    done = _vilem("train", recipe, "--home", tmp_path)
+
+    assert 0 == done.exit_code, done.output
+    bundle = tmp_path / "bundles" / "small"
+    assert {"t2i_r1", "t2i_r1.seen", "words_auroc"} <= read_manifest(bundle).provenance.metrics.keys()
+    assert Proofreader.open(Bundle.open(bundle))
+    shown = CliRunner().invoke(eval_app, ["video", str(bundle), "--clips", "4", "--frames", "2"])
+    assert 0 == shown.exit_code, shown.output
+    assert "text→video" in shown.output
