@@ -69,7 +69,10 @@ def train(
     _check_size(session)
     first = session.trainer.step
     _run(session, console)
-    if after := second_stage(session, plan):
+    # a language model of its edits may have to be trained first
+    with console.status("preparing what follows"):
+        after = second_stage(session, plan)
+    if after is not None:
         console.print("the towers are done: the module learns on alone")
         first, session = first + after.trainer.step, after
         _run(session, console, towers=False)
