@@ -17,7 +17,8 @@ class Batch:
     """b pairs, and for proofreading their captions again, edited.
 
     Attributes:
-        pixels: [b, 3, s, s] normalised; as a batch is made they are bytes, [b, s, s, 3], and `prepared` turns them.
+        pixels: [b, 3, s, s] normalised, of clips [b, f, 3, s, s]; as a batch is made they are bytes, [b, s, s, 3] or
+            [b, f, s, s, 3], and `prepared` turns them.
         ids: [b, t] token ids.
         edited: m edited texts of the b pairs.
         rows: [b] which pictures of the corpus they are; None when nobody asks.

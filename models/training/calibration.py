@@ -16,7 +16,7 @@ from models.manifest import Calibration
 from models.negatives.edited import Edited, unedited
 from models.training.editing import EditedBatch, EditMaker
 from models.training.features import normalised, text_features
-from models.training.frames import visual_features
+from models.training.frames import in_parts, visual_features
 from models.training.interaction import Interaction, pool_words
 from models.training.objective import Objective
 from models.training.pairs import Pairs
@@ -94,10 +94,11 @@ class _Reader:
         embeddings: list[torch.Tensor] = []
         device = next(self.module.parameters()).device
         for start in range(0, count, _BATCH):
-            pixels = torch.from_numpy(pairs.pixels(np.arange(start, min(start + _BATCH, count)))).to(device)
-            found = visual_features(self.towers, normalised(self.towers, pixels), levels)
-            patches.append(self.module.look(found.levels))
-            embeddings.append(found.embedding)
+            pixels = torch.from_numpy(pairs.pixels(np.arange(start, min(start + _BATCH, count))))
+            for part in in_parts(pixels, _BATCH):
+                found = visual_features(self.towers, normalised(self.towers, part.to(device)), levels)
+                patches.append(self.module.look(found.levels))
+                embeddings.append(found.embedding)
         return _Pictures(tuple(torch.cat(level) for level in zip(*patches, strict=True)), torch.cat(embeddings))
 
     def read(self, batch: EditedBatch, seen: _Seen) -> torch.Tensor:

@@ -33,7 +33,7 @@ def recipe_digest(recipe: Recipe) -> str:
     towers are the same run whatever follows them.
     """
     absent = recipe.proofreading is not None and recipe.proofreading.alone is None
-    values = recipe.model_dump_json(exclude={"data": {"workers"}} | ({"proofreading": {"alone"}} if absent else {}))
+    values = recipe.said({"data": {"workers"}} | ({"proofreading": {"alone"}} if absent else {}))
     return hashlib.sha256(json.dumps([values, contents(recipe)]).encode()).hexdigest()
 
 

@@ -31,3 +31,8 @@ def visual_features(model: nn.Module, pixels: torch.Tensor, levels: Sequence[int
     mean = found.embedding.unflatten(0, (clips, frames)).mean(dim=1)  # [b, d]
     maps = tuple(level.unflatten(0, (clips, frames)).mean(dim=1) for level in found.levels)
     return ImageFeatures(functional.normalize(mean, dim=-1), maps)
+
+
+def in_parts(pixels: torch.Tensor, pictures: int) -> tuple[torch.Tensor, ...]:
+    """Images [b, s, s, 3] or clips [b, f, s, s, 3] in parts of at most so many pictures, or of one clip."""
+    return pixels.split(max(1, pictures // (pixels.shape[1] if pixels.ndim == 5 else 1)))

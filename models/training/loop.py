@@ -19,7 +19,7 @@ from models.training.compute import apply, caveats, device_of, how_of, synchroni
 from models.training.editing import EditMaker
 from models.training.ema import Average
 from models.training.features import normalised, text_features
-from models.training.frames import visual_features
+from models.training.frames import in_parts, visual_features
 from models.training.lessons import Lessons
 from models.training.memory import Memory, prepare_sigmoid
 from models.training.objective import Objective
@@ -292,8 +292,9 @@ def embed(model: nn.Module, pairs: Pairs, tokenizer: Tokenizer, batch: int = 128
     owners = np.repeat(np.arange(len(pairs)), [len(captions) for captions in pairs.captions])
     with torch.no_grad():
         pictures = [
-            visual_features(model, normalised(model, torch.from_numpy(pairs.pixels(rows)).to(device)), ()).embedding
+            visual_features(model, normalised(model, part.to(device)), ()).embedding
             for rows in (np.arange(start, min(start + batch, len(pairs))) for start in range(0, len(pairs), batch))
+            for part in in_parts(torch.from_numpy(pairs.pixels(rows)), batch)
         ]
         sentences = [
             text_features(model, token_ids(tokenizer, texts[start : start + batch]).to(device)).embedding

@@ -1,7 +1,7 @@
 """All that goes into a run: towers, training pairs and edits, gathered from a recipe in the one order that works."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from models.training.clips import any_moment
 from models.training.compute import device_of
 from models.training.editing import EditMaker, Vocabulary
 from models.training.editors import fill_cache, make_editor
-from models.training.language_model import with_language_model
+from models.training.language_model import Told, with_language_model
 from models.training.lessons import Lessons, ask, lessons_name, open_teacher
 from models.training.pairs import Pairs
 from models.training.parts import MOVING, PicturesPart, RenderedPart, TeacherPart
@@ -73,27 +73,33 @@ class Materials:
         if edits is None or not edits.again:
             return self.batches.edits
         once = edits.model_copy(update={"again": 0.0})
-        plan = self.recipe.model_copy(update={"edits": once})
-        return _edits(plan, self.backbone.tokenizer, self.pairs("train"), self.cache)[0]
+        pairs = self.pairs("train")
+        plan = self.recipe.model_copy(update={"edits": with_language_model(once, pairs.captions, self.cache)})
+        return _edits(plan, self.backbone.tokenizer, pairs)[0]
 
-    def for_stage(self, recipe: Recipe) -> "Materials":
+    def for_stage(self, recipe: Recipe, told: Told | None = None) -> "Materials":
         """The same data and towers, for another stage of the run: its seed and its edits to train on, the same to judge by.
+
+        Args:
+            recipe: the stage's.
+            told: as in `gather`.
 
         Raises:
             MaskedLmInvalid: the language model of its edits cannot be loaded.
         """
-        edits, _ = _edits(recipe, self.backbone.tokenizer, self.pairs("train"), self.cache)
+        pairs = self.pairs("train")
+        edits, _ = _edits(_with_edits(recipe, pairs, self.cache, told), self.backbone.tokenizer, pairs)
         batches = replace(self.batches, seed=recipe.seed, edits=edits, tags=None)
         return replace(self, batches=batches, lessons=None, _judge=self.judging)
 
 
-def gather(recipe: Recipe, cache: Path, told: Callable[[int, int], None] | None = None) -> Materials:
+def gather(recipe: Recipe, cache: Path, told: Told | None = None) -> Materials:
     """Open the training data, build or load the towers, learn the tokenizer, and make the source of edits.
 
     Args:
         recipe: the run.
         cache: folder of what is kept between runs.
-        told: hears how many captions are edited, and of how many, while the recipe's cache of edits is filled.
+        told: hears what is being made beforehand, how many are done and of how many: steps of a language model, edits to keep.
 
     Raises:
         RecipeError: data or a model are missing, a scene's caption is longer than the context, or the towers leave out
@@ -112,7 +118,7 @@ def gather(recipe: Recipe, cache: Path, told: Callable[[int, int], None] | None 
     backbone = backbone or own(recipe, texts)
     _check_patches(recipe, backbone)
     _check_lengths(recipe, backbone, texts)
-    edits, vocabulary = _edits(recipe, backbone.tokenizer, pairs, cache, told)
+    edits, vocabulary = _edits(_with_edits(recipe, pairs, cache, told), backbone.tokenizer, pairs)
     moving = any_moment if isinstance(recipe.data, MOVING) else None
     view = moving if recipe.augment is None else partial(draw_view, recipe.augment)
     try:
@@ -136,7 +142,7 @@ def _lessons(recipe: Recipe, part: TeacherPart, pairs: Pairs, backbone: Backbone
         raise RecipeError(
             "teacher: at its size other pictures can be read than at the towers': remove those that are damaged"
         )
-    source = recipe.data.model_dump_json(exclude={"val", "test", "cache", "workers"}) + data_digest(recipe.data, seen)
+    source = recipe.data.said(dict.fromkeys(("val", "test", "cache", "workers"), True)) + data_digest(recipe.data, seen)
     if seen is pairs:
         source += backbone.preprocess.model_dump_json()
     folder = cache / lessons_name(teacher, source)
@@ -144,19 +150,24 @@ def _lessons(recipe: Recipe, part: TeacherPart, pairs: Pairs, backbone: Backbone
     return Lessons(folder, pairs.captions, part)
 
 
-def _edits(
-    recipe: Recipe, tokenizer: Tokenizer, pairs: Pairs, cache: Path, told: Callable[[int, int], None] | None = None
-) -> tuple[EditMaker | None, Vocabulary | None]:
+def _with_edits(recipe: Recipe, pairs: Pairs, cache: Path, told: Told | None) -> Recipe:
+    """The same recipe, after all that its edits need beforehand was made, unless it is there."""
+    if recipe.edits is None:
+        return recipe
+    part = with_language_model(recipe.edits, pairs.captions, cache, told)
+    for done, of in fill_cache(part, pairs.captions, recipe.seed):
+        if told is not None:
+            told("captions edited", done, of)
+    return recipe.model_copy(update={"edits": part})
+
+
+def _edits(recipe: Recipe, tokenizer: Tokenizer, pairs: Pairs) -> tuple[EditMaker | None, Vocabulary | None]:
     part = recipe.proofreading
     if part is None:
         return None, None
-    asked = None if recipe.edits is None else with_language_model(recipe.edits, pairs.captions, cache)
-    for progress in fill_cache(asked, pairs.captions, recipe.seed):
-        if told is not None:
-            told(*progress)
     vocabulary = Vocabulary.of((text for texts in pairs.captions for text in texts), part.vocabulary)
-    editor = make_editor(asked, pairs.captions)
-    per_caption = 1 if asked is None else asked.per_caption
+    editor = make_editor(recipe.edits, pairs.captions)
+    per_caption = 1 if recipe.edits is None else recipe.edits.per_caption
     return EditMaker(editor, tokenizer, vocabulary, part.unedited, per_caption), vocabulary
 
 

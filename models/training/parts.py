@@ -1,5 +1,6 @@
 """Parts of a recipe that say what goes into training: data, augmentation, towers, edits."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +15,10 @@ class Part(BaseModel):
     """A table of the file: no unknown fields, and none of it changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def said(self, exclude: Mapping[str, Any] | None = None) -> str:
+        """Its values as JSON, in one order however the fields are declared, without those that *exclude* names."""
+        return json.dumps(self.model_dump(mode="json", exclude=dict(exclude or {})), sort_keys=True)
 
 
 class RenderedPart(Part):
@@ -52,7 +57,7 @@ class FilesPart(Part):
     val: tuple[str, ...] = Field(default=("val",), min_length=1)
     test: tuple[str, ...] = Field(default=("test",), min_length=1)
     captions: int = Field(default=0, ge=0, description="keep the first so many of each picture; 0 = all")
-    skip_missing: bool = Field(default=False, description="leave out whose files are missing")
+    skip_missing: bool = Field(default=False, description="leave out pictures or videos whose files are missing")
     workers: int = Field(default=0, ge=0, description="processes that make batches ahead; 0 = the training process")
 
 
@@ -89,7 +94,11 @@ DataPart = Annotated[
     | Annotated[ClipsPart, Tag("clips")]
     | Annotated[PicturesPart, Tag("pictures")]
     | Annotated[VideosPart, Tag("videos")],
-    Discriminator(_source),
+    Discriminator(
+        _source,
+        custom_error_type="source",
+        custom_error_message="source is none of scenes, clips, webdataset, jsonl, karpathy, msr-vtt",
+    ),
 ]
 
 
@@ -254,7 +263,7 @@ class EditsPart(Part):
         if not self.rules and not self.masked:
             raise ValueError("rules, masked: one of the weights must be above 0")
         if self.masked and given != 1:
-            raise ValueError("masked: give its language model as masked_lm, as hugging_face or by own_lm, and once")
+            raise ValueError("masked: give its language model: exactly one of masked_lm, hugging_face, own_lm")
         if not self.masked and (given or self.cache):
             raise ValueError("masked: with weight 0 its language model and cache do nothing: leave them out")
         if not self.masked and self.refuted is not None:

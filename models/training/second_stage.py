@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 import torch
 
-from models.training.checkpoint import checkpoint_path, recipe_digest, resume
+from models.training.checkpoint import checkpoint_path, resume
+from models.training.language_model import Told
 from models.training.loop import Trainer
 from models.training.objective import Objective
 from models.training.recipe import AlonePart, ContrastivePart, ProofreadingPart, Recipe, SchedulePart
@@ -19,12 +20,13 @@ from models.training.session import Session
 _NOT_NOW = SchedulePart(first=0.0, last=0.0)
 
 
-def second_stage(session: Session, recipe: Recipe) -> Session | None:
+def second_stage(session: Session, recipe: Recipe, told: Told | None = None) -> Session | None:
     """The run that follows on a finished one, at the step of its own checkpoint when there is one.
 
     Args:
         session: of the first stage, which is done.
         recipe: the whole, from which `session` was opened.
+        told: hears what is being made beforehand, see `models.training.materials.gather`.
 
     Returns:
         None where the recipe has one stage only.
@@ -42,12 +44,11 @@ def second_stage(session: Session, recipe: Recipe) -> Session | None:
     objective = Objective(towers.towers, towers.module.deepened(part.alone.blocks), plan.proofreading, towers.levels)
     ranks = session.trainer.ranks
     with ranks.in_turn():
-        materials = session.materials.for_stage(plan)
+        materials = session.materials.for_stage(plan, told)
     trainer = Trainer(plan, objective, materials.batches, ranks)
-    digest = recipe_digest(recipe)
-    checkpoint = checkpoint_path(session.checkpoint.parent, recipe.name, digest)
+    checkpoint = checkpoint_path(session.checkpoint.parent, recipe.name, session.whole)
     resume(trainer, checkpoint)
-    return Session(plan, trainer, materials, checkpoint, digest, session.every)
+    return Session(plan, trainer, materials, checkpoint, session.whole, session.every)
 
 
 def stage_recipe(recipe: Recipe, part: ProofreadingPart, alone: AlonePart) -> Recipe:

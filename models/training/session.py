@@ -19,7 +19,7 @@ from models.training.checkpoint import checkpoint_path, recipe_digest, resume, s
 from models.training.clips import ClipArrays
 from models.training.compute import plain
 from models.training.data import SceneArrays
-from models.training.language_model import check_language_model
+from models.training.language_model import Told, check_language_model
 from models.training.logs import StepLog
 from models.training.loop import Step, Trainer, embed
 from models.training.materials import Materials, gather
@@ -44,6 +44,7 @@ class Session:
         checkpoint: where the run keeps its state.
         digest: of the recipe, and of the models that it named by their files when the run was opened.
         every: steps between two checkpoints: what a stop costs at most.
+        whole: digest of the recipe with the stage that follows, taken at the same time.
     """
 
     recipe: Recipe
@@ -52,6 +53,7 @@ class Session:
     checkpoint: Path
     digest: str
     every: int = CHECKPOINT_STEPS
+    whole: str = ""
 
     def run(self) -> Iterator[Step]:
         """Train to the recipe's last step, writing the log, and a checkpoint now and then and at the end.
@@ -125,14 +127,18 @@ class Session:
         return self.materials.backbone.tokenizer_json
 
 
-def open_session(recipe: Recipe, work: Path, *, ranks: Ranks = ALONE, every: int = CHECKPOINT_STEPS) -> Session:
+def open_session(
+    recipe: Recipe, work: Path, *, ranks: Ranks = ALONE, every: int = CHECKPOINT_STEPS, told: Told | None = None
+) -> Session:
     """Open the data, learn or load tokenizer and towers, and go on from a checkpoint when there is one.
 
     Args:
         recipe: the run, or its first stage: what follows is `models.training.second_stage`'s.
-        work: folder for rendered scenes or decoded pictures, checkpoints and logs; made when missing, can be deleted afterwards.
+        work: folder for rendered scenes or decoded pictures, a language model of the captions, checkpoints and logs; made when
+            missing, can be deleted afterwards.
         ranks: the processes that train together, which see the same folder.
         every: steps between two checkpoints.
+        told: hears what is being made beforehand, see `models.training.materials.gather`.
 
     Raises:
         RecipeError: data or a model are missing, or a scene's caption is longer than the context.
@@ -142,17 +148,17 @@ def open_session(recipe: Recipe, work: Path, *, ranks: Ranks = ALONE, every: int
     work.mkdir(parents=True, exist_ok=True)
     if recipe.proofreading is not None and recipe.proofreading.alone is not None:
         check_language_model(recipe.proofreading.alone.edits)
-    recipe = recipe.first_stage()
     # before they are read: a file that changes meanwhile makes a run that is begun anew, and never one that is gone on with
+    whole, recipe = recipe_digest(recipe), recipe.first_stage()
     digest = recipe_digest(recipe)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     with ranks.in_turn():
-        materials = gather(recipe, work / "scenes")
+        materials = gather(recipe, work / "scenes", told)
     trainer = Trainer(recipe, _objective(recipe, materials), materials.batches, ranks, materials.lessons)
     checkpoint = checkpoint_path(work, recipe.name, digest)
     resume(trainer, checkpoint)
-    return Session(recipe, trainer, materials, checkpoint, digest, every)
+    return Session(recipe, trainer, materials, checkpoint, digest, every, whole)
 
 
 def labels_of(pairs: Pairs) -> list[tuple[str, ...]] | None:

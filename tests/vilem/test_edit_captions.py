@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner, Result
 
 from models.negatives.masked_lm import save_masked_lm
@@ -46,3 +47,21 @@ def test_a_recipe_without_a_cache_is_refused(tmp_path: Path) -> None:
 
     assert 2 == result.exit_code
     assert "give its part edits a cache" in " ".join(result.output.replace("│", " ").split())
+
+
+def test_a_second_stages_edits_are_made_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a model of the captions, which is trained and kept beside them; the second time nothing is made."""
+    short = MlmSettings(steps=2, batch=8, width=16, layers=1, vocabulary=100)
+    monkeypatch.setattr("models.training.language_model.MlmSettings", lambda: short)
+    edits = f'masked = 1\nown_lm = true\nlikelihood = 100\ncache = "{tmp_path / "edits"}"'
+    alone = f"[proofreading.alone]\nsteps = 1\nlearning_rate = 1e-3\nblocks = 2\n\n[proofreading.alone.edits]\n{edits}"
+    recipe = recipe_file(tmp_path, ("[optim]", f"[proofreading]\nwidth = 16\n\n{alone}\n\n[optim]"))
+
+    first = edit_captions(recipe, "--work", tmp_path / "work")
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "edits").iterdir()}
+    second = edit_captions(recipe, "--work", tmp_path / "work")
+
+    assert 0 == first.exit_code == second.exit_code, first.output
+    assert "1 shards" in first.output
+    assert {"masked-lm", "jsonl"} == {"masked-lm" if name.startswith("masked-lm-") else name[-5:] for name in kept}
+    assert kept == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "edits").iterdir()}

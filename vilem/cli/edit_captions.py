@@ -28,18 +28,25 @@ def edit_captions(
 
     from models.training.materials import gather
     from models.training.recipe import read_recipe
+    from models.training.second_stage import stage_recipe
 
     plan = read_recipe(recipe)
-    if plan.edits is None or plan.edits.cache is None:
+    part = plan.proofreading
+    alone = None if part is None else part.alone
+    asked = [edits for edits in (plan.edits, alone and alone.edits) if edits is not None and edits.cache is not None]
+    if not asked:
         raise typer.BadParameter(f"{recipe} keeps no edits: give its part edits a cache, the folder to keep them in")
     console = Console()
     with Progress(console=console) as progress:
         task = progress.add_task("captions", total=None)
-        gather(
-            plan,
-            (work or home.expanduser() / "training" / plan.name) / "scenes",
-            lambda done, of: progress.update(task, completed=done, total=of),
-        )
-    shards = list(plan.edits.cache.expanduser().glob("*.jsonl"))
-    size = sum(path.stat().st_size for path in shards)
-    console.print(f"edits [bold]{plan.edits.cache}[/], {len(shards)} shards, {size / 1e6:.1f} MB")
+
+        def show(what: str, done: int, of: int) -> None:
+            progress.update(task, description=what, completed=done, total=of)
+
+        materials = gather(plan, (work or home.expanduser() / "training" / plan.name) / "scenes", show)
+        if part is not None and alone is not None and alone.edits is not None:
+            materials.for_stage(stage_recipe(plan, part, alone), show)
+    for folder in {edits.cache.expanduser() for edits in asked if edits.cache is not None}:
+        shards = list(folder.glob("*.jsonl"))
+        size = sum(path.stat().st_size for path in shards)
+        console.print(f"edits [bold]{folder}[/], {len(shards)} shards, {size / 1e6:.1f} MB")

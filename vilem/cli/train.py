@@ -9,11 +9,13 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.status import Status
 
     from models.evaluation.report import Report
     from models.export.proofreader import TrainedProofreader
     from models.export.seal import Precision
     from models.manifest import Provenance
+    from models.training.language_model import Told
     from models.training.recipe import Recipe
     from models.training.session import Session
 
@@ -63,15 +65,14 @@ def train(
     ranks = join(device_of(plan.optim))
     console = Console(quiet=not ranks.first)
     began = time.monotonic()
-    with console.status("reading the data"):
+    with console.status("reading the data") as status:
         folder = work or home.expanduser() / "training" / plan.name
-        session = open_session(plan, folder, ranks=ranks, every=checkpoint_steps)
+        session = open_session(plan, folder, ranks=ranks, every=checkpoint_steps, told=_shown(status))
     _check_size(session)
     first = session.trainer.step
     _run(session, console)
-    # a language model of its edits may have to be trained first
-    with console.status("preparing what follows"):
-        after = second_stage(session, plan)
+    with console.status("preparing what follows") as status:
+        after = second_stage(session, plan, _shown(status))
     if after is not None:
         console.print("the towers are done: the module learns on alone")
         first, session = first + after.trainer.step, after
@@ -82,6 +83,10 @@ def train(
     # torchrun ends all processes when one fails: the others stay until the first is through
     ranks.wait()
     leave()
+
+
+def _shown(status: "Status") -> "Told":
+    return lambda what, done, of: status.update(f"{what}: {done:,} of {of:,}")
 
 
 def _finish(
@@ -143,7 +148,7 @@ def _run(session: "Session", console: "Console", *, towers: bool = True) -> None
         console.print(f"[yellow]note[/]: {caveat}")
     for step in watch(session.run(), session.trainer.step, session.recipe.optim.steps, console):
         if towers and session.is_checkpoint(step) and session.trainer.ranks.first:
-            console.print(f"step {step.number}: text→image R@1 {session.validate():.1%} on the validation scenes")
+            console.print(f"step {step.number}: text→image R@1 {session.validate():.1%} on the validation split")
 
 
 def _provenance(session: "Session", plan: "Recipe", measured: "Report", cost: dict[str, float]) -> "Provenance":

@@ -93,6 +93,8 @@ def test_what_is_switched_off_does_nothing() -> None:
     drawn = draw(AugmentPart(crop=1, mirror=0, jitter=0), FREE, 3)
 
     assert View(moment=drawn.moment) == drawn
+    assert drawn.moment is not None
+    assert 20 == len({draw(AugmentPart(crop=1, mirror=0, jitter=0), FREE, seed).moment for seed in range(20)})
     assert WHOLE == draw(AugmentPart(crop=1), FREE, 3).box
 
 

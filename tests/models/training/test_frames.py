@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.training.features import image_features, level_indices, normalised
-from models.training.frames import visual_features
+from models.training.frames import in_parts, visual_features
 from models.video.pooling import mean_pool
 from tests.models.training.tiny import SIZE, tiny_towers
 
@@ -127,3 +127,16 @@ def test_bytes_are_normalised_with_their_frames(towers: nn.Module) -> None:
 
     assert (2, 3, 3, SIZE, SIZE) == found.shape
     assert torch.equal(normalised(towers, pixels[:, 1]), found[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes"), [((7, 8, 8, 3), [4, 3]), ((5, 2, 8, 8, 3), [2, 2, 1]), ((2, 9, 8, 8, 3), [1, 1])]
+)
+def test_parts_have_at_most_so_many_pictures(shape: tuple[int, ...], sizes: list[int]) -> None:
+    """Four pictures are four, or two clips of two frames; a clip is never torn, and nothing is lost."""
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8)
+
+    parts = in_parts(pixels, 4)
+
+    assert sizes == [len(each) for each in parts]
+    assert torch.equal(pixels, torch.cat(parts))

@@ -1,6 +1,7 @@
 """One step's gradients: a batch in chunks is the batch, and a batch in one chunk costs one forward pass."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -39,6 +40,21 @@ def test_chunks_give_the_gradients_of_the_whole(chunk: int, plain: bool) -> None
     whole, parts = (_gradients(objective, batch, size) for size in (0, chunk))
 
     assert whole.keys() == parts.keys()
+    for name, value in whole.items():
+        # float32 keeps seven digits of the greatest
+        torch.testing.assert_close(parts[name], value, rtol=0, atol=2e-6 * max(1.0, value.abs().max().item()), msg=name)
+
+
+def test_chunks_of_clips_give_the_gradients_of_the_whole() -> None:
+    """A clip's frames stay together, in whichever chunk it is."""
+    objective = tiny_objective()
+    batch = _batch(towers=objective.towers)
+    # three frames: the picture, its mirror image, and its negative
+    batch = replace(batch, pixels=torch.stack([batch.pixels, batch.pixels.flip(-1), -batch.pixels], dim=1))
+
+    whole, parts = (_gradients(objective, batch, size) for size in (0, 3))
+
+    assert any("visual" in name for name in whole)
     for name, value in whole.items():
         # float32 keeps seven digits of the greatest
         torch.testing.assert_close(parts[name], value, rtol=0, atol=2e-6 * max(1.0, value.abs().max().item()), msg=name)
