@@ -427,6 +427,7 @@ def test_readiness_is_the_last_probes_finding(
 ) -> None:
     """Whoever asks for readiness costs no search; a fault is found, and found to be over, without being asked for."""
     monkeypatch.setattr("service.runtime._PROBE_S", 0.02)
+    monkeypatch.setattr("service.runtime._AGAIN_S", 0.02)
     make_colours(tmp_path, tiny_bundle)
 
     async def broken(*_: object) -> None:
@@ -439,6 +440,30 @@ def test_readiness_is_the_last_probes_finding(
             patch.setattr(model, "encode_text", broken)
             await until(lambda: "RuntimeError" in runtime.faults().get("colours", ""))
         await until(lambda: runtime.faults() == {})
+
+    with_runtime(use, tmp_path)
+
+
+def test_what_is_at_fault_is_probed_again_soon(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While all is well probes are seldom; after a fault they come quickly until it is over, and then are seldom again."""
+    monkeypatch.setattr("service.runtime._PROBE_S", 0.3)
+    monkeypatch.setattr("service.runtime._AGAIN_S", 0.01)
+    monkeypatch.setattr("service.runtime._PROBE_SHARE", 0)
+    make_colours(tmp_path, tiny_bundle)
+    probed: list[float] = []
+
+    async def finds(_: Served) -> str | None:
+        probed.append(asyncio.get_running_loop().time())
+        return "a disk is gone" if 2 <= len(probed) < 6 else None
+
+    async def use(runtime: Runtime) -> None:
+        runtime._fault = finds  # type: ignore[method-assign]
+        await until(lambda: len(probed) == 7)
+        pauses = np.diff(probed[-7:])
+        assert 0.3 <= min(pauses[0], pauses[5])
+        assert max(pauses[1:5]) < 0.3
 
     with_runtime(use, tmp_path)
 
@@ -473,6 +498,7 @@ def test_a_round_of_probes_that_breaks_is_not_the_last(
 ) -> None:
     """Whatever goes wrong in one round, the next one finds what there is to find."""
     monkeypatch.setattr("service.runtime._PROBE_S", 0.02)
+    monkeypatch.setattr("service.runtime._AGAIN_S", 0.02)
     make_colours(tmp_path, tiny_bundle)
 
     async def use(runtime: Runtime) -> None:
