@@ -25,7 +25,7 @@ CORES = 2
 GAIN_POINTS = 5.0
 RERANK_MS = 40.0
 STORED_BYTES = 10_000
-# images encoded at a time
+# images or texts encoded at a time
 BATCH = 64
 
 
@@ -63,9 +63,15 @@ def _built_in() -> Path | None:
     return next((folder for folder in folders if read_manifest(folder).proofreader is not None), None)
 
 
+def _embedded(bundle: Bundle, texts: Sequence[str]) -> np.ndarray:
+    return np.concatenate(
+        [bundle.embed_texts(texts[start : start + BATCH]).vectors for start in range(0, len(texts), BATCH)]
+    )
+
+
 def _rows(bundle: Bundle, reader: Proofreader, stored: list[bytes], texts: list[str]) -> list[Row]:
     embeddings = np.stack([StoredImage.from_bytes(data).embedding for data in stored])
-    vectors = bundle.embed_texts(texts).vectors
+    vectors = _embedded(bundle, texts)
     cosines = vectors @ embeddings.T
     nearest = np.argsort(-cosines, axis=1)[:, :CANDIDATES]
     found = np.take_along_axis(cosines, nearest, axis=1)
@@ -101,7 +107,7 @@ def _captions(bundle: Bundle, reader: Proofreader, stored: list[bytes], captions
     owners = np.repeat(np.arange(len(captions)), [len(each) for each in captions])
     texts = [text for each in captions for text in each]
     images = [StoredImage.from_bytes(data) for data in stored]
-    cosines = np.stack([image.embedding for image in images]) @ bundle.embed_texts(texts).vectors.T
+    cosines = np.stack([image.embedding for image in images]) @ _embedded(bundle, texts).T
     first, again, seconds = 0, 0, list[float]()
     for row, image in enumerate(images):
         nearest = np.argsort(-cosines[row])[:CANDIDATES]

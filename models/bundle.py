@@ -116,7 +116,7 @@ class Bundle:
         return Prepared(prepare(decoded.image, spec), *decoded.size)
 
     def embed_texts(self, texts: Sequence[str]) -> TextEmbeddings:
-        """Embed N texts.
+        """Embed N texts in one run of the tower, whose memory grows with N: thousands are given some at a time.
 
         Raises:
             TextInvalid: a text holds lone surrogates.
@@ -125,7 +125,7 @@ class Bundle:
         return TextEmbeddings(self.encoder.encode_texts(tokens), tokens.truncated)
 
     def embed_images(self, pixels: np.ndarray) -> np.ndarray:
-        """Embed prepared images (N, S, S, 3) uint8: (N, d) float32 unit vectors."""
+        """Embed prepared images (N, S, S, 3) uint8 in one run: (N, d) float32 unit vectors."""
         return self.encoder.encode_images(pixels)
 
 

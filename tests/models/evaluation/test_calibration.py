@@ -136,8 +136,18 @@ def test_the_weight_is_what_helps() -> None:
     assert 0 == mixing_weight(cosines, misled, right)
 
 
-def test_of_equal_weights_the_smallest_is_taken() -> None:
-    """When the cosines are right already, nothing is mixed in."""
+def test_of_equal_weights_the_middle_is_taken() -> None:
+    """Whatever lies between the least weight that is enough and the most that does no harm is as good here; it is neither of them."""
+    # the first query wants more than 0.01, the second less than 1
+    cosines, scores = np.array([[0.50, 0.49], [0.1, 0.9]]), np.array([[-1.0, 0.0], [0.0, -0.8]])
+
+    weight = mixing_weight(cosines, scores, np.array([1, 1]))
+
+    assert weight == pytest.approx(0.1, rel=0.15)
+
+
+def test_where_nothing_is_won_nothing_is_mixed_in() -> None:
+    """When the cosines are right already, or the right one is not among the candidates, the weight is 0."""
     cosines = np.array([[0.9, 0.1], [0.2, 0.8]])
 
     assert 0 == mixing_weight(cosines, np.zeros((2, 2)), np.array([0, 1]))
