@@ -80,9 +80,7 @@ def test_the_second_stage_is_part_of_the_run(home: Path) -> None:
     recipe = provenance.notes["recipe"]
     assert isinstance(recipe, dict)
     assert isinstance(recipe["proofreading"], dict)
-    assert {"steps": 3, "learning_rate": 0.01, "blocks": 2, "again": None, "kinds": None} == recipe["proofreading"][
-        "alone"
-    ]
+    assert {"steps": 3, "learning_rate": 0.01, "blocks": 2, "edits": None} == recipe["proofreading"]["alone"]
     assert 2 == _blocks_of(onnx.load(home / "bundles" / "small" / "proofreader.onnx", load_external_data=False))
 
 
