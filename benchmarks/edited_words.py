@@ -135,7 +135,7 @@ def main() -> None:
     parts = {
         "rules": EditsPart(plausible=True),
         "a masked language model": EditsPart(
-            rules=0.0, masked=1.0, masked_lm=options.masked_lm or masked_lm(CACHE / "edited_words", said)
+            rules=0.0, masked=1.0, masked_lm=options.masked_lm or masked_lm(CACHE / "edited_words")
         ),
     }
     for name, part in parts.items():

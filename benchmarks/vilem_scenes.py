@@ -10,8 +10,9 @@ resample the test images, the same for every seed and both arms. It takes hours:
 
 import argparse
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console
@@ -104,12 +105,13 @@ def recipe_of(arm: str, seed: int, plan: Plan) -> Fields:
 def run(arm: str, seed: int, plan: Plan) -> tuple[Report, dict[str, float]]:
     """Train, export and evaluate one arm under one seed, unless that is done."""
     if arm == MASKED:
-        masked_lm(plan.work, taught())
+        masked_lm(plan.work)
     folder = folder_of(plan.work, arm, seed)
     bundle = trained(folder, recipe_of(arm, seed, plan), plan.work / "training")
     return measured(bundle, folder / f"report-{plan.scenes}", "--scenes", str(plan.scenes))
 
 
+@cache
 def taught() -> list[tuple[str, ...]]:
     """The captions of each training scene."""
     count = part_of(tomllib.loads(RECIPE.read_text(encoding="utf-8")), "data")["train"]
@@ -118,13 +120,13 @@ def taught() -> list[tuple[str, ...]]:
     return [scene.captions for scene in generate("train", count, 0, 16)]
 
 
-def masked_lm(work: Path, captions: Sequence[Sequence[str]]) -> Path:
-    """The folder of a masked language model of the scenes' *captions*, trained in *work* unless it is there."""
+def masked_lm(work: Path) -> Path:
+    """The folder of a masked language model of what is `taught`, trained in *work* unless it is there."""
     folder = _masked_lm_in(work)
     if not folder.exists():
         work.mkdir(parents=True, exist_ok=True)
         lines = work / "captions.txt"
-        lines.write_text("".join(f"{text}\n" for texts in captions for text in texts), "utf-8")
+        lines.write_text("".join(f"{text}\n" for texts in taught() for text in texts), "utf-8")
         vilem("train-mlm", str(lines), "--output", str(folder))
     return folder
 

@@ -9,13 +9,12 @@ import numpy as np
 from models.negatives.cache import CachedEditor
 from models.negatives.editor import Editor, Mixture
 from models.negatives.filters import Filters, default_filters, learn_exchanges
-from models.negatives.hugging_face import load_hugging_face
 from models.negatives.lexicon import Lexicon
 from models.negatives.masked import MaskedEditor, MaskedSettings
-from models.negatives.masked_lm import load_masked_lm
 from models.negatives.repeated import Repeated
 from models.negatives.rules import RuleEditor
 from models.negatives.said import Said
+from models.training.language_model import load_language_model
 from models.training.pairs import caption_of
 from models.training.parts import EditsPart
 
@@ -81,14 +80,10 @@ def _rules(part: EditsPart, lexicon: Lexicon, filters: Filters, captions: Sequen
 
 
 def _masked(part: EditsPart, lexicon: Lexicon, filters: Filters) -> MaskedEditor:
-    if part.masked_lm is not None:
-        model = load_masked_lm(part.masked_lm.expanduser())
-    else:
-        model = load_hugging_face(part.hugging_face or "")
     settings = MaskedSettings(part.least, part.most, part.top, part.temperature)
     if part.refuted is not None:
         settings = replace(settings, likely=part.likelihood)
-    return MaskedEditor(model, lexicon, filters, settings)
+    return MaskedEditor(load_language_model(part), lexicon, filters, settings)
 
 
 def _cached(part: EditsPart, lexicon: Lexicon, filters: Filters) -> CachedEditor:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from models.negatives.hugging_face import load_hugging_face
+from models.negatives.masked import Guesser
 from models.negatives.masked_lm import FORMAT, load_masked_lm, save_masked_lm
 from models.negatives.masked_training import MlmSettings, train_masked_lm
 from models.training.parts import EditsPart
@@ -49,16 +50,25 @@ def with_language_model(
     return part.model_copy(update={"own_lm": False, "masked_lm": home})
 
 
+def load_language_model(part: EditsPart) -> Guesser:
+    """The language model that a part names.
+
+    Raises:
+        MaskedLmInvalid: it cannot be loaded.
+    """
+    if part.masked_lm is not None:
+        return load_masked_lm(part.masked_lm.expanduser())
+    return load_hugging_face(part.hugging_face or "")
+
+
 def check_language_model(part: EditsPart | None) -> None:
     """See that the language model that a later stage names is there, before the stages that come first.
 
     Raises:
         MaskedLmInvalid: it cannot be loaded.
     """
-    if part is not None and part.masked_lm is not None:
-        load_masked_lm(part.masked_lm.expanduser())
-    if part is not None and part.hugging_face is not None:
-        load_hugging_face(part.hugging_face)
+    if part is not None and part.masked and not part.own_lm:
+        load_language_model(part)
 
 
 def _train(texts: Sequence[str], settings: MlmSettings, home: Path, told: Told | None) -> None:

@@ -36,7 +36,7 @@ class Materials:
     """What a run is made of.
 
     Attributes:
-        recipe: what decided it.
+        recipe: what decided it; a language model of its edits that the run trained is named by its folder.
         cache: folder of what is kept between runs.
         backbone: towers and tokenizer.
         batches: of the training pairs, with edits where the recipe proofreads.
@@ -73,9 +73,7 @@ class Materials:
         if edits is None or not edits.again:
             return self.batches.edits
         once = edits.model_copy(update={"again": 0.0})
-        pairs = self.pairs("train")
-        plan = self.recipe.model_copy(update={"edits": with_language_model(once, pairs.captions, self.cache)})
-        return _edits(plan, self.backbone.tokenizer, pairs)[0]
+        return _edits(self.recipe.model_copy(update={"edits": once}), self.backbone.tokenizer, self.pairs("train"))[0]
 
     def for_stage(self, recipe: Recipe, told: Told | None = None) -> "Materials":
         """The same data and towers, for another stage of the run: its seed and its edits to train on, the same to judge by.
@@ -118,7 +116,8 @@ def gather(recipe: Recipe, cache: Path, told: Told | None = None) -> Materials:
     backbone = backbone or own(recipe, texts)
     _check_patches(recipe, backbone)
     _check_lengths(recipe, backbone, texts)
-    edits, vocabulary = _edits(_with_edits(recipe, pairs, cache, told), backbone.tokenizer, pairs)
+    recipe = _with_edits(recipe, pairs, cache, told)
+    edits, vocabulary = _edits(recipe, backbone.tokenizer, pairs)
     moving = any_moment if isinstance(recipe.data, MOVING) else None
     view = moving if recipe.augment is None else partial(draw_view, recipe.augment)
     try:
@@ -142,7 +141,7 @@ def _lessons(recipe: Recipe, part: TeacherPart, pairs: Pairs, backbone: Backbone
         raise RecipeError(
             "teacher: at its size other pictures can be read than at the towers': remove those that are damaged"
         )
-    source = recipe.data.said(dict.fromkeys(("val", "test", "cache", "workers"), True)) + data_digest(recipe.data, seen)
+    source = recipe.data.said({"val", "test", "cache", "workers"}) + data_digest(recipe.data, seen)
     if seen is pairs:
         source += backbone.preprocess.model_dump_json()
     folder = cache / lessons_name(teacher, source)

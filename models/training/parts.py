@@ -16,9 +16,9 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def said(self, exclude: Mapping[str, Any] | None = None) -> str:
+    def said(self, exclude: set[str] | dict[str, Any] | None = None) -> str:
         """Its values as JSON, in one order however the fields are declared, without those that *exclude* names."""
-        return json.dumps(self.model_dump(mode="json", exclude=dict(exclude or {})), sort_keys=True)
+        return json.dumps(self.model_dump(mode="json", exclude=exclude), sort_keys=True)
 
 
 class RenderedPart(Part):
@@ -80,13 +80,14 @@ class VideosPart(FilesPart):
 
 # what is read has an axis of frames
 MOVING = (ClipsPart, VideosPart)
-_SOURCES = {"scenes": "scenes", "clips": "clips", "msr-vtt": "videos"}
+# alternatives of the union below that are not named as their source
+_ALTERNATIVES = {"webdataset": "pictures", "jsonl": "pictures", "karpathy": "pictures", "msr-vtt": "videos"}
 
 
 def _source(data: object) -> str:
     # recipes had scenes only, and did not say so
-    named = data.get("source", "scenes") if isinstance(data, Mapping) else getattr(data, "source", "scenes")
-    return "pictures" if named in ("webdataset", "jsonl", "karpathy") else _SOURCES.get(str(named), str(named))
+    named = str(data.get("source", "scenes") if isinstance(data, Mapping) else getattr(data, "source", "scenes"))
+    return _ALTERNATIVES.get(named, named)
 
 
 DataPart = Annotated[

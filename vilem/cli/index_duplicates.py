@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from index.neighbours import Tell
     from index.searcher import Searcher
 
-
 # of the table; --json has all
 _SHOWN = 20
 # of perceptual hashes: of copies that were recompressed, scaled or recoloured 99 in 100 differ in no more (docs/duplicates.md)

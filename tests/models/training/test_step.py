@@ -30,6 +30,12 @@ def _gradients(objective: Objective, batch: Batch, chunk: int, **beside: Callabl
     return {name: each.grad.clone() for name, each in objective.named_parameters() if each.grad is not None}
 
 
+def expect_equal(whole: dict[str, torch.Tensor], parts: dict[str, torch.Tensor]) -> None:
+    """Every gradient of the whole is that of the parts: float32 keeps seven digits of the greatest."""
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, rtol=0, atol=2e-6 * max(1.0, value.abs().max().item()), msg=name)
+
+
 @pytest.mark.parametrize("chunk", [1, 3, 4])
 @pytest.mark.parametrize("plain", [True, False])
 def test_chunks_give_the_gradients_of_the_whole(chunk: int, plain: bool) -> None:
@@ -40,9 +46,7 @@ def test_chunks_give_the_gradients_of_the_whole(chunk: int, plain: bool) -> None
     whole, parts = (_gradients(objective, batch, size) for size in (0, chunk))
 
     assert whole.keys() == parts.keys()
-    for name, value in whole.items():
-        # float32 keeps seven digits of the greatest
-        torch.testing.assert_close(parts[name], value, rtol=0, atol=2e-6 * max(1.0, value.abs().max().item()), msg=name)
+    expect_equal(whole, parts)
 
 
 def test_chunks_of_clips_give_the_gradients_of_the_whole() -> None:
@@ -55,9 +59,7 @@ def test_chunks_of_clips_give_the_gradients_of_the_whole() -> None:
     whole, parts = (_gradients(objective, batch, size) for size in (0, 3))
 
     assert any("visual" in name for name in whole)
-    for name, value in whole.items():
-        # float32 keeps seven digits of the greatest
-        torch.testing.assert_close(parts[name], value, rtol=0, atol=2e-6 * max(1.0, value.abs().max().item()), msg=name)
+    expect_equal(whole, parts)
 
 
 def test_several_edits_of_a_caption_stay_with_their_picture() -> None:
@@ -67,9 +69,7 @@ def test_several_edits_of_a_caption_stay_with_their_picture() -> None:
 
     whole, parts = (_gradients(objective, batch, size) for size in (0, 3))
 
-    for name, value in whole.items():
-        # float32 keeps seven digits of the greatest
-        torch.testing.assert_close(parts[name], value, rtol=0, atol=2e-6 * max(1.0, value.abs().max().item()), msg=name)
+    expect_equal(whole, parts)
 
 
 def test_a_step_is_the_objectives_loss() -> None:
