@@ -65,10 +65,14 @@ class CachedEditor:
         self._make(captions, rng)
         return [self._draw(caption_key(caption), rng) for caption in captions]
 
-    def fill(self, captions: Sequence[Caption], rng: np.random.Generator, batch: int = 256) -> Iterator[int]:
-        """Make what is missing and write it, yielding how many captions are done after each batch."""
+    def fill(self, captions: Sequence[Caption], seed: int, batch: int = 256) -> Iterator[int]:
+        """Make what is missing and write it, yielding how many captions are done after each batch.
+
+        Each batch has lots of its own, and is edited whole where some of it is there: what a filling that was stopped writes is,
+        once it has gone on, what one that was not stopped writes.
+        """
         for start in range(0, len(captions), batch):
-            self._make(captions[start : start + batch], rng)
+            self._make(captions[start : start + batch], np.random.default_rng([seed, start]), whole=True)
             yield min(start + batch, len(captions))
         self.flush()
 
@@ -81,14 +85,18 @@ class CachedEditor:
         write_atomically(self._folder / f"{self._prefix}-{content}.jsonl", data)
         self._new.clear()
 
-    def _make(self, captions: Sequence[Caption], rng: np.random.Generator) -> None:
-        missing = {key: caption for caption in captions if (key := caption_key(caption)) not in self._lines}
+    def _make(self, captions: Sequence[Caption], rng: np.random.Generator, *, whole: bool = False) -> None:
+        """Make the edits that are missing; *whole*: draw for all captions, or those of one would hang on which others are there."""
+        keyed = {caption_key(caption): caption for caption in captions}
+        missing = [key for key in keyed if key not in self._lines]
         if not missing:
             return
-        rounds = [self._editor.edit(list(missing.values()), rng) for _ in range(self._per_caption)]
-        for number, key in enumerate(missing):
-            self._lines[key] = _line(key, [edits[number] for edits in rounds])
-            self._new.append(key)
+        drawn = list(keyed) if whole else missing
+        rounds = [self._editor.edit([keyed[key] for key in drawn], rng) for _ in range(self._per_caption)]
+        for number, key in enumerate(drawn):
+            if key not in self._lines:
+                self._lines[key] = _line(key, [edits[number] for edits in rounds])
+                self._new.append(key)
         if len(self._new) >= self._shard:
             self.flush()
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _GOES_ON = "##"
 _BEGINS = ("Ġ", "▁")
 _BATCH = 32
+CPU = torch.device("cpu")
 
 
 class HuggingFaceModel:
@@ -32,6 +33,7 @@ class HuggingFaceModel:
     Args:
         model: with a masked language modelling head.
         tokenizer: its fast tokenizer.
+        device: that guesses; where batches are made by forked processes, the CPU alone will do.
 
     Raises:
         MaskedLmInvalid: the tokenizer gives no offsets or has no mask.
@@ -40,13 +42,16 @@ class HuggingFaceModel:
         version: from the SHA-256 of weights and words.
     """
 
-    def __init__(self, model: nn.Module, tokenizer: "PreTrainedTokenizerBase") -> None:
+    def __init__(self, model: nn.Module, tokenizer: "PreTrainedTokenizerBase", device: torch.device = CPU) -> None:
         if not tokenizer.is_fast or tokenizer.mask_token_id is None:
             raise MaskedLmInvalid(
                 f"{type(tokenizer).__name__} is no fast tokenizer with a mask: give a masked language model such as "
                 "bert-base-uncased or roberta-base, with its tokenizer.json"
             )
-        self._model = model.eval()
+        # told of weights as they came
+        self.version = f"hf-{_digest(model, tokenizer.get_vocab())}"
+        self._model = model.eval().to(device)
+        self._device = device
         self._tokenizer = tokenizer
         self._mask = int(str(tokenizer.mask_token_id))
         self._pad = int(str(tokenizer.pad_token_id or 0))
@@ -54,7 +59,6 @@ class HuggingFaceModel:
         marked = any(piece.startswith(_BEGINS) for piece in pieces)
         self._whole = {number: word for piece, number in pieces.items() if (word := _whole_word(piece, marked=marked))}
         self._candidates = torch.tensor(sorted(self._whole))
-        self.version = f"hf-{_digest(model, pieces)}"
 
     def knows(self, word: str) -> bool:
         """Any word can be masked."""
@@ -74,8 +78,9 @@ class HuggingFaceModel:
             there[number, : len(row)] = 1
         places = [row.index(self._mask) for row, _ in rows]
         with torch.inference_mode():
-            logits = self._model(input_ids=ids, attention_mask=there).logits  # [b, t, vocabulary]
-            log_p = logits[torch.arange(len(rows)), torch.tensor(places)].float().log_softmax(dim=1)
+            on = {"input_ids": ids.to(self._device), "attention_mask": there.to(self._device)}
+            logits = self._model(**on).logits  # [b, t, vocabulary]
+            log_p = logits[torch.arange(len(rows)), torch.tensor(places)].float().log_softmax(dim=1).cpu()
         return [
             self._one(log_p[number], original, top) for number, (_, original) in enumerate(rows)
         ]  # fmt: skip
@@ -106,11 +111,12 @@ class HuggingFaceModel:
         return masked[first : first + limit], single
 
 
-def load_hugging_face(source: str) -> HuggingFaceModel:
+def load_hugging_face(source: str, device: torch.device = CPU) -> HuggingFaceModel:
     """Load a masked language model.
 
     Args:
         source: a folder, or a name on the hub such as "distilroberta-base".
+        device: see `HuggingFaceModel`.
 
     Raises:
         MaskedLmInvalid: it cannot be had, or is no masked language model.
@@ -131,7 +137,7 @@ def load_hugging_face(source: str) -> HuggingFaceModel:
             "or fetch its folder (config.json, tokenizer.json, model.safetensors) elsewhere and give that, or train "
             "one on your captions by `vilem train-mlm`"
         ) from error
-    return HuggingFaceModel(model, tokenizer)
+    return HuggingFaceModel(model, tokenizer, device)
 
 
 def _whole_word(piece: str, *, marked: bool) -> str | None:

@@ -161,7 +161,8 @@ def _candidates(
         batch = reader.edits.lay_out([unedited(pairs.captions[row][row % len(pairs.captions[row])])])
         vector = text_features(reader.towers, batch.ids.to(embeddings.device)).embedding[0]
         found, nearest = (embeddings @ vector).topk(min(CANDIDATES, len(embeddings)))
-        logits = reader.read(batch, pictures.of(nearest)).numpy()
+        # what is served scores what was read, too
+        logits = reader.read(batch, pictures.of(nearest))[:, batch.there[0]].numpy()
         own = (nearest == row).nonzero().flatten().tolist()
         cosines.append(found.cpu().numpy())
         scores.append(-np.logaddexp(0, slope * logits + intercept).sum(axis=1))

@@ -37,9 +37,18 @@ def recipe_digest(recipe: Recipe) -> str:
     return hashlib.sha256(json.dumps([values, contents(recipe)]).encode()).hexdigest()
 
 
-def checkpoint_path(work: Path, name: str, digest: str) -> Path:
-    """Where the run *name* of a recipe with *digest* keeps its state: a changed recipe begins anew."""
-    return work / f"{name}-{digest[:12]}.pt"
+def checkpoint_path(work: Path, name: str, digest: str, data: str) -> Path:
+    """Where the run *name* of a recipe keeps its state: a changed recipe begins anew, and so does one whose data changed.
+
+    Weights of other captions would fit all the same, beside a tokenizer that they have never seen.
+
+    Args:
+        work: folder.
+        name: of the recipe.
+        digest: see `recipe_digest`.
+        data: see `models.training.sources.data_digest`.
+    """
+    return work / f"{name}-{hashlib.sha256(f'{digest} {data}'.encode()).hexdigest()[:12]}.pt"
 
 
 def save_checkpoint(path: Path, trainer: Trainer) -> None:

@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
+import torch
 
 from models.negatives.cache import CachedEditor
 from models.negatives.editor import Editor, Mixture
 from models.negatives.filters import Filters, default_filters, learn_exchanges
+from models.negatives.hugging_face import CPU
 from models.negatives.lexicon import Lexicon
 from models.negatives.masked import MaskedEditor, MaskedSettings
 from models.negatives.repeated import Repeated
@@ -48,9 +49,12 @@ def fill_cache(part: EditsPart | None, captions: Sequence[tuple[str, ...]], seed
     if part is None or part.cache is None:
         return
     lexicon = Lexicon.learn(text for texts in captions for text in texts)
-    editor = _cached(part, lexicon, _filters(part, captions))
+    # by no forked process: on a card, where there is one
+    editor = _cached(
+        part, lexicon, _filters(part, captions), torch.device("cuda") if torch.cuda.is_available() else CPU
+    )
     wanted = [caption_of(texts, choice) for texts in captions for choice in range(len(texts))]
-    for done in editor.fill(wanted, np.random.default_rng(seed)):
+    for done in editor.fill(wanted, seed):
         yield done, len(wanted)
 
 
@@ -79,17 +83,17 @@ def _rules(part: EditsPart, lexicon: Lexicon, filters: Filters, captions: Sequen
     )
 
 
-def _masked(part: EditsPart, lexicon: Lexicon, filters: Filters) -> MaskedEditor:
+def _masked(part: EditsPart, lexicon: Lexicon, filters: Filters, device: torch.device = CPU) -> MaskedEditor:
     settings = MaskedSettings(part.least, part.most, part.top, part.temperature)
     if part.refuted is not None:
         settings = replace(settings, likely=part.likelihood)
-    return MaskedEditor(load_language_model(part), lexicon, filters, settings)
+    return MaskedEditor(load_language_model(part, device), lexicon, filters, settings)
 
 
-def _cached(part: EditsPart, lexicon: Lexicon, filters: Filters) -> CachedEditor:
+def _cached(part: EditsPart, lexicon: Lexicon, filters: Filters, device: torch.device = CPU) -> CachedEditor:
     if part.cache is None:
         raise ValueError("the recipe's edits have no cache")
-    return CachedEditor(_masked(part, lexicon, filters), part.cache.expanduser(), part.cached)
+    return CachedEditor(_masked(part, lexicon, filters, device), part.cache.expanduser(), part.cached)
 
 
 def _filters(part: EditsPart, captions: Sequence[tuple[str, ...]]) -> Filters:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from models.negatives.hugging_face import load_hugging_face
+from models.negatives.hugging_face import CPU, load_hugging_face
 from models.negatives.masked import Guesser
 from models.negatives.masked_lm import FORMAT, load_masked_lm, save_masked_lm
 from models.negatives.masked_training import MlmSettings, train_masked_lm
@@ -50,15 +50,19 @@ def with_language_model(
     return part.model_copy(update={"own_lm": False, "masked_lm": home})
 
 
-def load_language_model(part: EditsPart) -> Guesser:
+def load_language_model(part: EditsPart, device: torch.device = CPU) -> Guesser:
     """The language model that a part names.
+
+    Args:
+        part: names it.
+        device: that a Hugging Face model guesses on; our own are too small to gain by one.
 
     Raises:
         MaskedLmInvalid: it cannot be loaded.
     """
     if part.masked_lm is not None:
         return load_masked_lm(part.masked_lm.expanduser())
-    return load_hugging_face(part.hugging_face or "")
+    return load_hugging_face(part.hugging_face or "", device)
 
 
 def check_language_model(part: EditsPart | None) -> None:

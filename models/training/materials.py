@@ -61,18 +61,23 @@ class Materials:
         return self._opened[split]
 
     @cached_property
-    def judging(self) -> EditMaker | None:
-        """What edits the captions of other splits, to judge the module by: as in training, but once each.
+    def digest(self) -> str:
+        """What is trained on, see `models.training.sources.data_digest`."""
+        return data_digest(self.recipe.data, self.pairs("train"))
 
-        In training a text may have many errors, because more is learnt from it; a query that is proofread has one or none.
-        None without proofreading.
+    @cached_property
+    def judging(self) -> EditMaker | None:
+        """What edits the captions of other splits, to judge the module by: as in training, but once each and by word.
+
+        In training a text may have many errors, because more is learnt from it, and more of a kind that is learnt slowly; a query
+        that is proofread has one or none, in any of its words. None without proofreading.
         """
         edits = self.recipe.edits
         if self._judge is not None:
             return self._judge
-        if edits is None or not edits.again:
+        if edits is None or not (edits.again or edits.kinds):
             return self.batches.edits
-        once = edits.model_copy(update={"again": 0.0})
+        once = edits.model_copy(update={"again": 0.0, "kinds": {}})
         return _edits(self.recipe.model_copy(update={"edits": once}), self.backbone.tokenizer, self.pairs("train"))[0]
 
     def for_stage(self, recipe: Recipe, told: Told | None = None) -> "Materials":

@@ -48,7 +48,7 @@ class FilesPart(Part):
     """Captioned files on disk; splits are named as the source names them, several are put together."""
 
     path: Path = Field(
-        description="shards' folder or shard, JSONL file, or Karpathy's or MSR-VTT's JSON; from the working directory"
+        description="shards' folder, JSONL file, or Karpathy's or MSR-VTT's JSON; from the working directory"
     )
     images: tuple[Path, ...] = Field(
         default=(), description="folders with the pictures or videos; none = beside the file"
@@ -225,6 +225,10 @@ class TeacherPart(Part):
         return self
 
 
+# fields that a language model's edits alone read
+_OF_MASKED = ("least", "most", "top", "temperature", "likelihood", "cached")
+
+
 class EditsPart(Part):
     """Where edited captions come from: by rule, by a masked language model, or both by weight."""
 
@@ -271,15 +275,22 @@ class EditsPart(Part):
             raise ValueError(
                 "refuted: a language model says which edits the image is asked about: give masked a weight"
             )
-        if not self.rules and (self.again or self.plausible):
-            raise ValueError("again, plausible: rules have weight 0, and these are theirs: leave them out")
-        if not self.again and self.errors != type(self).model_fields["errors"].default:
+        if not self.rules and (self.again or self.plausible or self.kinds):
+            raise ValueError("again, plausible, kinds: rules have weight 0, and these are theirs: leave them out")
+        if self.least > self.most or not 0 < self.temperature[0] <= self.temperature[1]:
+            raise ValueError("least, temperature: a range goes from its lesser to its greater end, above 0")
+        idle = [] if self.masked else [name for name in _OF_MASKED if getattr(self, name) != _default(self, name)]
+        if idle:
+            raise ValueError(f"{', '.join(idle)}: masked has weight 0, and this is the language model's: leave it out")
+        if not self.again and self.errors != _default(self, "errors"):
             raise ValueError("errors: no caption is edited several times: give again a share, or leave errors out")
         if any(not weight > 0 for weight in self.kinds.values()):
             raise ValueError("kinds: a weight is not positive: leave a kind out to never use it")
-        if self.least > self.most or not 0 < self.temperature[0] <= self.temperature[1]:
-            raise ValueError("least, temperature: a range goes from its lesser to its greater end, above 0")
         return self
+
+
+def _default(part: Part, name: str) -> object:
+    return type(part).model_fields[name].default
 
 
 def whole(fields: Mapping[str, Any]) -> None:

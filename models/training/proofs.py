@@ -55,18 +55,23 @@ class _Words:
     guesses: np.ndarray
 
 
-def proofread(objective: Objective, pairs: Pairs, edits: EditMaker, seed: int = 0) -> Proofs:
+def proofread(objective: Objective, pairs: Pairs, edits: EditMaker, seed: int = 0) -> Proofs | None:
     """Edit one caption of each picture, and let the module read them beside their images and beside others'.
 
     Args:
         objective: with a module.
-        pairs: at least two.
+        pairs: the pictures.
         edits: where the edits come from.
         seed: of the edits and of the shuffle.
 
+    Returns:
+        None where nothing can be said of it: there is one picture alone, no word was made wrong, or none that is judged is right.
+
     Raises:
-        ValueError: the objective has no module, or there is one picture only.
+        ValueError: the objective has no module.
     """
+    if len(pairs) < 2:
+        return None
     # every kind of caption takes its turn
     captions = [pairs.caption(row, row % len(texts)) for row, texts in enumerate(pairs.captions)]
     drawn = edits.draw(captions, np.random.default_rng(seed))
@@ -84,6 +89,8 @@ def proofread(objective: Objective, pairs: Pairs, edits: EditMaker, seed: int = 
         parts.append(_answers(objective, batch, pixels, judged_words(drawn[rows], judged, batch)))
     columns = zip(*(vars(part).values() for part in parts), strict=True)
     words = _Words(*(np.concatenate(column) for column in columns))
+    if len(np.unique(words.wrong)) < 2:
+        return None
     return Proofs(
         control(words.scores, words.shuffled, words.wrong), correction(words.guesses, words.originals, words.wrong)
     )
@@ -96,13 +103,14 @@ def editable(edits: Sequence[Edited]) -> frozenset[str]:
 
 
 def judged_words(edits: Sequence[Edited], judged: frozenset[str], batch: EditedBatch) -> torch.Tensor:
-    """Which words [m, w] of a batch, as it was laid out from *edits*, are among the *judged*."""
+    """Which words [m, w] of a batch, as it was laid out from *edits*, are among the *judged*, and within the context."""
     mask = torch.zeros_like(batch.there)
     for row, edit in enumerate(edits):
         mask[row, : len(edit.words)] = torch.tensor(
             [word.text.lower() in judged for word in edit.words], dtype=torch.bool
         )
-    return mask
+    # of a word that was cut off nothing was read
+    return mask & batch.there
 
 
 @torch.no_grad()

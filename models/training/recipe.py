@@ -98,6 +98,12 @@ class LoraPart(Part):
     image: bool = Field(default=True, description="of the image tower; otherwise it is trained by image_rate")
     text: bool = Field(default=True, description="of the text tower; otherwise it is trained by text_rate")
 
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.image and not self.text:
+            raise ValueError("image, text: without both nothing is changed: leave one of them true, or lora out")
+        return self
+
 
 class SchedulePart(Part):
     """What the weight of a loss is multiplied by: from *first* to *last* between two shares of the steps."""

@@ -46,7 +46,7 @@ def second_stage(session: Session, recipe: Recipe, told: Told | None = None) -> 
     with ranks.in_turn():
         materials = session.materials.for_stage(plan, told)
     trainer = Trainer(plan, objective, materials.batches, ranks)
-    checkpoint = checkpoint_path(session.checkpoint.parent, recipe.name, session.whole)
+    checkpoint = checkpoint_path(session.checkpoint.parent, recipe.name, session.whole, materials.digest)
     resume(trainer, checkpoint)
     return Session(plan, trainer, materials, checkpoint, session.whole, session.every)
 

@@ -86,7 +86,9 @@ class Session:
         edits = self.materials.judging
         if edits is None:
             return found
-        words = proofread(self.finished(), pairs, edits).figures()
+        proofs = proofread(self.finished(), pairs, edits)
+        # of a few captions there may be nothing to say, and a run that is done is still to be kept
+        words = {} if proofs is None else proofs.figures()
         return found.model_copy(update={"figures": {**found.figures, **words}})
 
     def calibrate(self) -> Calibration | None:
@@ -156,7 +158,7 @@ def open_session(
     with ranks.in_turn():
         materials = gather(recipe, work / "scenes", told)
     trainer = Trainer(recipe, _objective(recipe, materials), materials.batches, ranks, materials.lessons)
-    checkpoint = checkpoint_path(work, recipe.name, digest)
+    checkpoint = checkpoint_path(work, recipe.name, digest, materials.digest)
     resume(trainer, checkpoint)
     return Session(recipe, trainer, materials, checkpoint, digest, every, whole)
 

@@ -79,6 +79,9 @@ def inspect(bundle: Reference, home: Home = None) -> None:
     for name, variant in manifest.variants.items():
         cosines = f"cosine to fp32: images {variant.image_cosine:.5f}, texts {variant.text_cosine:.5f}"
         rows.append((f"variant {name}", cosines))
+    if manifest.proofreader is not None:
+        # at 0 `rerank: "proofread"` changes no order
+        rows.append(("proofreader, weight of re-ranking", f"{manifest.proofreader.calibration.alpha:.4f}"))
     rows += [(f"graphs to torch, {key}", f"{value:.1e}") for key, value in _parity(made.notes).items()]
     rows += [(name, f"{value:.4f}") for name, value in made.metrics.items()]
     print_rows(("bundle", manifest.name), rows)

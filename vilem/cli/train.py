@@ -154,7 +154,6 @@ def _run(session: "Session", console: "Console", *, towers: bool = True) -> None
 def _provenance(session: "Session", plan: "Recipe", measured: "Report", cost: dict[str, float]) -> "Provenance":
     """What the manifest says of the run; the cost covers this command, from `first_step` on."""
     from models.manifest import Provenance
-    from models.training.sources import data_digest
 
     # scenes are rendered by processes of their own
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -163,7 +162,7 @@ def _provenance(session: "Session", plan: "Recipe", measured: "Report", cost: di
         architecture=session.materials.backbone.architecture,
         pretrained=session.materials.backbone.source,
         recipe=session.digest,
-        data_digest=data_digest(plan.data, session.materials.pairs("train")),
+        data_digest=session.materials.digest,
         metrics=measured.metrics(),
         notes={
             "recipe": plan.model_dump(mode="json"),

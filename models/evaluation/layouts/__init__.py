@@ -19,6 +19,15 @@ _LOADERS: dict[Layout, Callable[[Path, Options], Dataset]] = {
     "fine-grained": fine_grained.load,
     "sugarcrepe": sugarcrepe.load,
 }
+# options that a layout has no use for: figures of a part that was never taken look like that part's
+_UNREAD: dict[Layout, tuple[str, ...]] = {
+    "jsonl": ("pool",),
+    "webdataset": ("images", "pool"),
+    "karpathy": ("pool",),
+    "coco": ("split", "pool"),
+    "fine-grained": ("split",),
+    "sugarcrepe": ("split", "pool"),
+}
 
 
 def open_dataset(source: Path, options: Options = Options(), layout: Layout | None = None) -> Dataset:  # noqa: B008 # frozen
@@ -30,9 +39,15 @@ def open_dataset(source: Path, options: Options = Options(), layout: Layout | No
         layout: None to tell it by the file.
 
     Raises:
-        DatasetInvalid: there is none, or it breaks its layout.
+        DatasetInvalid: there is none, it breaks its layout, or an option is given that the layout has no use for.
     """
-    return _LOADERS[layout or tell_layout(source)](source, options)
+    layout = layout or tell_layout(source)
+    idle = [f"--{name}" for name in _UNREAD[layout] if getattr(options, name)]
+    if idle:
+        raise DatasetInvalid(
+            f"{source} is in the layout {layout}, which has no use for {', '.join(idle)}: leave it out"
+        )
+    return _LOADERS[layout](source, options)
 
 
 def tell_layout(source: Path) -> Layout:

@@ -2,7 +2,7 @@
 
 `KEY.txt` does as well: a caption on each line. Where both are there the JSON counts.
 
-The source is one shard, or a folder of them; `--split val` then takes `val-*.tar` only.
+The source is one shard, or a folder of them; `--split val` then takes `val*.tar` only. One shard has no parts.
 """
 
 import tarfile
@@ -42,6 +42,8 @@ def load(source: Path, options: Options) -> Dataset:
 
 def _shards(source: Path, split: str | None) -> list[Path]:
     if source.is_file():
+        if split is not None:
+            raise DatasetInvalid(f"{source} is one shard, and has no split {split!r}: name the folder of {split}*.tar")
         return [source]
     pattern = f"{split or ''}*.tar"
     found = sorted(source.glob(pattern))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.evaluation.dataset import DatasetInvalid
-from models.evaluation.layouts import LAYOUTS, open_dataset, tell_layout
+from models.evaluation.layouts import LAYOUTS, Layout, open_dataset, tell_layout
 from models.evaluation.layouts.files import Options
 from models.evaluation.layouts.sugarcrepe import TYPES
 from models.scenes.corpus import write_jsonl
@@ -81,6 +81,22 @@ def test_a_named_layout_is_not_guessed(tmp_path: Path) -> None:
     """When the layout is named, a file of another is refused by that layout's words."""
     with pytest.raises(DatasetInvalid, match="expected COCO captions"):
         open_dataset(_fine_grained(tmp_path), Options(), "coco")
+
+
+@pytest.mark.parametrize(
+    ("layout", "options", "idle"),
+    [
+        ("coco", Options(split="test", pool=Path("names.txt")), "--split, --pool"),
+        ("fine-grained", Options(split="test"), "--split"),
+        ("webdataset", Options(images=(Path("photos"),)), "--images"),
+    ],
+)
+def test_an_option_that_a_layout_has_no_use_for_is_refused(
+    tmp_path: Path, layout: Layout, options: Options, idle: str
+) -> None:
+    """Figures of the whole that are called those of a part would be wrong without a sign of it."""
+    with pytest.raises(DatasetInvalid, match=f"the layout {layout}, which has no use for {idle}: leave it out"):
+        open_dataset(tmp_path, options, layout)
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_edits_survive_the_process(tmp_path: Path) -> None:
 
 def test_another_version_or_number_is_made_anew(tmp_path: Path) -> None:
     """Edits of another version of the editor, or another number of them, are not used."""
-    list(CachedEditor(Counting(), tmp_path).fill(CAPTIONS, rng()))
+    list(CachedEditor(Counting(), tmp_path).fill(CAPTIONS, 0))
 
     assert 0 == len(CachedEditor(Counting("2"), tmp_path))
     assert 0 == len(CachedEditor(Counting(), tmp_path, per_caption=2))
@@ -72,8 +72,38 @@ def test_another_version_or_number_is_made_anew(tmp_path: Path) -> None:
 
 def test_filling_tells_its_progress(tmp_path: Path) -> None:
     """After each batch the number of captions done, and at the end one shard on disk."""
-    assert [2, 3] == list(CachedEditor(Counting(), tmp_path / "edits").fill(CAPTIONS, rng(), batch=2))
+    assert [2, 3] == list(CachedEditor(Counting(), tmp_path / "edits").fill(CAPTIONS, 0, batch=2))
     assert 1 == len(list((tmp_path / "edits").iterdir()))
+
+
+class Lots:
+    """Edits the first word into a number that is drawn; a caption's lot hangs on who is edited before it."""
+
+    version = "lots"
+
+    def edit(self, captions: Sequence[Caption], rng: np.random.Generator) -> list[Edited | None]:
+        """Of every caption."""
+        return [replaced(each.text, [Replacement(0, 1, f"n{rng.integers(10**9)}")], "mlm") for each in captions]
+
+
+@pytest.mark.parametrize("done", [1, 2, 5])
+def test_a_filling_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path, done: int) -> None:
+    """Whatever was written before the stop, and wherever it fell in a batch, each caption has the edits of an unbroken filling."""
+    captions = [Caption(f"dog {number}") for number in range(7)]
+    whole, stopped = (CachedEditor(Lots(), tmp_path / name) for name in ("whole", "stopped"))
+    list(whole.fill(captions, 5, batch=3))
+    for at in stopped.fill(captions, 5, batch=3):
+        if at >= done:
+            break
+    # as if a shard had been full within a batch
+    del stopped._new[done:]
+    stopped.flush()
+
+    resumed = CachedEditor(Lots(), tmp_path / "stopped")
+    assert done == len(resumed)
+    list(resumed.fill(captions, 5, batch=3))
+
+    assert whole.edit(captions, rng()) == resumed.edit(captions, rng())
 
 
 def test_shards_are_written_as_they_fill(tmp_path: Path) -> None:
@@ -93,7 +123,7 @@ def test_writers_side_by_side_agree(tmp_path: Path) -> None:
     """Two processes that make the same edits write the same file."""
     for _ in range(2):
         other = CachedEditor(Counting(), tmp_path / "none")
-        list(other.fill(CAPTIONS, rng()))
+        list(other.fill(CAPTIONS, 0))
 
     assert 1 == len(list((tmp_path / "none").iterdir()))
 
@@ -101,7 +131,7 @@ def test_writers_side_by_side_agree(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [b"", b"x", b"{}"])
 def test_a_damaged_shard_is_refused(tmp_path: Path, damage: bytes) -> None:
     """A truncated or altered shard is named when the editor opens."""
-    list(CachedEditor(Counting(), tmp_path).fill(CAPTIONS, rng()))
+    list(CachedEditor(Counting(), tmp_path).fill(CAPTIONS, 0))
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:-20] + damage)
 

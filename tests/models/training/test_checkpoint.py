@@ -83,14 +83,15 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, trainer: Trainer) -
 
 
 def test_a_changed_recipe_has_another_checkpoint(tmp_path: Path) -> None:
-    """Equal recipes share a checkpoint; any changed value begins anew."""
+    """Equal recipes on equal data share a checkpoint; any changed value begins anew, and so do other data."""
     one, same = small_recipe(tmp_path), small_recipe(tmp_path)
     other = small_recipe(tmp_path, ("seed = 5", "seed = 6"))
 
     first, again, changed = (recipe_digest(each) for each in (one, same, other))
     assert first == again != changed
-    assert checkpoint_path(tmp_path, "small", first) != checkpoint_path(tmp_path, "small", changed)
-    assert checkpoint_path(tmp_path, "small", first).name == f"small-{first[:12]}.pt"
+    paths = {checkpoint_path(tmp_path, "small", each, data) for each in (first, again, changed) for data in ("a", "b")}
+    assert 4 == len(paths)
+    assert all(path.parent == tmp_path and path.name.startswith("small-") for path in paths)
 
 
 def test_other_weights_under_the_same_path_are_another_run(tmp_path: Path) -> None:

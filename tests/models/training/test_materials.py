@@ -85,8 +85,8 @@ def test_clips_are_trained_on_at_other_moments(tmp_path: Path, augment: str) -> 
     np.testing.assert_array_equal(middles, made.pairs("val").pixels(np.array([1]))[0])
 
 
-def test_held_out_captions_are_edited_once(tmp_path: Path) -> None:
-    """Training may put many wrong words into a text; a text to judge by has one edit, whatever the recipe says."""
+def test_held_out_captions_are_edited_once_and_in_any_word(tmp_path: Path) -> None:
+    """Training may put many wrong words into a text, and of one kind; a text to judge by has one edit, of any kind."""
     made = gather(
         small_recipe(tmp_path, PROOFREADING, ("[optim]", "[edits]\nagain = 1.0\nkinds = {attribute = 1.0}\n\n[optim]")),
         tmp_path / "cache",
@@ -95,11 +95,11 @@ def test_held_out_captions_are_edited_once(tmp_path: Path) -> None:
     assert judging is not None
     assert made.batches.edits is not None
 
-    once, often = (
-        max(sum(edit.wrong) for edit in maker.draw(captions, np.random.default_rng(0)))
-        for maker in (judging, made.batches.edits)
-    )
+    judged, taught = (maker.draw(captions, np.random.default_rng(0)) for maker in (judging, made.batches.edits))
 
+    assert {"attribute", "none", "several"} >= {edit.kind for edit in taught}
+    assert {"attribute", "none"} < {edit.kind for edit in judged}
+    once, often = (max(sum(edit.wrong) for edit in each if edit.kind != "swap") for each in (judged, taught))
     assert 1 == once
     assert 1 < often
 

@@ -116,6 +116,8 @@ def test_a_wrong_part_is_named(tmp_path: Path, changes: list[tuple[str, str]], s
         ({"temperature": [1.5, 1.0]}, "a range goes from its lesser"),
         ({"errors": 4}, "no caption is edited several times"),
         ({"rules": 0, "masked": 1, "masked_lm": "a", "again": 0.5}, "rules have weight 0"),
+        ({"rules": 0, "masked": 1, "masked_lm": "a", "kinds": {"swap": 1}}, "rules have weight 0"),
+        ({"top": 9, "cached": 2}, "top, cached: masked has weight 0"),
         ({"per_caption": 0}, "per_caption"),
     ],
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 
 from models.negatives.edited import aligned, unedited
 from models.negatives.editor import Caption
@@ -13,7 +14,7 @@ from models.training.data import SceneArrays
 from models.training.editing import EditMaker, Vocabulary
 from models.training.features import normalised
 from models.training.objective import Objective, with_proofreading
-from models.training.proofs import editable, proofread
+from models.training.proofs import editable, judged_words, proofread
 from models.training.recipe import ProofreadingPart
 from models.training.tokenizer import token_ids, train_tokenizer
 from models.training.towers import build_towers
@@ -88,6 +89,27 @@ def test_equal_seeds_measure_the_same(objective: Objective) -> None:
 
     assert first == again
     assert first != other
+
+
+@pytest.mark.parametrize(("scenes", "unedited"), [(1, 0.0), (24, 1 - 1e-9)])
+def test_of_one_picture_or_no_wrong_word_nothing_is_said(objective: Objective, scenes: int, unedited: float) -> None:
+    """An area under a curve needs wrong words and right ones, the control two pictures: without them there are no figures."""
+    few = SceneArrays(SCENES.images[:scenes], CAPTIONS[:scenes], np.zeros(scenes, bool))
+
+    assert proofread(objective, few, make_edits(unedited)) is None
+
+
+def test_a_word_beyond_the_context_is_not_judged() -> None:
+    """Nothing was read of it, so its label would be a guess: of a caption that is cut, the words before the cut are judged alone."""
+    tokenizer = Tokenizer.from_str(TOKENIZER.to_str())
+    tokenizer.enable_truncation(4)
+    edits = [aligned("a red picture of a red picture", "a blue picture of a blue picture", "attribute")]
+    batch = EditMaker(ColourEditor(COLOURS), tokenizer, VOCABULARY, 0.3).lay_out(edits)
+
+    mask = judged_words(edits, editable(edits), batch)
+
+    assert {"blue", "red"} == editable(edits)
+    assert [1] == mask[0].nonzero().flatten().tolist()
 
 
 def test_towers_without_a_module_cannot_be_asked(objective: Objective) -> None:

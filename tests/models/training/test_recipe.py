@@ -46,6 +46,7 @@ def test_a_wrong_field_is_named(tmp_path: Path, old: str, new: str, field: str) 
         ("[schedules.late]\nfirst = 0.0", "late belong to late"),
         ("[schedules.tagging]\nfirst = 0.0", "tagging belong to tagging"),
         ("[proofreading]\nlocal = false\nwhole = false", "never sees the image"),
+        ("[lora]\nrank = 2\nimage = false\ntext = false", "without both nothing is changed"),
     ],
 )
 def test_what_would_do_nothing_is_refused(tmp_path: Path, more: str, said: str) -> None:

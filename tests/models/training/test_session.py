@@ -19,6 +19,8 @@ from models.training.recipe import RecipeError
 from models.training.session import Session, labels_of, open_session
 from tests.models.evaluation.made import reader
 from tests.models.training.small import small_recipe
+from tests.models.training.test_materials import PROOFREADING, SCENES
+from tests.models.training.test_sources import write_jsonl
 
 SHORT = ("steps = 20", "steps = 3")
 
@@ -39,6 +41,31 @@ def test_a_finished_run_has_nothing_left_to_do(done: Session) -> None:
     assert [] == list(again.run())
     for name, value in done.model.state_dict().items():
         torch.testing.assert_close(value, again.model.state_dict()[name], rtol=0, atol=0)
+
+
+def test_changed_captions_are_another_run(tmp_path: Path) -> None:
+    """What was trained on other captions, whose tokenizer learnt other words, is not gone on with; what was is still there."""
+    source = f'source = "jsonl"\npath = "{tmp_path / "all.jsonl"}"\ntrain = ["train", "restval"]'
+    recipe = small_recipe(tmp_path, SHORT, (SCENES, source), ("batch = 8", "batch = 2"))
+
+    steps = []
+    for words in ("", " again", ""):
+        part = write_jsonl(tmp_path)
+        part.path.write_text(part.path.read_text().replace("red", f"red{words}"))
+        run = open_session(recipe, tmp_path / "work")
+        steps.append((run.trainer.step, len(list(run.run()))))
+
+    assert [(0, 3), (0, 3), (3, 0)] == steps
+
+
+def test_a_run_on_few_pictures_is_measured_as_far_as_it_can_be(tmp_path: Path) -> None:
+    """One picture to test on has no other to be shown beside: its module's figures are left out, retrieval's are not."""
+    recipe = small_recipe(tmp_path, SHORT, PROOFREADING, ("test = 6", "test = 1"))
+
+    figures = open_session(recipe, tmp_path / "work").measure().figures
+
+    assert "t2i_r1" in figures
+    assert not [name for name in figures if name.startswith("words")]
 
 
 def test_a_killed_run_loses_the_steps_since_its_checkpoint_only(tmp_path: Path, done: Session) -> None:

@@ -31,6 +31,16 @@ def test_members_may_stand_in_any_order(tmp_path: Path) -> None:
     assert [("b", ("two",)), ("a", ("one",))] == [(each.id, each.captions) for each in load(shard, Options()).entries]
 
 
+def test_one_shard_has_no_splits(tmp_path: Path) -> None:
+    """Asked for a part of a single shard, it is refused: the same pictures would be trained on and measured."""
+    shard = write_tar(tmp_path / "a.tar", sample("k", "one"))
+
+    with pytest.raises(
+        DatasetInvalid, match=r"a\.tar is one shard, and has no split 'val': name the folder of val\*\.tar"
+    ):
+        load(shard, Options(split="val"))
+
+
 def test_a_folder_is_all_its_shards(tmp_path: Path) -> None:
     """Shards come by name; keys that begin anew in each stay apart."""
     for name in ("val-001", "val-000", "train-000"):
