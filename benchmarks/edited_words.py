@@ -8,8 +8,7 @@ beside that stands how many are restored in use, where only those are corrected 
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,80 +17,16 @@ from benchmarks.fixtures import CACHE
 from benchmarks.table import Row, show
 from benchmarks.vilem_scenes import masked_lm, taught
 from models.bundle import Bundle, find_bundle
+from models.evaluation.judged import Judged, editable, judge
 from models.evaluation.words import auroc, auroc_by_group, shuffled_images
-from models.negatives.edited import Edited
-from models.ort import Runtime
-from models.proof import Proof
-from models.proof_graphs import ProofGraphs
 from models.proofreader import Proofreader
 from models.scenes.corpus import generate
 from models.training.editors import make_editor
 from models.training.pairs import caption_of
 from models.training.parts import EditsPart
-from models.training.proofs import editable
 
 AUROC, SHUFFLED, RESTORED = 0.95, 0.65, 80.0
 _BATCH = 64
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One word that may be wrong.
-
-    Attributes:
-        wrong: whether it was changed.
-        own: P(wrong) beside its own picture.
-        other: beside another's.
-        kind: of the edit.
-        restored: whether its first guess is the right word; None where there is not exactly one, or none that it knows.
-        told: whether it would say so: it thinks that the word is wrong.
-    """
-
-    wrong: bool
-    own: float
-    other: float
-    kind: str
-    restored: bool | None
-    told: bool
-
-
-def suspicious(reader: Proofreader, bundle: Bundle) -> Proofreader:
-    """The same proofreader, for which every word is wrong: it says of each what it should be."""
-    doubting = reader.spec.calibration.model_copy(update={"slope": 0.0, "intercept": 10.0})
-    spec = reader.spec.model_copy(update={"calibration": doubting})
-    graphs = ProofGraphs(bundle.path, bundle.manifest, spec, Runtime())
-    return Proofreader(spec, reader.vocabulary, bundle.tokenizer, graphs)
-
-
-def judged(
-    edits: Sequence[Edited],
-    own: Sequence[Proof],
-    other: Sequence[Proof],
-    guessed: Sequence[Proof],
-    vocabulary: frozenset[str],
-) -> Iterator[Judged]:
-    """The words of all edits that may be wrong.
-
-    Args:
-        edits: of the captions.
-        own: proofs beside their own pictures.
-        other: beside others'.
-        guessed: beside their own by a `suspicious` reader.
-        vocabulary: the words that it can correct to.
-
-    Raises:
-        ValueError: the bundle reads another number of words than the editor wrote.
-    """
-    words = editable(edits)
-    for edit, here, there, guesses in zip(edits, own, other, guessed, strict=True):
-        for word, wrong, right, mine, others, guess in zip(
-            edit.words, edit.wrong, edit.should_be, here.words, there.words, guesses.words, strict=True
-        ):
-            if word.text.lower() not in words or mine.support is None or others.support is None:
-                continue
-            best = guess.corrections[0][0] if guess.corrections else None
-            restored = best == right if wrong and right in vocabulary else None
-            yield Judged(wrong, 1 - mine.support, 1 - others.support, edit.kind, restored, told=mine.support < 0.5)
 
 
 def rows_of(found: Sequence[Judged]) -> list[Row]:
@@ -122,7 +57,8 @@ def main() -> None:
     options, _ = parser.parse_known_args()
     bundle = Bundle.open(find_bundle(options.bundle, Path()))
     reader = Proofreader.open(bundle)
-    doubting = suspicious(reader, bundle)
+    # what belongs there is asked of all words, whether they are thought wrong or not; beside another picture of none
+    thorough, plain = reader.correcting(-np.inf), reader.correcting(np.inf)
     scenes = list(generate("test", options.scenes, 0, bundle.manifest.preprocess.size))
     pixels = np.stack([scene.image for scene in scenes])
     images = [
@@ -142,11 +78,13 @@ def main() -> None:
         captions = [caption_of(scene.captions, row % len(scene.captions)) for row, scene in enumerate(scenes)]
         drawn = make_editor(part, said).edit(captions, np.random.default_rng(options.seed))
         edited = [(row, edit) for row, edit in enumerate(drawn) if edit is not None]
-        own, other, guessed = (
-            [who.check(edit.text, [images[of[row]]])[0] for row, edit in edited]
-            for who, of in ((reader, range(len(scenes))), (reader, others), (doubting, range(len(scenes))))
-        )
-        found = list(judged([edit for _, edit in edited], own, other, guessed, frozenset(reader.vocabulary)))
+        words, vocabulary = editable(edit for _, edit in edited), frozenset(reader.vocabulary)
+        found: list[Judged] = []
+        for row, edit in edited:
+            own, other = (
+                who.check(edit.text, [images[of]])[0] for who, of in ((thorough, row), (plain, int(others[row])))
+            )
+            found += judge(edit, own, other, words, vocabulary)
         show(f"{bundle.manifest.name}: {len(edited):,} of {len(scenes):,} captions edited by {name}", rows_of(found))
 
 

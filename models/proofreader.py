@@ -56,12 +56,18 @@ class Proofreader:
     """
 
     def __init__(
-        self, spec: Proofreading, vocabulary: tuple[str, ...], tokenizer: Tokenizer, graphs: ProofGraphs
+        self,
+        spec: Proofreading,
+        vocabulary: tuple[str, ...],
+        tokenizer: Tokenizer,
+        graphs: ProofGraphs,
+        above: float = 0.0,
     ) -> None:
         self.spec = spec
         self.vocabulary = vocabulary
         self._tokenizer = tokenizer
         self._graphs = graphs
+        self._above = above
 
     @classmethod
     def open(cls, bundle: Bundle, runtime: Runtime = Runtime()) -> "Proofreader":
@@ -83,6 +89,14 @@ class Proofreader:
             raise BundleInvalid(f"{bundle.path} does not seal {', '.join(sorted(unsealed))}: export the bundle again")
         vocabulary = _vocabulary(bundle.path / spec.vocabulary, spec.words)
         return cls(spec, vocabulary, bundle.tokenizer, ProofGraphs(bundle.path, manifest, spec, runtime))
+
+    def correcting(self, above: float) -> "Proofreader":
+        """The same proofreader, with corrections of the words whose calibrated logit of being wrong is above *above*.
+
+        Who reads wants those that are likelier wrong, above 0. Who measures wants them of all words, -inf, or of none,
+        inf, which takes half as long. What is told of the words themselves is the same.
+        """
+        return Proofreader(self.spec, self.vocabulary, self._tokenizer, self._graphs, above)
 
     @property
     def stored_bytes(self) -> int:
@@ -203,9 +217,11 @@ class Proofreader:
         wrong = self._wrong(pages, images)
         corrections: list[dict[int, _Corrections]] = [{} for _ in pages]
         # a second reading, of these alone: most have nothing to correct
-        if again := [row for row, logits in enumerate(wrong) if (logits > 0).any()]:
+        if again := [row for row, logits in enumerate(wrong) if (logits > self._above).any()]:
             places = [
-                (turn, place) for turn, row in enumerate(again) for place in np.flatnonzero(wrong[row] > 0).tolist()
+                (turn, place)
+                for turn, row in enumerate(again)
+                for place in np.flatnonzero(wrong[row] > self._above).tolist()
             ]
             _, answers = self._graphs.read(
                 [pages[row].features for row in again], [images[row] for row in again], np.array(places)

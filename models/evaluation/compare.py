@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from models.errors import ModelError
+from models.evaluation.outcomes import Words
 from models.evaluation.report import DataTag, ModelTag, Report
 from models.evaluation.statistics import RESAMPLES, Interval, mean_and_sd, paired_bootstrap
 
@@ -111,8 +112,19 @@ def check_same_queries(a: Report, b: Report) -> None:
         raise ReportsDiffer(f"one report has {len(a.folds)} folds, the other {len(b.folds)}: use the same --folds")
     for one, other in zip([a.pool, *a.folds], [b.pool, *b.folds], strict=True):
         shapes = [{name: (task.images, task.groups) for name, task in pool.tasks.items()} for pool in (one, other)]
-        if shapes[0] != shapes[1]:
+        asked = [pool.words and bool(pool.words.known) for pool in (one, other)]
+        if shapes[0] != shapes[1] or asked[0] != asked[1]:
             raise ReportsDiffer("the reports measured different tasks: make both with the same command")
+        if one.words and other.words and _judged(one.words) != _judged(other.words):
+            raise ReportsDiffer(
+                "the models did not read the same words, because one cuts texts or cleans them otherwise: "
+                "what they find is not of the same words"
+            )
+
+
+def _judged(words: Words) -> tuple[list[int], dict[str, list[int]]]:
+    """What was asked of a model; which corrections it can answer is a matter of its own vocabulary."""
+    return words.images, words.wrong
 
 
 def _said(each: Report) -> str:

@@ -1,5 +1,7 @@
 """A data set to evaluate on: pictures, their captions, and the false captions that are known of them."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -47,6 +49,11 @@ class Entry:
     captions: tuple[str, ...]
     labels: tuple[tuple[str, ...], ...] = ()
     edits: tuple[Edit, ...] = ()
+
+    def identity(self, data: bytes, *, edits: bool) -> bytes:
+        """What the data set's digest is made of: the id, the picture's bytes *data*, and the texts that are asked about."""
+        false = [(edit.caption, edit.text) for edit in self.edits] if edits else []
+        return json.dumps([self.id, hashlib.sha256(data).hexdigest(), self.captions, false]).encode()
 
     def first_captions(self, limit: int) -> "Entry":
         """The same picture with its first *limit* captions and their edits."""

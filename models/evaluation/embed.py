@@ -1,7 +1,6 @@
 """A data set in a bundle's space, through the code that serves: `models.decode`, `models.image`, `models.text`, ONNX."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -132,9 +131,7 @@ class _Work:
             raise DatasetInvalid(f"picture {entry.id!r}: {error}") from error
 
     def _note(self, entry: Entry, data: bytes) -> None:
-        false = [(edit.caption, edit.text) for edit in entry.edits] if self._with_edits else []
-        said = json.dumps([entry.id, hashlib.sha256(data).hexdigest(), entry.captions, false])
-        self._digest.update(said.encode())
+        self._digest.update(entry.identity(data, edits=self._with_edits))
         if self._with_edits:
             first = len(self._owners)
             self._edits += [(self._rows, first + edit.caption, edit.kind, edit.groups) for edit in entry.edits]

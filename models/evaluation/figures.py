@@ -2,7 +2,9 @@
 
 Names: `t2i_r1`, `t2i_r5`, `t2i_r10` and `t2i_median` (text→image), `i2t_…` (image→text), `rsum` (the six recalls, in
 points), `t2i_r1.GROUP`; `edits.KIND`, `edits.macro` (mean over the kinds), `edits.all` (over all pairs), and `shuffled.…`
-the same beside other images; with folds,
+the same beside other images; `words.auroc` (wrong words among right ones), `words.auroc.KIND` (wrong words of one kind
+of edit among all right ones), `words.shuffled` (all, beside other images), `words.corrected` (wrong words whose right
+word is the first guess) and `words.told` (those of them that are thought wrong, so that the guess is told); with folds,
 `folds5.NAME` is the mean of NAME over five folds.
 """
 
@@ -11,7 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.evaluation.outcomes import EDITS, Pool, Ranked, Task
+from models.evaluation.detection import Detection
+from models.evaluation.judged import THOUGHT_WRONG
+from models.evaluation.outcomes import EDITS, Pool, Ranked, Task, Words
 
 KS = (1, 5, 10)
 RECALLS = tuple(f"{task}_r{k}" for task in ("t2i", "i2t") for k in KS)
@@ -70,11 +74,11 @@ class Median:
 
 
 def statistics_of(pool: Pool) -> dict[str, Share | Median]:
-    """What is measured of a pool, by name; means of several (`rsum`, `edits.macro`) are made from these."""
+    """What is counted of a pool, by name; means of several (`rsum`, `edits.macro`) are made from these."""
     found: dict[str, Share | Median] = {}
     for task, ranked in pool.tasks.items():
         found |= _of_edits(task, ranked, pool.images) if task in EDITS else _of_ranks(task, ranked, pool.images)
-    return found
+    return found if pool.words is None else found | _corrections(pool.words, pool.images)
 
 
 def figures_under(pool: Pool, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -87,7 +91,10 @@ def figures_under(pool: Pool, weights: np.ndarray) -> dict[str, np.ndarray]:
     Returns:
         (B,) values by name.
     """
-    found = {name: each.under(weights) for name, each in statistics_of(pool).items()}
+    found: dict[str, np.ndarray] = {}
+    for detection in _detections(pool.words) if pool.words else ():
+        found |= detection.under(weights)
+    found |= {name: each.under(weights) for name, each in statistics_of(pool).items()}
     if found.keys() >= set(RECALLS):
         found["rsum"] = 100 * np.sum([found[name] for name in RECALLS], axis=0)
     for task in EDITS:
@@ -127,6 +134,30 @@ def _of_edits(task: Task, ranked: Ranked, images: int) -> dict[str, Share | Medi
     for group, rows in ranked.groups.items():
         found[f"{task}.{group}"] = _share(right[rows], units[rows], images)
     return found
+
+
+def _detections(words: Words) -> list[Detection]:
+    """AUROC beside the words' own pictures, of all and by kind, and beside others'."""
+    units, own, other = np.array(words.images, np.int64), np.array(words.own), np.array(words.other)
+    kinds = {f"words.auroc.{kind}": np.array(rows, np.int64) for kind, rows in words.wrong.items()}
+    wrong = np.concatenate([np.empty(0, np.int64), *kinds.values()])
+    right = np.delete(np.arange(len(units)), wrong)
+    return [
+        Detection.of(own, units, {"words.auroc": wrong, **kinds}, right),
+        Detection.of(other, units, {"words.shuffled": wrong}, right),
+    ]
+
+
+def _corrections(words: Words, images: int) -> dict[str, Share | Median]:
+    # without a right word that the model can answer there is nothing to restore, and no share of it
+    if not words.known:
+        return {}
+    units, known = np.array(words.images, np.int64)[words.known], np.array(words.known)
+    restored, thought = np.isin(known, words.restored), np.array(words.own)[known] > THOUGHT_WRONG
+    return {
+        "words.corrected": _share(restored, units, images),
+        "words.told": _share(restored & thought, units, images),
+    }
 
 
 def _share(right: np.ndarray, units: np.ndarray, images: int) -> Share:

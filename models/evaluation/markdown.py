@@ -33,7 +33,12 @@ def facts(report: Report) -> list[str]:
         split = f", split {report.data.split}" if report.data.split else ""
         found.append(f"data {report.data.source} ({report.data.layout}{split}), digest {report.data.digest[:16]}…")
     found += warnings(report)
-    found.append("whatever scores exactly as much as the right answer is ranked before it: ties never help the model")
+    if report.pool.tasks:
+        found.append(
+            "whatever scores exactly as much as the right answer is ranked before it: ties never help the model"
+        )
+    if report.pool.words:
+        found.append("a wrong word that scores exactly as much as a right one counts one half")
     return found
 
 
@@ -48,6 +53,8 @@ def warnings(report: Report) -> list[str]:
         found.append(f"{only_pool:,} of {report.images:,} {units} have no captions: searched among, never asked for")
     if report.truncated:
         found.append(f"texts longer than the model's context, which lost their end: {report.truncated:,}")
+    if report.pool.words and report.pool.words.unread:
+        found.append(f"words beyond the model's context, not read and not judged: {report.pool.words.unread:,}")
     return found
 
 

@@ -37,18 +37,60 @@ class Ranked(BaseModel):
     kinds: list[str] = []
 
 
+class Words(BaseModel):
+    """W words that a proofreader judged (`models.evaluation.judged`).
+
+    Attributes:
+        images: W numbers, below the pool's `images`: words of one image are drawn together when resampling.
+        own: P(wrong) of each beside its own picture.
+        other: the same beside another's.
+        wrong: which of the words are wrong, by the kind of their edit; no word is of two kinds.
+        known: those wrong words of which it is known what should stand there, by a word that the model can answer.
+        restored: those of the known that its first guess restores.
+        edits: how many false texts were read.
+        captions: how many true ones.
+        unread: how many words would have been judged, and lie beyond the model's context.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: list[int]
+    own: list[float]
+    other: list[float]
+    wrong: dict[str, list[int]]
+    known: list[int]
+    restored: list[int]
+    edits: int
+    captions: int
+    unread: int = 0
+
+    @model_validator(mode="after")
+    def _rows_are_there(self) -> "Words":
+        count = len(self.images)
+        if not len(self.own) == len(self.other) == count:
+            raise ValueError(f"{count} words need as many figures beside their own pictures and beside others'")
+        wrong = [row for rows in self.wrong.values() for row in rows]
+        if not all(0 <= row < count for row in wrong) or len(set(wrong)) < len(wrong):
+            raise ValueError(f"a wrong word is beyond the {count} that there are, or of two kinds")
+        if not set(self.restored) <= set(self.known) <= set(wrong):
+            raise ValueError("only wrong words can be known, and only known ones restored")
+        return self
+
+
 class Pool(BaseModel):
     """Queries over one set of images.
 
     Attributes:
         images: how many images have captions; these are the units of resampling.
         tasks: the queries.
+        words: what a proofreader says of the captions' words; None where none was asked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: int = Field(gt=0)
     tasks: dict[Task, Ranked]
+    words: Words | None = None
 
     @model_validator(mode="after")
     def _rows_are_there(self) -> "Pool":
@@ -60,6 +102,8 @@ class Pool(BaseModel):
                 raise ValueError(f"{name}: a group names a query beyond the {count} that there are")
             if not set(task.kinds) <= task.groups.keys():
                 raise ValueError(f"{name}: a kind is no group")
+        if self.words and not all(0 <= image < self.images for image in self.words.images):
+            raise ValueError(f"words: each needs an image below {self.images}")
         return self
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from models.evaluation.compare import Comparison, Spread
 from models.evaluation.figures import KS
-from models.evaluation.outcomes import EDITS, Task
+from models.evaluation.outcomes import EDITS, Task, Words
 from models.evaluation.report import Report
 
 _MEANS = (("macro mean over kinds", "macro"), ("all pairs", "all"))
@@ -33,6 +33,8 @@ def tables(report: Report) -> list[Table]:
             found.append(_groups_table(report))
     if report.kinds:
         found.append(edits_table(report))
+    if report.pool.words:
+        found += [_found_table(report, report.pool.words), _restored_table(report, report.pool.words)]
     return found
 
 
@@ -83,6 +85,26 @@ def _edits_row(report: Report, name: str, pairs: int, figure: str) -> tuple[str,
     return name, f"{pairs:,}", *shares
 
 
+def _found_table(report: Report, words: Words) -> Table:
+    """How well wrong words are told from right ones, all and by the kind of their edit."""
+    figures = report.figures
+    wrong = sum(map(len, words.wrong.values()))
+    rows = [("all", f"{wrong:,}", _area(figures["words.auroc"]), _area(figures["words.shuffled"]))]
+    rows += [(kind, f"{len(of):,}", _area(figures[f"words.auroc.{kind}"]), "") for kind, of in words.wrong.items()]
+    title = f"Finds wrong words among {len(words.own) - wrong:,} right ones (AUROC, chance 0.5)"
+    return Table(title, ("", "wrong words", f"own {report.unit}", f"another {report.unit}'s"), tuple(rows))
+
+
+def _restored_table(report: Report, words: Words) -> Table:
+    """Of the wrong words whose right word the model can answer, how many it restores."""
+    named = (("right word restored", "words.corrected"), ("thought wrong and restored", "words.told"))
+    rows = tuple(
+        (said, f"{len(words.known):,}", percent(report.figures[name])) for said, name in named if name in report.figures
+    )
+    title = f"Restores the right word ({words.edits:,} false and {words.captions:,} true texts)"
+    return Table(title, ("", "wrong words", "share"), rows)
+
+
 def comparison_table(found: Comparison) -> Table:
     """Every figure of two models, their difference and its interval."""
     rows = tuple(
@@ -114,13 +136,25 @@ def spread_table(found: list[Spread]) -> Table:
 
 
 def is_share(name: str) -> bool:
-    """Whether a figure is a share; medians are ranks, and RSUM is in points."""
-    return not name.endswith(("_median", "rsum"))
+    """Whether a figure is a share; medians are ranks, RSUM is in points, and AUROC is an area."""
+    return not (name.endswith(("_median", "rsum")) or _is_area(name))
+
+
+def _is_area(name: str) -> bool:
+    return name.startswith(("words.auroc", "words.shuffled"))
+
+
+def _area(value: float) -> str:
+    return f"{value:.3f}"
 
 
 def _plain(name: str, value: float) -> str:
+    if _is_area(name):
+        return _area(value)
     return f"{100 * value:.1f}" if is_share(name) else f"{value:.1f}"
 
 
 def _signed(name: str, value: float) -> str:
+    if _is_area(name):
+        return f"{value:+.3f}"
     return f"{100 * value:+.1f}" if is_share(name) else f"{value:+.1f}"

@@ -1,13 +1,15 @@
 """An edited caption with a label for every word, made from known replacements or by aligning two texts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from models.negatives.inflect import article
+from models.negatives.english import NUMBERS
+from models.negatives.inflect import article, singular
 from models.negatives.words import Word, split_pieces, split_words
 
 ARTICLES = frozenset(("a", "an"))
+_COUNTS = ARTICLES | frozenset(NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def aligned(original: str, edited: str, kind: str) -> Edited:
     """Label a text that somebody edited, by its longest common subsequence of words with the original.
 
     Words are compared without case, and "a" equals "an". A word that moved is wrong where it does not match. Between
-    two words that match, as many new words as old ones are taken one for one.
+    two words that match, as many new words as old ones are taken one for one. The noun of another count is right.
     """
     before, words = split_words(original), split_words(edited)
     wrong = [True] * len(words)
@@ -146,7 +148,26 @@ def aligned(original: str, edited: str, kind: str) -> Edited:
         if new_match < len(words):
             wrong[new_match] = False
         old, new = old_match + 1, new_match + 1
+    for place in _follows_a_count([word.text.lower() for word in words], labels):
+        wrong[place], labels[place] = False, None
     return Edited(edited, words, tuple(wrong), tuple(labels), kind)
+
+
+def _follows_a_count(words: Sequence[str], labels: Sequence[str | None]) -> Iterator[int]:
+    """Places of nouns that only changed their number, each the first after a count that changed."""
+    counted = False
+    for place, (word, was) in enumerate(zip(words, labels, strict=True)):
+        if was is None:
+            continue
+        if _is_count(word) and _is_count(was):
+            counted = True
+        elif counted and word != was and singular(word) == singular(was):
+            yield place
+            counted = False
+
+
+def _is_count(word: str) -> bool:
+    return word in _COUNTS or word.isdigit()
 
 
 def _matches(before: list[str], after: list[str]) -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from models.evaluation.calibration import calibration_error, candidate_ranks, mixing_weight, platt, sigmoid
+from models.evaluation.judged import editable
 from models.manifest import Calibration
 from models.negatives.edited import Edited, unedited
 from models.training.editing import EditedBatch, EditMaker
@@ -20,7 +21,7 @@ from models.training.frames import in_parts, visual_features
 from models.training.interaction import Interaction, pool_words
 from models.training.objective import Objective
 from models.training.pairs import Pairs
-from models.training.proofs import editable, judged_words
+from models.training.proofs import judged_words
 
 # what a service re-ranks by default
 CANDIDATES = 20

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from models.evaluation.judged import editable
 from models.evaluation.words import Control, Correction, control, correction, shuffled_images
 from models.negatives.edited import Edited
 from models.training.editing import EditedBatch, EditMaker
@@ -94,12 +95,6 @@ def proofread(objective: Objective, pairs: Pairs, edits: EditMaker, seed: int = 
     return Proofs(
         control(words.scores, words.shuffled, words.wrong), correction(words.guesses, words.originals, words.wrong)
     )
-
-
-def editable(edits: Sequence[Edited]) -> frozenset[str]:
-    """The words, in lower case, that stand where a word was changed, before or after."""
-    after = {word.text.lower() for edit in edits for word, wrong in zip(edit.words, edit.wrong, strict=True) if wrong}
-    return frozenset(after | {word for edit in edits for word in edit.should_be if word})
 
 
 def judged_words(edits: Sequence[Edited], judged: frozenset[str], batch: EditedBatch) -> torch.Tensor:

@@ -189,6 +189,20 @@ def test_nothing_to_read_is_answered(reader: Proofreader, images: list[StoredIma
         assert [0.0] * 4 == reader.score(text, images).tolist()
 
 
+def test_corrections_can_be_asked_of_all_words_or_of_none(reader: Proofreader, images: list[StoredImage]) -> None:
+    """Whoever measures gets the corrections of every word, or of none; what is said of the words stays the same."""
+    usual = reader.check("a red picture", images)
+    every, none = (reader.correcting(above).check("a red picture", images) for above in (-np.inf, np.inf))
+
+    assert {True} == {bool(word.corrections) for proof in every for word in proof.words}
+    assert {()} == {word.corrections for proof in none for word in proof.words}
+    for proof, full, bare in zip(usual, every, none, strict=True):
+        assert supports(proof) == supports(full) == supports(bare)
+        assert proof.score == full.score == bare.score
+        for word, told in zip(proof.words, full.words, strict=True):
+            assert [text for text, _ in word.corrections] in ([], [text for text, _ in told.corrections])
+
+
 def test_words_beyond_the_context_are_unread(reader: Proofreader, images: list[StoredImage]) -> None:
     """Words that the model's context cuts off are told without support, from the first that is cut to the last."""
     (proof,) = reader.check("a red picture " * 30, images[:1])

@@ -253,7 +253,7 @@ def test_one_seed_is_refused(two: tuple[Path, Path]) -> None:
     assert "two reports at least" in " ".join(done.output.split())
 
 
-@pytest.mark.parametrize("command", ["", "retrieval", "scenes", "sugarcrepe", "compare", "seeds"])
+@pytest.mark.parametrize("command", ["", "retrieval", "scenes", "sugarcrepe", "words", "compare", "seeds"])
 def test_help_shows_an_example(command: str) -> None:
     """The help of each command says what it does and shows a line to type."""
     done = _vilem(*([command] if command else []), "--help")

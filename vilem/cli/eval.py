@@ -8,17 +8,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from vilem.cli.eval_parts import (
+    HOME,
+    SCENES,
+    AsJson,
+    BundleName,
+    Home,
+    Images,
+    Out,
+    Scenes,
+    Seed,
+    Skip,
+    Variant,
+    open_bundle,
+    print_table,
+    refuse_others,
+    tell,
+    watched,
+)
+from vilem.cli.eval_words import words
 from vilem.cli.refuse import refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from rich.console import Console
-
     from models.bundle import Bundle
-    from models.evaluation.dataset import Dataset, Entry
-    from models.evaluation.report import Report
-    from models.evaluation.tables import Table
+    from models.evaluation.dataset import Dataset
 
 
 class _Group(TyperGroup):
@@ -41,6 +54,7 @@ app = typer.Typer(
       vilem eval scenes-s photos.tar --out report
     """,
 )
+app.command("words")(words)
 
 
 class Pooling(StrEnum):
@@ -60,17 +74,7 @@ class Layout(StrEnum):
     fine_grained = "fine-grained"
 
 
-BundleName = Annotated[str, typer.Argument(help="A bundle's folder or name.")]
-Home = Annotated[Path, typer.Option(envvar="VILEM_HOME", help="Folder with bundles/.")]
-Variant = Annotated[str, typer.Option(help="Precision: fp32, fp16 or int8, where the bundle has it.")]
-Out = Annotated[Path | None, typer.Option(help="Folder for report.json, report.md and report.html.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-Images = Annotated[list[Path] | None, typer.Option(help="Folder with the pictures; give it again for another.")]
-Skip = Annotated[bool, typer.Option("--skip-missing", help="Leave out pictures whose files are missing.")]
-Scenes = Annotated[int | None, typer.Option("--scenes", min=1, help="How many held-out scenes to render [1000].")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of what is rendered [0].")]
-HOME = Path("~/.local/share/vilem")
-_SCENES, _CLIPS = 1000, 500
+_CLIPS = 500
 _TEMPERATURE = 0.1
 
 
@@ -118,13 +122,13 @@ def evaluate(
     from models.evaluation.layouts.files import Options
 
     of_source = {"--layout": layout, "--split": split, "--images": images, "--pool": pool, "--captions": captions}
-    _refuse_others(data, of_source | {"--skip-missing": skip_missing}, {"--scenes": scenes, "--seed": seed})
-    opened = _open(bundle, home, variant)
+    refuse_others(data, of_source | {"--skip-missing": skip_missing}, {"--scenes": scenes, "--seed": seed})
+    opened = open_bundle(bundle, home, variant)
     options = Options(split, tuple(images or ()), pool, captions, skip_missing)
     found = (
         open_dataset(data, options, layout.value if layout else None)
         if data
-        else rendered.load(scenes or _SCENES, seed or 0)
+        else rendered.load(scenes or SCENES, seed or 0)
     )
     _measure(opened, found, variant, out, as_json=as_json, edits=edits, folds=folds)
 
@@ -152,9 +156,9 @@ def scenes_(
     from models.evaluation.layouts import open_dataset
     from models.evaluation.layouts import scenes as rendered
 
-    _refuse_others(data, {}, {"--scenes": scenes, "--seed": seed})
-    opened = _open(bundle, home, variant)
-    found = open_dataset(data) if data else rendered.load(scenes or _SCENES, seed or 0)
+    refuse_others(data, {}, {"--scenes": scenes, "--seed": seed})
+    opened = open_bundle(bundle, home, variant)
+    found = open_dataset(data) if data else rendered.load(scenes or SCENES, seed or 0)
     _measure(opened, found, variant, out, as_json=as_json, edits=True, retrieval=False)
 
 
@@ -180,7 +184,7 @@ def sugarcrepe(
 
     options = Options(images=tuple(images or ()), skip_missing=skip_missing)
     found = open_dataset(folder, options, "sugarcrepe")
-    _measure(_open(bundle, home, variant), found, variant, out, as_json=as_json, edits=True, retrieval=False)
+    _measure(open_bundle(bundle, home, variant), found, variant, out, as_json=as_json, edits=True, retrieval=False)
 
 
 @app.command()
@@ -235,8 +239,8 @@ def video(
         refuse({"--temperature": temperature}, "it belongs to --pool attention; add that, or leave it out")
     of_source = {"--split": split, "--videos": videos, "--captions": captions, "--skip-missing": skip_missing}
     of_rendered = {"--clips": clips, "--shots": shots, "--seed": seed}
-    _refuse_others(data, of_source, of_rendered)
-    opened = _open(bundle, home, variant)
+    refuse_others(data, of_source, of_rendered)
+    opened = open_bundle(bundle, home, variant)
     if data:
         options = Options(split, tuple(videos or ()), captions=captions or 0, skip_missing=skip_missing)
         found = msrvtt.load(data, options)
@@ -245,8 +249,8 @@ def video(
     else:
         found = rendered.load_cuts(clips or _CLIPS, seed or 0, shots)
     how = FramePooling(frames, pool.value, _TEMPERATURE if temperature is None else temperature)
-    measured = measure_clips(opened, found, how, variant=variant, progress=_progress(found))
-    _tell(measured, posters(found), out, as_json=as_json)
+    measured = measure_clips(opened, found, how, variant=variant, progress=watched(found.entries, "embedding"))
+    tell(measured, posters(found), out, as_json=as_json)
 
 
 @app.command()
@@ -302,20 +306,6 @@ def seeds(
     print_table(spread_table(found))
 
 
-def _refuse_others(data: Path | None, of_source: "Mapping[str, object]", of_rendered: "Mapping[str, object]") -> None:
-    """Refuse options of a data set without one, and of what is rendered with one."""
-    if data is None:
-        refuse(of_source, "they belong to a SOURCE; name one, or leave them out")
-    else:
-        refuse(of_rendered, "they belong to what is rendered when no SOURCE is given; leave them out, or SOURCE")
-
-
-def _open(bundle: str, home: Path, variant: str) -> "Bundle":
-    from models.bundle import Bundle, find_bundle
-
-    return Bundle.open(find_bundle(bundle, home.expanduser()), variant=variant)
-
-
 def _measure(
     bundle: "Bundle",
     data: "Dataset",
@@ -330,55 +320,6 @@ def _measure(
     """Measure, print, and write the report where one is wanted."""
     from models.evaluation.measure import measure
 
-    progress = _progress(data)
+    progress = watched(data.entries, "embedding")
     measured = measure(bundle, data, variant=variant, retrieval=retrieval, edits=edits, folds=folds, progress=progress)
-    _tell(measured, data, out, as_json=as_json)
-
-
-def _progress(data: "Dataset") -> "Iterable[Entry]":
-    from rich.console import Console
-    from rich.progress import track
-
-    # for people: standard output carries the figures alone
-    return track(data.entries, "embedding", console=Console(stderr=True), transient=True)
-
-
-def _tell(measured: "Report", data: "Dataset", out: Path | None, *, as_json: bool) -> None:
-    """Print a report, and write it where that is wanted; *data* has its pictures."""
-    from rich.console import Console
-
-    from models.evaluation.files import write_report
-
-    written = write_report(measured, data, out) if out else []
-    if as_json:
-        typer.echo(json.dumps({**measured.metrics(), "truncated": measured.truncated}))
-        return
-    show(measured, Console())
-    for path in written:
-        typer.echo(path)
-
-
-def show(measured: "Report", console: "Console") -> None:
-    """Print a report's tables, and what a reader must know of it."""
-    from models.evaluation.markdown import warnings
-    from models.evaluation.tables import tables
-
-    for table in tables(measured):
-        print_table(table, console)
-    for warning in warnings(measured):
-        console.print(warning, markup=False, highlight=False)
-
-
-def print_table(table: "Table", console: "Console | None" = None) -> None:
-    """Print a table as wide as it is."""
-    from rich.console import Console
-    from rich.table import Table as Drawn
-    from rich.text import Text
-
-    drawn = Drawn(title=Text(table.title), title_justify="left")
-    for place, heading in enumerate(table.columns):
-        drawn.add_column(Text(heading), justify="right" if place else "left", no_wrap=True)
-    for row in table.rows:
-        # texts, not markup: names of groups come from data sets
-        drawn.add_row(*(Text(cell) for cell in row))
-    (console or Console()).print(drawn)
+    tell(measured, data, out, as_json=as_json)

@@ -172,7 +172,7 @@ def _provenance(session: "Session", plan: "Recipe", measured: "Report", cost: di
 
 
 def _announce(measured: "Report", target: Path, console: "Console") -> None:
-    from vilem.cli.eval import show
+    from vilem.cli.eval_parts import show
 
     show(measured, console)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())

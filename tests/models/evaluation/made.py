@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from models.evaluation.dataset import Dataset, Edit, Entry
-from models.evaluation.outcomes import Pool, Ranked, Task
+from models.evaluation.figures import figures
+from models.evaluation.outcomes import Pool, Ranked, Task, Words
 from models.evaluation.report import DataTag, ModelTag, Report, report
 from models.scenes.corpus import generate
 
@@ -121,6 +122,31 @@ def random_pool(rng: np.random.Generator, images: int = 30, captions: int = 2, s
         ),
     }
     return Pool(images=images, tasks=tasks)
+
+
+def random_words(rng: np.random.Generator, images: int = 30, words: int = 200, skill: float = 1.0) -> Words:
+    """Words of a proofreader that finds more the higher *skill* is, with ties; every third is wrong, of two kinds."""
+    wrong = list(range(0, words, 3))
+    lift = np.zeros(words)
+    lift[wrong] = skill
+    return Words(
+        images=rng.integers(0, images, words).tolist(),
+        own=np.clip(rng.normal(0.4 + 0.2 * lift, 0.2), 0, 1).round(2).tolist(),
+        other=rng.random(words).round(2).tolist(),
+        wrong={"one": wrong[: len(wrong) // 2], "two": wrong[len(wrong) // 2 :]},
+        known=wrong[1:],
+        restored=[row for row in wrong[1:] if rng.random() < skill / (1 + skill)],
+        edits=20,
+        captions=10,
+    )
+
+
+def words_report(seed: int = 0, **change: object) -> Report:
+    """A report on random words of 30 images, with some of their columns changed; the words of two seeds differ."""
+    words = random_words(np.random.default_rng(seed)).model_copy(update=change)
+    pool = Pool(images=30, tasks={}, words=words)
+    made = Report(images=30, captions=30, pool=pool, figures=figures(pool))
+    return tagged(made, digest=f"{seed:064d}", name=f"model-{seed}")
 
 
 def tagged(found: Report, *, digest: str = "d" * 64, name: str = "model", data: str = "e" * 64) -> Report:

@@ -6,7 +6,7 @@ import pytest
 from models.evaluation.compare import Difference, ReportsDiffer, check_same_queries, compare, spread
 from models.evaluation.figures import figures
 from models.evaluation.report import Report
-from tests.models.evaluation.made import random_pool, small_report, tagged
+from tests.models.evaluation.made import random_pool, small_report, tagged, words_report
 
 
 def _folded(seed: int, folds: int = 3) -> Report:
@@ -123,3 +123,36 @@ def test_one_seed_has_no_spread() -> None:
     """One report alone is refused."""
     with pytest.raises(ValueError, match="no deviation"):
         spread([small_report()])
+
+
+def test_words_are_compared() -> None:
+    """Figures of words have intervals like all others; models with other vocabularies can still be compared."""
+    a = words_report(0)
+    assert a.pool.words is not None
+    b = words_report(1, images=a.pool.words.images, known=a.pool.words.known[1:], restored=[])
+
+    found = {each.name: each for each in compare(a, b, 100).differences}
+
+    assert list(a.figures) == list(found)
+    assert all(each.low <= each.difference <= each.high for each in found.values())
+    assert found["words.corrected"].clear
+
+
+def test_other_words_are_refused() -> None:
+    """A model that reads other words of the texts, or that nothing can be asked of, is not paired."""
+    a = words_report(0)
+
+    with pytest.raises(ReportsDiffer, match="did not read the same words"):
+        compare(a, words_report(1))
+    with pytest.raises(ReportsDiffer, match="different tasks"):
+        compare(a, words_report(1).model_copy(update={"pool": _folded(0).pool}))
+    with pytest.raises(ReportsDiffer, match="different tasks"):
+        check_same_queries(a, words_report(0, known=[], restored=[]))
+
+
+def test_words_have_a_spread() -> None:
+    """Seeds of a recipe that read the same words have a mean of each figure."""
+    a = words_report(0)
+    found = spread([a, *(words_report(seed).model_copy(update={"pool": a.pool}) for seed in (1, 2))])
+
+    assert list(a.figures) == [each.name for each in found]

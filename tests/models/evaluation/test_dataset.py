@@ -1,5 +1,7 @@
 """Data sets as values."""
 
+from dataclasses import replace
+
 import pytest
 
 from models.evaluation.dataset import Dataset, DatasetInvalid, Edit, Entry
@@ -57,3 +59,16 @@ def test_entries_are_equal_by_what_they_say() -> None:
     """How a picture is read is no part of which picture it is."""
     assert _entry("a", "one") == _entry("a", "one")
     assert _entry("a", "one") != _entry("a", "two")
+
+
+def test_an_identity_is_of_everything_that_is_asked() -> None:
+    """Other bytes, captions, ids, or edits where they are asked about, make another identity; labels and kinds do not."""
+    entry = replace(_entry("a", "one", "two"), edits=(Edit("three", 1, "x"),))
+    others = [replace(entry, id="b"), replace(entry, captions=("one", "2")), replace(entry, edits=(Edit("3", 1, "x"),))]
+
+    assert 5 == len({entry.identity(b"", edits=True), entry.identity(b" ", edits=True)} | {
+        each.identity(b"", edits=True) for each in others
+    })  # fmt: skip
+    assert entry.identity(b"", edits=False) == others[2].identity(b"", edits=False)
+    same = replace(entry, labels=(("l",), ("l",)), edits=(Edit("three", 1, "y"),))
+    assert entry.identity(b"", edits=True) == same.identity(b"", edits=True)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from models.evaluation.figures import KS, RECALLS, Median, Share, figures, figures_under, statistics_of
 from models.evaluation.outcomes import Pool, Ranked, retrieval_pool
 from models.evaluation.retrieval import evaluate
-from tests.models.evaluation.made import pools, random_pool
+from models.evaluation.words import auroc, auroc_by_group
+from tests.models.evaluation.made import pools, random_pool, random_words
 
 
 @given(pools())
@@ -143,3 +144,51 @@ def test_every_group_is_measured_at_every_k() -> None:
     pool = random_pool(np.random.default_rng(5))
 
     assert {f"t2i_r{k}.even" for k in KS} == {name for name in statistics_of(pool) if name.endswith(".even")}
+
+
+@given(st.integers(0, 2**32), st.integers(2, 60))
+@settings(max_examples=60)
+def test_figures_of_words_are_those_of_words(seed: int, count: int) -> None:
+    """Where every image counts once, AUROC by kind and beside other images is what `models.evaluation.words` says."""
+    made = random_words(np.random.default_rng(seed), images=5, words=count + 2)
+    kinds = {row: kind for kind, rows in made.wrong.items() for row in rows}
+    wrong = np.array([row in kinds for row in range(len(made.own))])
+
+    found = figures(Pool(images=5, tasks={}, words=made))
+
+    assert pytest.approx(auroc(np.array(made.own), wrong)) == found["words.auroc"]
+    assert pytest.approx(auroc(np.array(made.other), wrong)) == found["words.shuffled"]
+    by_kind = auroc_by_group(np.array(made.own), wrong, [kinds.get(row, "") for row in range(len(wrong))])
+    for kind, value in by_kind.items():
+        assert pytest.approx(value) == found[f"words.auroc.{kind}"]
+
+
+def test_words_have_five_sorts_of_figures() -> None:
+    """Detection, its control, correction, what is told of it, and detection by kind; nothing of retrieval."""
+    made = random_words(np.random.default_rng(1))
+
+    found = figures(Pool(images=30, tasks={}, words=made))
+
+    names = ["words.auroc", "words.auroc.one", "words.auroc.two", "words.shuffled", "words.corrected", "words.told"]
+    assert names == list(found)
+    assert pytest.approx(len(made.restored) / len(made.known)) == found["words.corrected"]
+    told = sum(made.own[row] > 0.5 for row in made.restored)
+    assert pytest.approx(told / len(made.known)) == found["words.told"]
+
+
+def test_without_a_word_to_restore_nothing_is_said_of_it() -> None:
+    """A model whose vocabulary has none of the right words has no share of restored ones: it is neither 0 nor NaN."""
+    made = random_words(np.random.default_rng(2)).model_copy(update={"known": [], "restored": []})
+
+    found = figures(Pool(images=30, tasks={}, words=made))
+
+    assert not {"words.corrected", "words.told"} & found.keys()
+
+
+def test_words_stand_beside_other_figures() -> None:
+    """A pool may have both: none changes the other's."""
+    pool, made = random_pool(np.random.default_rng(3)), random_words(np.random.default_rng(3))
+
+    both = figures(pool.model_copy(update={"words": made}))
+
+    assert {**figures(pool), **figures(Pool(images=30, tasks={}, words=made))} == both

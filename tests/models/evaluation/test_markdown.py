@@ -5,7 +5,7 @@ import pytest
 from models.evaluation.markdown import facts, heading, markdown, table_lines, warnings
 from models.evaluation.report import Report
 from models.evaluation.tables import Table
-from tests.models.evaluation.made import small_report
+from tests.models.evaluation.made import small_report, words_report
 
 
 def test_everything_a_report_says_is_there() -> None:
@@ -61,3 +61,14 @@ def test_a_report_without_tags_has_a_heading() -> None:
 
     assert "a model in no bundle" == heading(bare)
     assert 1 == len(facts(bare))
+
+
+def test_what_holds_of_words_is_said_of_words() -> None:
+    """Ties count one half among words; what was not read is told, and nothing is said of ranks that there are not."""
+    whole, cut = words_report(), words_report(unread=7)
+
+    assert "counts one half" in " ".join(facts(whole))
+    assert "ties never help" not in " ".join(facts(whole))
+    assert [] == warnings(whole)
+    assert ["words beyond the model's context, not read and not judged: 7"] == warnings(cut)
+    assert "| all | 67 |" in markdown(whole)

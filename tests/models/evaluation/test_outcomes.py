@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from pydantic import ValidationError
 
 from models.evaluation.embed import Embedded, EmbeddedEdits
-from models.evaluation.outcomes import Pool, Ranked, folded, grouped, retrieval_pool
+from models.evaluation.outcomes import Pool, Ranked, Words, folded, grouped, retrieval_pool
 from models.evaluation.retrieval import image_to_text_ranks, text_to_image_ranks
 from tests.models.evaluation.made import pools
 
@@ -127,3 +127,36 @@ def test_outcomes_that_cannot_be_are_refused(task: dict[str, Any], why: str) -> 
 def test_outcomes_are_values() -> None:
     """Equal outcomes are equal, so that two reports can be checked for the same queries."""
     assert Ranked(ranks=[1], images=[0]) == Ranked(ranks=[1], images=[0])
+
+
+WORDS: dict[str, Any] = {
+    "images": [0, 0, 1], "own": [0.9, 0.2, 0.4], "other": [0.5, 0.5, 0.5], "wrong": {"colour": [0], "count": [2]},
+    "known": [0, 2], "restored": [2], "edits": 2, "captions": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"own": [0.5]}, "3 words need as many figures"),
+        ({"other": []}, "3 words need as many figures"),
+        ({"wrong": {"colour": [0], "count": [3]}}, "beyond the 3"),
+        ({"wrong": {"colour": [0, 2], "count": [2]}}, "of two kinds"),
+        ({"known": [1]}, "only wrong words can be known"),
+        ({"known": [0]}, "only known ones restored"),
+    ],
+)
+def test_words_that_cannot_be_are_refused(change: dict[str, Any], why: str) -> None:
+    """Every word has its figures; wrong, known and restored ones are each among the ones before."""
+    Words(**WORDS)
+
+    with pytest.raises(ValidationError, match=why):
+        Words(**{**WORDS, **change})
+
+
+def test_words_stand_on_the_pools_images() -> None:
+    """A word of an image beyond the pool's could never be drawn."""
+    assert 2 == Pool(images=2, tasks={}, words=Words(**WORDS)).images
+
+    with pytest.raises(ValidationError, match="words: each needs an image below 1"):
+        Pool(images=1, tasks={}, words=Words(**WORDS))

@@ -8,7 +8,7 @@ import pytest
 
 from models.evaluation.figures import KS, RECALLS, figures
 from models.evaluation.report import Group, Report, ReportUnreadable, Rival, read_report, report
-from tests.models.evaluation.made import random_pool, small_report, tagged
+from tests.models.evaluation.made import random_pool, small_report, tagged, words_report
 
 IMAGES = np.eye(3, dtype=np.float32)
 TEXTS = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
@@ -150,3 +150,22 @@ def test_a_report_knows_its_model_only_when_told() -> None:
 
     assert (None, None) == (bare.model, bare.data)
     assert "model" == (tagged(bare).model or pytest.fail("no model")).name
+
+
+def test_a_report_on_words_survives_the_disk(tmp_path: Path) -> None:
+    """Every word's outcome is kept, and the figures can be made again from it."""
+    made = words_report()
+
+    made.write(tmp_path / "report.json")
+
+    found = read_report(tmp_path)
+    assert made == found
+    assert figures(found.pool) == found.figures
+
+
+def test_reports_of_before_words_are_read(tmp_path: Path) -> None:
+    """A report without words does not speak of them, so that older programs read it too, and is read without them."""
+    small_report().write(tmp_path / "report.json")
+
+    assert "words" not in json.loads((tmp_path / "report.json").read_text())["pool"]
+    assert read_report(tmp_path).pool.words is None

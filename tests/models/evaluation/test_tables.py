@@ -15,7 +15,7 @@ from models.evaluation.tables import (
     spread_table,
     tables,
 )
-from tests.models.evaluation.made import random_pool, small_report
+from tests.models.evaluation.made import random_pool, small_report, words_report
 
 
 def _report(folds: int = 0) -> Report:
@@ -91,10 +91,20 @@ def test_shares_are_percent(value: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "share"),
-    [("t2i_r1", True), ("edits.macro", True), ("t2i_r5.1 object", True), ("t2i_median", False), ("folds5.rsum", False)],
+    [
+        ("t2i_r1", True),
+        ("edits.macro", True),
+        ("t2i_r5.1 object", True),
+        ("t2i_median", False),
+        ("folds5.rsum", False),
+        ("words.told", True),
+        ("words.corrected", True),
+        ("words.auroc.one", False),
+        ("words.shuffled", False),
+    ],
 )
 def test_ranks_and_sums_are_no_shares(name: str, share: bool) -> None:
-    """Medians are ranks and RSUM is in points already: neither is multiplied by a hundred."""
+    """Medians are ranks, RSUM is in points already and AUROC is an area: none is multiplied by a hundred."""
     assert share == is_share(name)
 
 
@@ -104,3 +114,31 @@ def test_differences_have_a_sign() -> None:
         assert row[3][0] in "+-"
         assert row[4].startswith("[")
         assert row[5] in ("yes", "no")
+
+
+def test_words_are_told_in_two_tables() -> None:
+    """How well wrong words are found, all and by kind, and how many are restored; areas are no percentages."""
+    report = words_report()
+    found, restored = tables(report)
+
+    assert ["all", "one", "two"] == [row[0] for row in found.rows]
+    assert f"{report.figures['words.auroc']:.3f}" == found.rows[0][2]
+    assert f"{report.figures['words.shuffled']:.3f}" == found.rows[0][3]
+    assert ["right word restored", "thought wrong and restored"] == [row[0] for row in restored.rows]
+    assert percent(report.figures["words.corrected"]) == restored.rows[0][2]
+    assert all(len(row) == len(table.columns) for table in (found, restored) for row in table.rows)
+
+
+def test_words_are_compared_as_areas_and_shares() -> None:
+    """Three digits for AUROC, with a sign for its difference; percent for what is restored."""
+    rows = {row[0]: row for row in comparison_table(compare(words_report(), words_report(), 100)).rows}
+
+    assert ("+0.000", "[+0.000, +0.000]") == rows["words.auroc"][3:5]
+    assert ("+0.0", "[+0.0, +0.0]") == rows["words.told"][3:5]
+
+
+def test_what_cannot_be_restored_has_no_row() -> None:
+    """Where no right word can be answered, no share of them is shown."""
+    bare = words_report(known=[], restored=[])
+
+    assert () == tables(bare)[1].rows

@@ -63,6 +63,24 @@ def test_alignment_finds_the_changed_words() -> None:
     assert {} == wrong(aligned("a small red box", "a red box", "x"))
 
 
+def test_a_noun_that_follows_its_count_is_right() -> None:
+    """Of "two circles" for "one circle" the count is wrong and the noun is grammar; without another count it is the error."""
+    assert {"two": "one"} == wrong(aligned("one large circle", "two large circles", "count"))
+    assert {"three": "a"} == wrong(aligned("a box and a dog", "three boxes and a dog", "count"))
+    assert {"1": "2", "cats": "dogs"} == wrong(aligned("2 dogs", "1 cats", "several"))
+    assert {"dogs": "dog"} == wrong(aligned("the dog runs", "the dogs runs", "x"))
+    assert {"blue": "red", "dogs": "dog"} == wrong(aligned("the red dog", "the blue dogs", "x"))
+    assert {"two": "one", "cats": "cat"} == wrong(aligned("one dog, the cat", "two dogs, the cats", "several"))
+
+
+def test_a_count_is_labelled_as_when_it_was_put_in() -> None:
+    """The labels of a count with its noun are those of the replacements that made it."""
+    text = "exactly one red box and a dog"
+    made = replaced(text, [Replacement(1, 2, "two"), Replacement(3, 4, "boxes", follows=True)], "count")
+
+    assert made == aligned(text, made.text, "count")
+
+
 def test_a_moved_word_is_wrong_where_it_does_not_match() -> None:
     """Of two words that changed places side by side one still matches."""
     assert 1 == sum(aligned("dog cat", "cat dog", "swap").wrong)

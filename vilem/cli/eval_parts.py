@@ -1,0 +1,97 @@
+"""What the commands of `vilem eval` share: their options, how a bundle is opened, how a report is told."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vilem.cli.refuse import refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rich.console import Console
+
+    from models.bundle import Bundle
+    from models.evaluation.dataset import Dataset, Entry
+    from models.evaluation.report import Report
+    from models.evaluation.tables import Table
+
+BundleName = Annotated[str, typer.Argument(help="A bundle's folder or name.")]
+Home = Annotated[Path, typer.Option(envvar="VILEM_HOME", help="Folder with bundles/.")]
+Variant = Annotated[str, typer.Option(help="Precision: fp32, fp16 or int8, where the bundle has it.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for report.json, report.md and report.html.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+Images = Annotated[list[Path] | None, typer.Option(help="Folder with the pictures; give it again for another.")]
+Skip = Annotated[bool, typer.Option("--skip-missing", help="Leave out pictures whose files are missing.")]
+Scenes = Annotated[int | None, typer.Option("--scenes", min=1, help="How many held-out scenes to render [1000].")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of what is rendered [0].")]
+HOME = Path("~/.local/share/vilem")
+# rendered where no data set is named
+SCENES = 1000
+
+
+def refuse_others(data: Path | None, of_source: "Mapping[str, object]", of_rendered: "Mapping[str, object]") -> None:
+    """Refuse options of a data set without one, and of what is rendered with one."""
+    if data is None:
+        refuse(of_source, "they belong to a SOURCE; name one, or leave them out")
+    else:
+        refuse(of_rendered, "they belong to what is rendered when no SOURCE is given; leave them out, or SOURCE")
+
+
+def open_bundle(bundle: str, home: Path, variant: str = "fp32") -> "Bundle":
+    """Open a bundle by its folder, or by its name in *home*."""
+    from models.bundle import Bundle, find_bundle
+
+    return Bundle.open(find_bundle(bundle, home.expanduser()), variant=variant)
+
+
+def watched(entries: "Sequence[Entry]", doing: str) -> "Iterable[Entry]":
+    """The entries, and a bar that says what is done as they pass."""
+    from rich.console import Console
+    from rich.progress import track
+
+    # for people: standard output carries the figures alone
+    return track(entries, doing, console=Console(stderr=True), transient=True)
+
+
+def tell(measured: "Report", data: "Dataset", out: Path | None, *, as_json: bool) -> None:
+    """Print a report, and write it where that is wanted; *data* has its pictures."""
+    from rich.console import Console
+
+    from models.evaluation.files import write_report
+
+    written = write_report(measured, data, out) if out else []
+    if as_json:
+        typer.echo(json.dumps({**measured.metrics(), "truncated": measured.truncated}))
+        return
+    show(measured, Console())
+    for path in written:
+        typer.echo(path)
+
+
+def show(measured: "Report", console: "Console") -> None:
+    """Print a report's tables, and what a reader must know of it."""
+    from models.evaluation.markdown import warnings
+    from models.evaluation.tables import tables
+
+    for table in tables(measured):
+        print_table(table, console)
+    for warning in warnings(measured):
+        console.print(warning, markup=False, highlight=False)
+
+
+def print_table(table: "Table", console: "Console | None" = None) -> None:
+    """Print a table as wide as it is."""
+    from rich.console import Console
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    drawn = Drawn(title=Text(table.title), title_justify="left")
+    for place, heading in enumerate(table.columns):
+        drawn.add_column(Text(heading), justify="right" if place else "left", no_wrap=True)
+    for row in table.rows:
+        # texts, not markup: names of groups come from data sets
+        drawn.add_row(*(Text(cell) for cell in row))
+    (console or Console()).print(drawn)

@@ -1,0 +1,79 @@
+"""`vilem eval words`: which words of a false caption a bundle's proofreader finds, and what it puts there."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vilem.cli.eval_parts import (
+    HOME,
+    SCENES,
+    AsJson,
+    BundleName,
+    Home,
+    Images,
+    Out,
+    Scenes,
+    Seed,
+    Skip,
+    open_bundle,
+    refuse_others,
+    tell,
+    watched,
+)
+
+
+class EditsLayout(StrEnum):
+    """The layouts that hold false captions (docs/evaluation.md)."""
+
+    jsonl = "jsonl"
+    webdataset = "webdataset"
+    sugarcrepe = "sugarcrepe"
+
+
+def words(
+    bundle: BundleName,
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SOURCE]", help="Data set with `negatives`, or SugarCrepe; left out: rendered scenes."),
+    ] = None,
+    scenes: Scenes = None,
+    seed: Seed = None,
+    home: Home = HOME,
+    as_json: AsJson = False,
+    layout: Annotated[
+        EditsLayout | None, typer.Option(help="How SOURCE lies on disk; left out: told by its looks.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Which part; left out: all.")] = None,
+    images: Images = None,
+    captions: Annotated[int | None, typer.Option(min=0, help="First captions of each picture [0 = all].")] = None,
+    skip_missing: Skip = False,
+    out: Out = None,
+) -> None:
+    """Find the wrong words of false captions by the picture, and restore them; beside another picture as a control.
+
+    \b
+    Example:
+      vilem eval words scenes-s --scenes 200
+      vilem eval words scenes-s corpus/test.jsonl --out report
+      vilem eval words clip-proof sugarcrepe --images coco/val2017
+    """
+    from models.evaluation.layouts import open_dataset
+    from models.evaluation.layouts import scenes as rendered
+    from models.evaluation.layouts.files import Options
+    from models.evaluation.proofs import measure_words
+    from models.proofreader import Proofreader
+
+    of_source = {"--layout": layout, "--split": split, "--images": images, "--captions": captions}
+    refuse_others(data, of_source | {"--skip-missing": skip_missing}, {"--scenes": scenes, "--seed": seed})
+    opened = open_bundle(bundle, home)
+    # before anything is rendered or read: a bundle without one is told at once
+    reader = Proofreader.open(opened)
+    options = Options(split, tuple(images or ()), captions=captions, skip_missing=skip_missing)
+    found = (
+        open_dataset(data, options, layout.value if layout else None)
+        if data
+        else rendered.load(scenes or SCENES, seed or 0)
+    )
+    tell(measure_words(opened, reader, found, watched), found, out, as_json=as_json)
