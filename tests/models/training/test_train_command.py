@@ -16,7 +16,7 @@ from models.errors import ExportError
 from models.manifest import read_manifest
 from models.proofreader import Proofreader
 from models.scenes.corpus import write_jsonl
-from models.training.checkpoint import read_state
+from models.training.checkpoint import checkpoint_path, read_state
 from tests.models.training.small import TRANSFORMER, recipe_file
 from vilem.cli.eval import app as eval_app
 from vilem.cli.eval import evaluate
@@ -76,7 +76,10 @@ def test_the_second_stage_is_part_of_the_run(home: Path) -> None:
 
     assert provenance.recipe is not None
     assert [1, 2] == sorted(_blocks(path) for path in states)
-    assert any(path.stem == f"small-{provenance.recipe[:12]}" and 2 == _blocks(path) for path in states)
+    assert provenance.data_digest is not None
+    named = checkpoint_path(states[0].parent, "small", provenance.recipe, provenance.data_digest)
+    assert named in states
+    assert 2 == _blocks(named)
     recipe = provenance.notes["recipe"]
     assert isinstance(recipe, dict)
     assert isinstance(recipe["proofreading"], dict)
