@@ -98,6 +98,18 @@ def embed(bundle: Embedder, entries: Iterable[Entry], *, edits: bool = False, ba
     return work.done()
 
 
+def prepared(bundle: Embedder, entry: Entry, data: bytes) -> np.ndarray:
+    """The picture in *data*, an entry's file, as (S, S, 3) uint8.
+
+    Raises:
+        DatasetInvalid: it is damaged or too large; the message names the entry.
+    """
+    try:
+        return bundle.prepare(data)
+    except InputError as error:
+        raise DatasetInvalid(f"picture {entry.id!r}: {error}") from error
+
+
 class _Work:
     """What has been embedded so far."""
 
@@ -118,17 +130,11 @@ class _Work:
         files = [each.read() for each in batch]
         for each, data in zip(batch, files, strict=True):
             self._note(each, data)
-        pixels = [self._prepare(each, data) for each, data in zip(batch, files, strict=True)]
+        pixels = [prepared(self._bundle, each, data) for each, data in zip(batch, files, strict=True)]
         self._images.append(self._finite(self._bundle.embed_images(np.stack(pixels))))
         self._texts.append(self._embed([text for each in batch for text in each.captions]))
         if self._with_edits:
             self._false.append(self._embed([edit.text for each in batch for edit in each.edits]))
-
-    def _prepare(self, entry: Entry, data: bytes) -> np.ndarray:
-        try:
-            return self._bundle.prepare(data)
-        except InputError as error:
-            raise DatasetInvalid(f"picture {entry.id!r}: {error}") from error
 
     def _note(self, entry: Entry, data: bytes) -> None:
         self._digest.update(entry.identity(data, edits=self._with_edits))

@@ -56,14 +56,7 @@ def reported(
         raise DatasetInvalid(f"{data.source}: {error}") from error
     return Report(
         model=model,
-        data=DataTag(
-            source=data.source,
-            layout=data.layout,
-            split=data.split,
-            digest=found.digest,
-            skipped=data.skipped,
-            unit=data.unit,
-        ),
+        data=DataTag.of(data, found.digest),
         images=len(found.images),
         captions=len(found.texts),
         truncated=found.truncated,

@@ -14,9 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from models.bundle import Bundle
-from models.errors import InputError
 from models.evaluation.dataset import Dataset, DatasetInvalid, Edit, Entry
-from models.evaluation.embed import BATCH
+from models.evaluation.embed import BATCH, prepared
 from models.evaluation.figures import figures
 from models.evaluation.judged import Judged, editable, judge
 from models.evaluation.outcomes import Pool, Words
@@ -91,14 +90,7 @@ def measure_words(bundle: Bundle, reader: Proofreader, data: Dataset, watch: Wat
     return Report(
         # the proofreader's graphs are of one precision, whatever the towers have
         model=ModelTag(name=bundle.manifest.name, digest=bundle.digest, variant="fp32"),
-        data=DataTag(
-            source=data.source,
-            layout=data.layout,
-            split=data.split,
-            digest=digest,
-            skipped=data.skipped,
-            unit=data.unit,
-        ),
+        data=DataTag.of(data, digest),
         images=len(data.entries),
         captions=sum(len(each.captions) for each in data.entries),
         truncated=sum(text.cut for each in asked.values() for text in each.texts),
@@ -151,17 +143,10 @@ def _encoded(
             file = each.read()
             digest.update(each.identity(file, edits=True))
             if each.id in kept:
-                pixels[each.id] = _prepared(bundle, each, file)
+                pixels[each.id] = prepared(bundle, each, file)
         if pixels:
             found.update(zip(pixels, reader.encode_images(np.stack(list(pixels.values()))), strict=True))
     return found, digest.hexdigest()
-
-
-def _prepared(bundle: Bundle, entry: Entry, file: bytes) -> np.ndarray:
-    try:
-        return bundle.prepare(file)
-    except InputError as error:
-        raise DatasetInvalid(f"picture {entry.id!r}: {error}") from error
 
 
 def _read(

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from models.errors import ModelError
-from models.evaluation.dataset import Unit
+from models.evaluation.dataset import Dataset, Unit
 from models.evaluation.figures import KS, figures
 from models.evaluation.outcomes import Pool, retrieval_pool
 from models.sealed import write_atomically
@@ -50,6 +50,18 @@ class DataTag(_Part):
     digest: str
     skipped: int = 0
     unit: Unit = "image"
+
+    @classmethod
+    def of(cls, data: Dataset, digest: str) -> "DataTag":
+        """The tag of a data set whose pictures and texts have *digest*."""
+        return cls(
+            source=data.source,
+            layout=data.layout,
+            split=data.split,
+            digest=digest,
+            skipped=data.skipped,
+            unit=data.unit,
+        )
 
 
 class Rival(_Part):

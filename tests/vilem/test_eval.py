@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from models.errors import ModelError
 from models.evaluation.dataset import DatasetInvalid
@@ -14,19 +14,8 @@ from models.scenes.corpus import write_jsonl
 from tests.models.evaluation.made import COLOURS, picture, write_karpathy, write_sugarcrepe
 from tests.support.data import write_tar
 from tests.support.tiny_bundle import make_tiny_bundle
+from tests.vilem.evaluating import vilem_eval
 from vilem.cli.eval import app
-
-
-def _vilem(*arguments: str | Path, fails: type[Exception] | None = None) -> Result:
-    """Run `vilem eval` with these arguments; an expected error is raised as the program's main would catch it."""
-    done = CliRunner().invoke(app, [str(each) for each in arguments], env={"COLUMNS": "140"})
-    if fails is None:
-        assert 0 == done.exit_code, done.output
-    elif done.exception is None or not isinstance(done.exception, fails):
-        pytest.fail(f"{fails.__name__} was expected: {done.output}")
-    else:
-        raise done.exception
-    return done
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +39,7 @@ def colours_tar(tmp_path: Path) -> Path:
 
 def test_a_webdataset_is_measured(tiny_bundle: Path, colours_tar: Path) -> None:
     """One command, a bundle and a tar: both directions, every K, the median rank and RSUM."""
-    done = _vilem("retrieval", tiny_bundle, colours_tar)
+    done = vilem_eval("retrieval", tiny_bundle, colours_tar)
 
     assert "8 images, 40 captions" in done.output
     for word in ("text→image", "image→text", "R@1", "R@5", "R@10", "median rank", "RSUM"):
@@ -59,12 +48,12 @@ def test_a_webdataset_is_measured(tiny_bundle: Path, colours_tar: Path) -> None:
 
 def test_the_short_form_is_the_long_one(tiny_bundle: Path, colours_tar: Path) -> None:
     """`vilem eval BUNDLE SOURCE` is `vilem eval retrieval BUNDLE SOURCE`."""
-    assert _vilem("retrieval", tiny_bundle, colours_tar).output == _vilem(tiny_bundle, colours_tar).output
+    assert vilem_eval("retrieval", tiny_bundle, colours_tar).output == vilem_eval(tiny_bundle, colours_tar).output
 
 
 def test_json_is_one_object(tiny_bundle: Path, colours_tar: Path) -> None:
     """With --json standard output is one object of numbers, for programs."""
-    found = json.loads(_vilem(tiny_bundle, colours_tar, "--json").stdout)
+    found = json.loads(vilem_eval(tiny_bundle, colours_tar, "--json").stdout)
 
     assert (8.0, 40.0, 0) == (found["images"], found["captions"], found["truncated"])
     assert found["t2i_r1"] > 0.8
@@ -76,7 +65,7 @@ def test_json_is_one_object(tiny_bundle: Path, colours_tar: Path) -> None:
 
 def test_rendered_scenes_are_the_default(tiny_bundle: Path) -> None:
     """Without a data set scenes are rendered; with --edits every kind of edit is told."""
-    found = json.loads(_vilem(tiny_bundle, "--scenes", "4", "--seed", "2", "--edits", "--json").stdout)
+    found = json.loads(vilem_eval(tiny_bundle, "--scenes", "4", "--seed", "2", "--edits", "--json").stdout)
 
     assert 4.0 == found["images"]
     assert 0 <= found["edits.attribute-replaced"] <= 1
@@ -86,7 +75,7 @@ def test_rendered_scenes_are_the_default(tiny_bundle: Path) -> None:
 def test_edits_of_a_data_set_nobody_knows(tiny_bundle: Path, colours_tar: Path) -> None:
     """--edits with a data set that has none says what is expected of it."""
     with pytest.raises(DatasetInvalid, match="has no false captions to compare with: expected `negatives`"):
-        _vilem(tiny_bundle, colours_tar, "--edits", fails=DatasetInvalid)
+        vilem_eval(tiny_bundle, colours_tar, "--edits", fails=DatasetInvalid)
 
 
 def test_edits_of_a_data_set_that_has_them(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -96,7 +85,7 @@ def test_edits_of_a_data_set_that_has_them(tiny_bundle: Path, tmp_path: Path) ->
     line = {"path": "red.png", "captions": ["a red picture"], "negatives": negatives}
     (tmp_path / "data.jsonl").write_text(json.dumps(line))
 
-    found = json.loads(_vilem(tiny_bundle, str(tmp_path / "data.jsonl"), "--edits", "--json").stdout)
+    found = json.loads(vilem_eval(tiny_bundle, str(tmp_path / "data.jsonl"), "--edits", "--json").stdout)
 
     assert 1.0 == found["t2i_r1"]
     assert found["edits.colour"] in (0.0, 1.0)
@@ -104,7 +93,7 @@ def test_edits_of_a_data_set_that_has_them(tiny_bundle: Path, tmp_path: Path) ->
 
 def test_a_report_is_written(tiny_bundle: Path, colours_tar: Path, tmp_path: Path) -> None:
     """--out writes three files and says where; the JSON holds every query's outcome."""
-    done = _vilem(tiny_bundle, colours_tar, "--out", tmp_path / "report", "--folds", "2")
+    done = vilem_eval(tiny_bundle, colours_tar, "--out", tmp_path / "report", "--folds", "2")
 
     for name in ("report.json", "report.md", "report.html"):
         assert str(tmp_path / "report" / name) in done.output.replace("\n", "")
@@ -114,7 +103,7 @@ def test_a_report_is_written(tiny_bundle: Path, colours_tar: Path, tmp_path: Pat
 
 def test_what_is_rendered_is_cut_into_folds_too(tiny_bundle: Path) -> None:
     """Without a data set --folds has the same meaning; more folds than pairs of pictures are refused."""
-    found = json.loads(_vilem(tiny_bundle, "--scenes", "6", "--folds", "2", "--json").stdout)
+    found = json.loads(vilem_eval(tiny_bundle, "--scenes", "6", "--folds", "2", "--json").stdout)
     refused = CliRunner().invoke(app, [str(tiny_bundle), "--scenes", "3", "--folds", "2"])
 
     assert {"t2i_r1", "folds2.t2i_r1", "folds2.rsum"} <= found.keys()
@@ -125,7 +114,7 @@ def test_karpathys_split_is_measured(tiny_bundle: Path, tmp_path: Path) -> None:
     """A split and a number of captions can be chosen."""
     source = write_karpathy(tmp_path, ["train", "val", "val"])
 
-    found = json.loads(_vilem(tiny_bundle, source, "--split", "val", "--captions", "2", "--json").stdout)
+    found = json.loads(vilem_eval(tiny_bundle, source, "--split", "val", "--captions", "2", "--json").stdout)
 
     assert (2.0, 4.0) == (found["images"], found["captions"])
 
@@ -136,9 +125,9 @@ def test_missing_pictures_are_told_or_left_out(tiny_bundle: Path, tmp_path: Path
     (tmp_path / "images/picture_0.jpg").unlink()
 
     with pytest.raises(DatasetInvalid, match=r"1 of 3 pictures are missing"):
-        _vilem(tiny_bundle, source, fails=DatasetInvalid)
+        vilem_eval(tiny_bundle, source, fails=DatasetInvalid)
 
-    assert "missing and left out: 1" in _vilem(tiny_bundle, source, "--skip-missing").output
+    assert "missing and left out: 1" in vilem_eval(tiny_bundle, source, "--skip-missing").output
 
 
 def test_a_fine_grained_pool_is_measured(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -148,7 +137,7 @@ def test_a_fine_grained_pool_is_measured(tiny_bundle: Path, tmp_path: Path) -> N
     (tmp_path / "ann.json").write_text(json.dumps({"red": ["red"], "blue": ["a blue circle"]}))
     (tmp_path / "pool.txt").write_text("\n".join(f"{name}.jpg" for name in COLOURS))
 
-    done = _vilem(tiny_bundle, tmp_path / "ann.json", "--pool", tmp_path / "pool.txt", "--images", tmp_path)
+    done = vilem_eval(tiny_bundle, tmp_path / "ann.json", "--pool", tmp_path / "pool.txt", "--images", tmp_path)
 
     assert "8 images, 2 captions" in done.output
     assert "6 of 8 pictures have no captions" in done.output
@@ -158,8 +147,8 @@ def test_scenes_are_compared_with_their_edits(tiny_bundle: Path, tmp_path: Path)
     """The same scenes, rendered or from a corpus on disk, have the same shares; retrieval is not measured."""
     list(write_jsonl(tmp_path, "test", 4, seed=1))
 
-    rendered = json.loads(_vilem("scenes", tiny_bundle, "--scenes", "4", "--seed", "1", "--json").stdout)
-    read = json.loads(_vilem("scenes", tiny_bundle, tmp_path / "test.jsonl", "--json").stdout)
+    rendered = json.loads(vilem_eval("scenes", tiny_bundle, "--scenes", "4", "--seed", "1", "--json").stdout)
+    read = json.loads(vilem_eval("scenes", tiny_bundle, tmp_path / "test.jsonl", "--json").stdout)
 
     assert rendered == read
     assert "edits.macro" in read
@@ -168,7 +157,7 @@ def test_scenes_are_compared_with_their_edits(tiny_bundle: Path, tmp_path: Path)
 
 def test_scenes_say_kinds_and_novelty(tiny_bundle: Path) -> None:
     """The table has every kind, the macro mean, and old and new combinations."""
-    done = _vilem("scenes", tiny_bundle, "--scenes", "8", "--seed", "1")
+    done = vilem_eval("scenes", tiny_bundle, "--scenes", "8", "--seed", "1")
 
     for words in ("attribute-replaced", "macro mean over kinds", "all pairs", "seen"):
         assert words in done.output
@@ -177,14 +166,14 @@ def test_scenes_say_kinds_and_novelty(tiny_bundle: Path) -> None:
 def test_a_corpus_without_edits_is_told(tiny_bundle: Path, colours_tar: Path) -> None:
     """Photographs have no known edits: the message says what was expected."""
     with pytest.raises(DatasetInvalid, match="no false captions"):
-        _vilem("scenes", tiny_bundle, colours_tar, fails=DatasetInvalid)
+        vilem_eval("scenes", tiny_bundle, colours_tar, fails=DatasetInvalid)
 
 
 def test_sugarcrepe_is_measured(tiny_bundle: Path, tmp_path: Path) -> None:
     """Seven types and their macro mean, from pictures in a folder of their own."""
     folder = write_sugarcrepe(tmp_path / "texts", tmp_path / "val2017", TYPES)
 
-    found = json.loads(_vilem("sugarcrepe", tiny_bundle, folder, "--images", tmp_path / "val2017", "--json").stdout)
+    found = json.loads(vilem_eval("sugarcrepe", tiny_bundle, folder, "--images", tmp_path / "val2017", "--json").stdout)
 
     assert {f"edits.{kind}" for kind in (*TYPES, "macro", "all")} <= found.keys()
 
@@ -196,7 +185,7 @@ def test_sugarcrepe_says_which_pictures_are_missing(tiny_bundle: Path, tmp_path:
         each.unlink()
 
     with pytest.raises(DatasetInvalid, match=r"3 of 3 pictures are missing: expected .*val2017 to hold test-5-0"):
-        _vilem("sugarcrepe", tiny_bundle, folder, "--images", tmp_path / "val2017", fails=DatasetInvalid)
+        vilem_eval("sugarcrepe", tiny_bundle, folder, "--images", tmp_path / "val2017", fails=DatasetInvalid)
 
 
 @pytest.fixture
@@ -204,13 +193,13 @@ def two(tiny_bundle: Path, other_bundle: Path, colours_tar: Path, tmp_path: Path
     """Reports of two models on one data set."""
     folders = tmp_path / "a", tmp_path / "b"
     for bundle, folder in zip((tiny_bundle, other_bundle), folders, strict=True):
-        _vilem(bundle, colours_tar, "--out", folder)
+        vilem_eval(bundle, colours_tar, "--out", folder)
     return folders
 
 
 def test_two_models_are_compared(two: tuple[Path, Path]) -> None:
     """The table names both models and every figure with its interval; folder and file are both taken."""
-    done = _vilem("compare", two[0], two[1] / "report.json")
+    done = vilem_eval("compare", two[0], two[1] / "report.json")
 
     assert "A: tiny (fp32)" in done.output
     assert "B: other (fp32)" in done.output
@@ -220,7 +209,7 @@ def test_two_models_are_compared(two: tuple[Path, Path]) -> None:
 
 def test_a_comparison_can_be_read_by_programs(two: tuple[Path, Path]) -> None:
     """With --json the differences are numbers, and equal seeds give equal ones."""
-    one, again = (_vilem("compare", *two, "--json", "--seed", "3", "--resamples", "200").stdout for _ in range(2))
+    one, again = (vilem_eval("compare", *two, "--json", "--seed", "3", "--resamples", "200").stdout for _ in range(2))
 
     found = json.loads(one)
     assert one == again
@@ -230,17 +219,17 @@ def test_a_comparison_can_be_read_by_programs(two: tuple[Path, Path]) -> None:
 
 def test_other_data_is_not_compared(tiny_bundle: Path, two: tuple[Path, Path], tmp_path: Path) -> None:
     """Reports of other data are refused with a sentence that names both."""
-    _vilem(tiny_bundle, "--scenes", "3", "--out", tmp_path / "scenes")
+    vilem_eval(tiny_bundle, "--scenes", "3", "--out", tmp_path / "scenes")
 
     with pytest.raises(ModelError, match=r"different data: .*colours\.tar .* and 3 rendered scenes"):
-        _vilem("compare", two[0], tmp_path / "scenes", fails=ModelError)
+        vilem_eval("compare", two[0], tmp_path / "scenes", fails=ModelError)
 
 
 def test_seeds_are_summed_up(two: tuple[Path, Path]) -> None:
     """Mean and deviation of every figure, as a table and for programs."""
-    found = json.loads(_vilem("seeds", *two, "--json").stdout)
+    found = json.loads(vilem_eval("seeds", *two, "--json").stdout)
 
-    assert "±" in _vilem("seeds", *two).output
+    assert "±" in vilem_eval("seeds", *two).output
     assert {2} == {len(each["values"]) for each in found}
     assert "rsum" in {each["name"] for each in found}
 
@@ -256,7 +245,7 @@ def test_one_seed_is_refused(two: tuple[Path, Path]) -> None:
 @pytest.mark.parametrize("command", ["", "retrieval", "scenes", "sugarcrepe", "words", "compare", "seeds"])
 def test_help_shows_an_example(command: str) -> None:
     """The help of each command says what it does and shows a line to type."""
-    done = _vilem(*([command] if command else []), "--help")
+    done = vilem_eval(*([command] if command else []), "--help")
 
     assert f"vilem eval {command}".strip() in done.output
     assert "Example" in done.output

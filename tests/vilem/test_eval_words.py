@@ -12,19 +12,12 @@ from models.evaluation.layouts.sugarcrepe import TYPES
 from models.evaluation.report import read_report
 from models.scenes.corpus import write_jsonl
 from tests.models.evaluation.made import write_karpathy, write_sugarcrepe
+from tests.vilem.evaluating import vilem_eval
 from vilem.cli.eval import app
 
 
 def _words(*arguments: str | Path, fails: type[Exception] | None = None) -> Result:
-    """Run `vilem eval words` with these arguments; an expected error is raised as the program's main would catch it."""
-    done = CliRunner().invoke(app, ["words", *(str(each) for each in arguments)], env={"COLUMNS": "140"})
-    if fails is None:
-        assert 0 == done.exit_code, done.output
-    elif done.exception is None or not isinstance(done.exception, fails):
-        pytest.fail(f"{fails.__name__} was expected: {done.output}")
-    else:
-        raise done.exception
-    return done
+    return vilem_eval("words", *arguments, fails=fails)
 
 
 def test_rendered_scenes_and_a_corpus_are_read_alike(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from typer.core import TyperGroup
 
 from vilem.cli.eval_parts import (
     HOME,
-    SCENES,
     AsJson,
     BundleName,
     Home,
@@ -20,6 +19,7 @@ from vilem.cli.eval_parts import (
     Seed,
     Skip,
     Variant,
+    data_of,
     open_bundle,
     print_table,
     refuse_others,
@@ -117,19 +117,13 @@ def evaluate(
       vilem eval retrieval clip photos.tar --out report
       vilem eval retrieval clip dataset_coco.json --images coco --folds 5
     """
-    from models.evaluation.layouts import open_dataset
-    from models.evaluation.layouts import scenes as rendered
     from models.evaluation.layouts.files import Options
 
     of_source = {"--layout": layout, "--split": split, "--images": images, "--pool": pool, "--captions": captions}
     refuse_others(data, of_source | {"--skip-missing": skip_missing}, {"--scenes": scenes, "--seed": seed})
     opened = open_bundle(bundle, home, variant)
     options = Options(split, tuple(images or ()), pool, captions, skip_missing)
-    found = (
-        open_dataset(data, options, layout.value if layout else None)
-        if data
-        else rendered.load(scenes or SCENES, seed or 0)
-    )
+    found = data_of(data, scenes, seed, options, layout.value if layout else None)
     _measure(opened, found, variant, out, as_json=as_json, edits=edits, folds=folds)
 
 
@@ -153,13 +147,9 @@ def scenes_(
       vilem eval scenes scenes-s --out report
       vilem eval scenes scenes-s corpus/test.jsonl
     """
-    from models.evaluation.layouts import open_dataset
-    from models.evaluation.layouts import scenes as rendered
-
     refuse_others(data, {}, {"--scenes": scenes, "--seed": seed})
     opened = open_bundle(bundle, home, variant)
-    found = open_dataset(data) if data else rendered.load(scenes or SCENES, seed or 0)
-    _measure(opened, found, variant, out, as_json=as_json, edits=True, retrieval=False)
+    _measure(opened, data_of(data, scenes, seed), variant, out, as_json=as_json, edits=True, retrieval=False)
 
 
 @app.command()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from models.bundle import Bundle
     from models.evaluation.dataset import Dataset, Entry
+    from models.evaluation.layouts import Layout
+    from models.evaluation.layouts.files import Options
     from models.evaluation.report import Report
     from models.evaluation.tables import Table
 
@@ -29,7 +31,7 @@ Scenes = Annotated[int | None, typer.Option("--scenes", min=1, help="How many he
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of what is rendered [0].")]
 HOME = Path("~/.local/share/vilem")
 # rendered where no data set is named
-SCENES = 1000
+_SCENES = 1000
 
 
 def refuse_others(data: Path | None, of_source: "Mapping[str, object]", of_rendered: "Mapping[str, object]") -> None:
@@ -45,6 +47,23 @@ def open_bundle(bundle: str, home: Path, variant: str = "fp32") -> "Bundle":
     from models.bundle import Bundle, find_bundle
 
     return Bundle.open(find_bundle(bundle, home.expanduser()), variant=variant)
+
+
+def data_of(
+    data: Path | None,
+    scenes: int | None,
+    seed: int | None,
+    options: "Options | None" = None,
+    layout: "Layout | None" = None,
+) -> "Dataset":
+    """The data set that is named, or so many rendered scenes."""
+    from models.evaluation.layouts import open_dataset
+    from models.evaluation.layouts import scenes as rendered
+    from models.evaluation.layouts.files import Options
+
+    if data is None:
+        return rendered.load(scenes or _SCENES, seed or 0)
+    return open_dataset(data, options or Options(), layout)
 
 
 def watched(entries: "Sequence[Entry]", doing: str) -> "Iterable[Entry]":

@@ -8,7 +8,6 @@ import typer
 
 from vilem.cli.eval_parts import (
     HOME,
-    SCENES,
     AsJson,
     BundleName,
     Home,
@@ -17,6 +16,7 @@ from vilem.cli.eval_parts import (
     Scenes,
     Seed,
     Skip,
+    data_of,
     open_bundle,
     refuse_others,
     tell,
@@ -59,8 +59,6 @@ def words(
       vilem eval words scenes-s corpus/test.jsonl --out report
       vilem eval words clip-proof sugarcrepe --images coco/val2017
     """
-    from models.evaluation.layouts import open_dataset
-    from models.evaluation.layouts import scenes as rendered
     from models.evaluation.layouts.files import Options
     from models.evaluation.proofs import measure_words
     from models.proofreader import Proofreader
@@ -71,9 +69,5 @@ def words(
     # before anything is rendered or read: a bundle without one is told at once
     reader = Proofreader.open(opened)
     options = Options(split, tuple(images or ()), captions=captions, skip_missing=skip_missing)
-    found = (
-        open_dataset(data, options, layout.value if layout else None)
-        if data
-        else rendered.load(scenes or SCENES, seed or 0)
-    )
+    found = data_of(data, scenes, seed, options, layout.value if layout else None)
     tell(measure_words(opened, reader, found, watched), found, out, as_json=as_json)
