@@ -38,10 +38,18 @@ def make_editor(part: EditsPart | None, captions: Sequence[tuple[str, ...]]) -> 
     return RuleEditor(lexicon) if part is None else _mixture(part, lexicon, captions)
 
 
-def fill_cache(part: EditsPart | None, captions: Sequence[tuple[str, ...]], seed: int) -> Iterator[tuple[int, int]]:
+def fill_cache(
+    part: EditsPart | None, captions: Sequence[tuple[str, ...]], seed: int, device: torch.device = CPU
+) -> Iterator[tuple[int, int]]:
     """Make the language model's edits of all captions that the recipe's cache lacks.
 
     So that training finds them there: what a step draws then depends on its own lots alone, and not on who came first.
+
+    Args:
+        part: what the recipe asks for.
+        captions: of the training pictures.
+        seed: of the edits.
+        device: where the language model computes.
 
     Yields:
         After each batch, how many captions are done, and of how many; nothing when the recipe has no cache.
@@ -49,10 +57,8 @@ def fill_cache(part: EditsPart | None, captions: Sequence[tuple[str, ...]], seed
     if part is None or part.cache is None:
         return
     lexicon = Lexicon.learn(text for texts in captions for text in texts)
-    # by no forked process: on a card, where there is one
-    editor = _cached(
-        part, lexicon, _filters(part, captions), torch.device("cuda") if torch.cuda.is_available() else CPU
-    )
+    # by no forked process, so it may be a card
+    editor = _cached(part, lexicon, _filters(part, captions), device)
     wanted = [caption_of(texts, choice) for texts in captions for choice in range(len(texts))]
     for done in editor.fill(wanted, seed):
         yield done, len(wanted)

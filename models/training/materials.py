@@ -159,7 +159,7 @@ def _with_edits(recipe: Recipe, pairs: Pairs, cache: Path, told: Told | None) ->
     if recipe.edits is None:
         return recipe
     part = with_language_model(recipe.edits, pairs.captions, cache, told)
-    for done, of in fill_cache(part, pairs.captions, recipe.seed):
+    for done, of in fill_cache(part, pairs.captions, recipe.seed, device_of(recipe.optim)):
         if told is not None:
             told("captions edited", done, of)
     return recipe.model_copy(update={"edits": part})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from models.negatives.editor import Caption
 from models.negatives.errors import MaskedLmInvalid
@@ -14,50 +14,13 @@ from models.negatives.hugging_face import HuggingFaceModel, load_hugging_face
 from models.negatives.lexicon import Lexicon
 from models.negatives.masked import MaskedEditor
 from models.negatives.words import split_words
-from models.open_clip_import import import_open_clip
-
-# transformers imports torchvision with every model, which fails beside a CPU build of torch until this has run
-import_open_clip()
-
-PIECES = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "[MASK]",
-    "a",
-    "dog",
-    "cat",
-    "zebra",
-    "red",
-    "on",
-    "box",
-    ".",
-    "##s",
-    "t",
-    "-",
-]
-PIECES += ["shirt", "man", "'", "s", "ele", "##phant"]
+from tests.models.negatives.small_bert import save_small_bert
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A random BERT of one layer with a WordPiece vocabulary, saved as its library saves it."""
-    pieces = Tokenizer(models.WordPiece({piece: number for number, piece in enumerate(PIECES)}, unk_token="[UNK]"))
-    pieces.normalizer, pieces.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
-    pieces.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=len(PIECES), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        max_position_embeddings=24,
-    )  # fmt: skip
-    transformers.BertForMaskedLM(config).save_pretrained(tmp_path)
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=pieces, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]",
-        mask_token="[MASK]",
-    ).save_pretrained(tmp_path)  # fmt: skip
+    save_small_bert(tmp_path)
     return tmp_path
 
 

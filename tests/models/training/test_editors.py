@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from models.negatives.editor import Caption
 from models.negatives.errors import MaskedLmInvalid
@@ -14,6 +15,7 @@ from models.negatives.masked_training import MlmSettings, train_masked_lm
 from models.scenes.corpus import example
 from models.training.editors import fill_cache, make_editor
 from models.training.parts import EditsPart
+from tests.models.negatives.small_bert import save_small_bert
 
 GROUPS = [example("train", number, 0, 32).captions for number in range(12)]
 CAPTIONS = [Caption(texts[0], texts[1:]) for texts in GROUPS] * 4
@@ -87,6 +89,17 @@ def test_kept_edits_are_made_once(language_model: Path, tmp_path: Path, monkeypa
     one, other = Caption(GROUPS[0][0], GROUPS[0][1:]), Caption(GROUPS[1][0], GROUPS[1][1:])
     first = editor.edit([one, other], np.random.default_rng(3))
     assert first == make_editor(part, GROUPS).edit([one, other], np.random.default_rng(3))
+
+
+def test_kept_edits_are_made_on_the_device_that_is_told(tmp_path: Path) -> None:
+    """The model computes where it is told, which may be a card; on one that keeps no numbers nothing can be made."""
+    save_small_bert(tmp_path / "bert")
+    part = EditsPart(rules=0, masked=1, hugging_face=str(tmp_path / "bert"), cache=tmp_path / "edits")
+
+    with pytest.raises((NotImplementedError, RuntimeError), match="meta"):
+        list(fill_cache(part, GROUPS, 1, torch.device("meta")))
+
+    assert [] != list(fill_cache(part, GROUPS, 1))
 
 
 def test_without_a_cache_nothing_is_made_beforehand() -> None:
