@@ -15,7 +15,7 @@ from service.encoding.inputs import decode_base64, told_by
 from service.encoding.models import Model
 from service.queries.bounds import expect_few
 from service.runtime import Runtime
-from service.schemas.embeddings import Embedding, EmbeddingsAnswer, EmbeddingsRequest, ImageInput, OneInput, Usage
+from service.schemas.embeddings import Embedding, EmbeddingsAnswer, EmbeddingsRequest, ImageInput, Usage
 
 router = APIRouter(
     route_class=AttendedRoute, prefix="/v1", tags=["embeddings"], responses=problems(400, 404, 408, 413, 422, 429, 503)
@@ -43,12 +43,12 @@ async def create_embeddings(request: EmbeddingsRequest, runtime: RuntimeDep) -> 
     )
 
 
-async def _embed_all(runtime: Runtime, model: Model, inputs: Sequence[OneInput]) -> list[Embedded]:
+async def _embed_all(runtime: Runtime, model: Model, inputs: Sequence[str | ImageInput]) -> list[Embedded]:
     # no more at a time than share a batch: one request must not fill the queue, or find it too short for itself
     settings = runtime.settings
     turn = asyncio.Semaphore(min(settings.max_batch, settings.max_queue))
 
-    async def one(place: int, each: OneInput) -> Embedded:
+    async def one(place: int, each: str | ImageInput) -> Embedded:
         async with turn:
             return await _embed(runtime, model, each, place)
 
@@ -61,7 +61,7 @@ async def _embed_all(runtime: Runtime, model: Model, inputs: Sequence[OneInput])
     return [task.result() for task in tasks]
 
 
-async def _embed(runtime: Runtime, model: Model, each: OneInput, place: int) -> Embedded:
+async def _embed(runtime: Runtime, model: Model, each: str | ImageInput, place: int) -> Embedded:
     timings = Timings(runtime.metrics)
     if isinstance(each, ImageInput):
         with told_by(f"input.{place}.image"):

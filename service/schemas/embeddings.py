@@ -2,11 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PlainValidator, TypeAdapter
 
+from service.errors import AsksTooMuch
 from service.schemas.asked import Asked
 
-MAX_INPUTS = 256
+# Whatever VILEM_MAX_INPUTS allows: of more the checks would keep the event loop, and their vectors the memory.
+MAX_INPUTS = 2**16
 
 
 class ImageInput(Asked):
@@ -16,7 +18,37 @@ class ImageInput(Asked):
 
 
 TextInput = Annotated[str, Field(min_length=1, pattern=r"\S")]
-OneInput = TextInput | ImageInput
+_TEXT: TypeAdapter[str] = TypeAdapter(TextInput)
+
+
+def _one(given: object) -> str | ImageInput:
+    # what it is decides what it is checked as: a union would tell the faults of every kind, under names of its own
+    if isinstance(given, str):
+        return _TEXT.validate_python(given)
+    if isinstance(given, dict | ImageInput):
+        return ImageInput.model_validate(given)
+    raise ValueError('send a text, or an image as {"image": base64}; token ids are not read')
+
+
+OneInput = Annotated[str | ImageInput, PlainValidator(_one, json_schema_input_type=TextInput | ImageInput)]
+# one that is at fault is enough to tell: each would be an error of its own
+Inputs = Annotated[list[OneInput], Field(min_length=1, fail_fast=True)]
+_INPUTS: TypeAdapter[list[str | ImageInput]] = TypeAdapter(Inputs)
+
+
+def _one_or_several(given: object) -> str | ImageInput | list[str | ImageInput]:
+    """What the field `input` may be.
+
+    Raises:
+        AsksTooMuch: they are more than any request may have, whatever the setting: it is told as what the setting refuses.
+    """
+    if not isinstance(given, list):
+        return _one(given)
+    if len(given) > MAX_INPUTS:
+        raise AsksTooMuch(
+            f"the request has {len(given):,} inputs, and none may have more than {MAX_INPUTS:,}: send it in several requests"
+        )
+    return _INPUTS.validate_python(given)
 
 
 class EmbeddingsRequest(Asked):
@@ -26,8 +58,12 @@ class EmbeddingsRequest(Asked):
         description="A loaded model's name, or its digest where two have one name; GET /v1/collections shows both.",
         examples=["scenes-s"],
     )
-    input: OneInput | Annotated[list[OneInput], Field(min_length=1, max_length=MAX_INPUTS)] = Field(
-        examples=[["a red circle", "a blue star"]]
+    input: Annotated[
+        str | ImageInput | list[str | ImageInput],
+        PlainValidator(_one_or_several, json_schema_input_type=OneInput | Inputs),
+    ] = Field(
+        description="One or several; how many at most, VILEM_MAX_INPUTS says.",
+        examples=[["a red circle", "a blue star"]],
     )
     encoding_format: Literal["float", "base64"] = Field(
         default="float", description="base64: little-endian float32, as OpenAI does."

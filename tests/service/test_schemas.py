@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from service.errors import AsksTooMuch
 from service.schemas.embeddings import MAX_INPUTS, EmbeddingsRequest
 from service.schemas.hits import HitView
 from service.schemas.items import PutItem, RemoveItems
@@ -153,10 +154,16 @@ def test_any_json_is_taken_or_refused(junk: object) -> None:
         is_valid(model, junk)
 
 
-@pytest.mark.parametrize(("count", "valid"), [(0, False), (1, True), (MAX_INPUTS, True), (MAX_INPUTS + 1, False)])
-def test_a_request_embeds_a_bounded_number(count: int, *, valid: bool) -> None:
-    """1-256 inputs in a request."""
+@pytest.mark.parametrize(("count", "valid"), [(0, False), (1, True), (257, True), (MAX_INPUTS, True)])
+def test_a_request_embeds_what_the_setting_allows(count: int, *, valid: bool) -> None:
+    """One input at least; how many at most is the service's to say, up to a bound of memory."""
     assert valid == is_valid(EmbeddingsRequest, {"model": "m", "input": ["a"] * count})
+
+
+def test_no_setting_allows_more_than_memory_does() -> None:
+    """Beyond the bound a list is not looked at: it asks for too much, as one that the setting refuses."""
+    with pytest.raises(AsksTooMuch, match="several requests"):
+        is_valid(EmbeddingsRequest, {"model": "m", "input": [""] * (MAX_INPUTS + 1)})
 
 
 @given(
