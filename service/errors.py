@@ -29,10 +29,14 @@ ServiceError
 ├── BodyTooSlow           a body that takes longer than a slow line needs
 ├── QueueFull             more work is waiting than will be done in time
 ├── DeadlineExceeded      the request took too long and was dropped
-└── NotReady              models are still being loaded, or the collection cannot be served
+└── NotReady              models are still being loaded
+    └── CollectionUnavailable   a collection that cannot be served; knows the reason, which is for operators
 """
 
 import math
+
+# What others than operators are told in place of a reason.
+UNTOLD = "ask its operator: its log says why"
 
 
 class ServiceError(Exception):
@@ -205,3 +209,17 @@ class DeadlineExceeded(ServiceError):
 
 class NotReady(ServiceError):
     """Not able to answer yet."""
+
+
+class CollectionUnavailable(NotReady):
+    """A collection that is not served until somebody does something about it: to ask again soon is of no use.
+
+    Attributes:
+        name: its own.
+        reason: why, for operators alone: it tells where things are.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"collection {name!r} cannot be served: {UNTOLD}")
+        self.name = name
+        self.reason = reason

@@ -4,7 +4,9 @@
 """
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -96,6 +98,7 @@ _PLAIN = {
     "model_attributes_type": "send a JSON object, with the header content-type: application/json",
     "model_type": "send a JSON object",
     "string_pattern_mismatch": "the text is blank: write at least one character",
+    "string_unicode": "the text has half of a surrogate pair (\\ud800 to \\udfff): send whole characters",
     "extra_forbidden": "there is no such field: remove it, or check its spelling against /openapi.json",
 }
 
@@ -120,17 +123,26 @@ def install(app: FastAPI, metrics: Metrics) -> None:
     async def known(_: Request, error: Exception) -> Response:
         return answer(problem_of(error), _may_pass(error))
 
+    async def unavailable(request: Request, error: Exception) -> Response:
+        assert isinstance(error, errors.CollectionUnavailable)
+        problem = problem_of(error)
+        if "admin" in request.scope.get("granted", ()):
+            problem = problem.model_copy(
+                update={"detail": f"collection {error.name!r} cannot be served: {error.reason}"}
+            )
+        return response(problem, metrics, passes=False)
+
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         return answer(problem_of_invalid(error.errors()))
 
-    async def plain(_: Request, error: Exception) -> Response:
+    async def plain(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         slug = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}.get(
             error.status_code, "bad-request"
         )
         title = slug.replace("-", " ").capitalize()
-        detail = str(error.detail)
+        detail = _in_words(error, request)
         problem = Problem(type=f"/problems/{slug}", title=title, status=error.status_code, detail=detail)
         return answer(problem, dict(error.headers or {}))
 
@@ -139,15 +151,18 @@ def install(app: FastAPI, metrics: Metrics) -> None:
 
     for exception in EXPECTED:
         app.add_exception_handler(exception, known)
+    app.add_exception_handler(errors.CollectionUnavailable, unavailable)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)
     app.add_exception_handler(Exception, unexpected)
 
 
-def response(problem: Problem, metrics: Metrics, headers: dict[str, str] | None = None) -> Response:
-    """The answer that carries *problem*, counted."""
+def response(
+    problem: Problem, metrics: Metrics, headers: dict[str, str] | None = None, *, passes: bool = True
+) -> Response:
+    """The answer that carries *problem*, counted; of what *passes* it says when to come again."""
     noted(problem, metrics)
-    may_pass = {"Retry-After": str(RETRY_AFTER_S)} if problem.status in (429, 503) else {}
+    may_pass = {"Retry-After": str(RETRY_AFTER_S)} if passes and problem.status in (429, 503) else {}
     named = problem.model_copy(update={"request_id": request_ids.current()})
     return Response(named.model_dump_json(), problem.status, may_pass | (headers or {}), media_type=MEDIA_TYPE)
 
@@ -162,6 +177,21 @@ def _may_pass(error: Exception) -> dict[str, str] | None:
     """When to come again, where the error knows."""
     wait_s: float | None = getattr(error, "wait_s", None)
     return None if wait_s is None else {"Retry-After": str(max(RETRY_AFTER_S, math.ceil(wait_s)))}
+
+
+def _in_words(error: HTTPException, request: Request) -> str:
+    """What is wrong, and what to do, where a library says little more than the status."""
+    asked = _shown(request.scope["path"])
+    if error.status_code == 404 and error.detail == HTTPStatus.NOT_FOUND.phrase:
+        return f"there is nothing at {asked}: /openapi.json lists every path"
+    if error.status_code == 405:
+        return f"{asked} does not take {request.method[:20]}: /openapi.json lists what each path takes"
+    why = error.__cause__
+    if isinstance(why, UnicodeDecodeError):
+        return "the body is not UTF-8: send it encoded so"
+    if isinstance(why, ValueError) and "integer string conversion" in str(why):
+        return f"the JSON has a number of more than {sys.get_int_max_str_digits():,} digits: send fewer, or a string"
+    return str(error.detail)
 
 
 def within(problem: Problem, where: str) -> Problem:

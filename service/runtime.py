@@ -18,6 +18,7 @@ from datetime import datetime
 from index.errors import MilvusError
 from index.live.changes import NO_COMMITS, Commits
 from index.milvus.engine import Engine
+from models.ort import available_cores
 from service.caching.cache import ByteLru, Cache
 from service.caching.redis_link import RedisLink
 from service.catalogue import Catalogue, Loader
@@ -26,7 +27,15 @@ from service.encoding.embedding import Embedder
 from service.encoding.models import Model
 from service.encoding.workers import Workers
 from service.encoding.yielding import COMPUTING
-from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull, ServiceError
+from service.errors import (
+    CollectionUnavailable,
+    CollectionUnknown,
+    ModelUnknown,
+    NotReady,
+    QueryInvalid,
+    QueueFull,
+    ServiceError,
+)
 from service.guard.addresses import HostRule, parse_network
 from service.guard.fetching import Fetcher
 from service.guard.keyring import Keyring
@@ -85,7 +94,8 @@ class Runtime:
         self.cache = Cache(settings.cache_bytes, metrics, redis=self.redis, ttl_s=settings.cache_ttl_s)
         self.answers = Answers(self.cache.memory, metrics)
         self.thumbnails = ByteLru(settings.cache_bytes // 2)
-        self.decoders = self._workers(settings.decode_threads, "decode", gives_way=COMPUTING)
+        decoders = settings.decode_threads or available_cores()
+        self.decoders = self._workers(decoders, "decode", gives_way=COMPUTING)
         self.readers = self._workers(_READERS, "read")
         self.files = self._workers(_READERS, "file")
         self.pictures = asyncio.Semaphore(_READERS)
@@ -122,14 +132,16 @@ class Runtime:
         """The collection of that name.
 
         Raises:
-            NotReady: it is not loaded yet, or it cannot be served.
+            NotReady: it is not loaded yet.
+            CollectionUnavailable: it cannot be served.
             CollectionUnknown: there is none.
         """
         found = self._catalogue.served.get(name)
         if found is not None:
             return found
-        if name in self.unavailable:
-            raise NotReady(f"collection {name!r} cannot be served: {self.unavailable[name]}")
+        # looked up once: the catalogue may be another a moment later
+        if (reason := self.unavailable.get(name)) is not None:
+            raise CollectionUnavailable(name, reason)
         self._expect_loaded()
         raise CollectionUnknown(f"no collection {name[:100]!r} is served: GET /v1/collections lists those that are")
 

@@ -1,6 +1,11 @@
 """Every setting of the service, read once from `VILEM_*` variables; the only reader of the environment."""
 
+import difflib
+import logging
+import os
 import re
+from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -39,9 +44,25 @@ def _origins(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _networks(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
-        parse_network(name)
+        try:
+            parse_network(name)
+        except ValueError:
+            raise ValueError(f"{name!r} is no network: write {_meant(name)}") from None
     return names
 
+
+def _meant(name: str) -> str:
+    try:
+        return f"{ip_network(name, strict=False)}, without the host's part"
+    except ValueError:
+        return "its address and how many bits of it count: 10.1.0.0/16"
+
+
+_PREFIX = "VILEM_"
+_LISTED = "docs/api.md lists them all"
+# How much of a name must be right for it to be a misspelt one: the prefix alone is a third of many.
+_ALIKE = 0.8
+_log = logging.getLogger("vilem.service")
 
 # NoDecode: pydantic-settings would want JSON
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -52,7 +73,7 @@ class Settings(BaseSettings):
 
     # a variable that is empty is how a container says that there is none: of a path it would be the folder we stand in
     model_config = SettingsConfigDict(
-        env_prefix="VILEM_", env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
+        env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
     )
 
     home: Path = Field(default=Path.home() / ".local/share/vilem", description="Folder with bundles/ and collections/.")
@@ -94,7 +115,7 @@ class Settings(BaseSettings):
     )
     threads: int = Field(default=0, ge=0, description="ONNX Runtime threads in an operator; 0 = one for each core.")
     decode_threads: int = Field(
-        default=2, ge=1, description="Images decoded at a time; each may take 16 bytes a pixel."
+        default=0, ge=0, description="Images decoded at a time, each may take 16 bytes a pixel; 0 = one for each core."
     )
     max_batch: int = Field(
         default=32, ge=1, description="Most inputs in one inference; larger adds latency, hardly throughput, on CPUs."
@@ -216,3 +237,21 @@ class Settings(BaseSettings):
     def keys_file(self) -> Path:
         """Where the keys are, or would be."""
         return self.keys or self.home / FILE_NAME
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Variables that look like settings and are none, each with the setting that it is nearest to, if there is one."""
+    known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    # an empty one says that there is none
+    given = (name for name, value in environment.items() if value and name.upper().startswith(_PREFIX))
+    return {
+        name: next(iter(difflib.get_close_matches(name.upper(), known, 1, _ALIKE)), None)
+        for name in sorted(given)
+        if name.upper() not in known
+    }
+
+
+def warn_of_unknown() -> None:
+    """Say in the log which variables are ignored: who misspelt one believes that it holds."""
+    for name, near in unknown_variables(os.environ).items():
+        _log.warning("%s is no setting, and ignored: %s", name, f"is {near} meant?" if near else _LISTED)

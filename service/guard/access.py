@@ -5,7 +5,6 @@ What is asked for is told from method and path, not by the route: a route that n
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -67,6 +66,7 @@ class Access:
             # nothing of ours talks otherwise: what will must be guarded first
             return
         runtime: Guarding = scope["app"].state.runtime
+        key: ApiKey | None = None
         try:
             key = await self._let_in(scope, runtime.keyring)
             if key is None:
@@ -76,7 +76,7 @@ class Access:
             scope.setdefault("state", {})["key_id"] = key.id
             scope["entry"] = entry = await runtime.quotas.enter(key)
         except ServiceError as error:
-            answer = response(problem_of(error), self._metrics, _headers(error) | _closing(scope))
+            answer = response(problem_of(error), self._metrics, _headers(error, key) | _closing(scope))
             await answer(scope, receive, send)
             return
         try:
@@ -128,14 +128,20 @@ def _no_key(given: str | None) -> ServiceError:
     return KeyUnknown("the key is none of this service, or was revoked: ask whoever runs it for another")
 
 
-def _headers(error: ServiceError) -> dict[str, str]:
+def _headers(error: ServiceError, key: ApiKey | None) -> dict[str, str]:
     if isinstance(error, KeyMissing):
         return {"WWW-Authenticate": _REALM}
     if isinstance(error, KeyUnknown):
         return {"WWW-Authenticate": f'{_REALM}, error="invalid_token"'}
     if isinstance(error, ScopeMissing):
         return {"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{error.scope}"'}
-    return {"Retry-After": str(math.ceil(error.wait_s))} if isinstance(error, OverRate) else {}
+    if isinstance(error, OverRate) and key is not None and key.rate is not None:
+        return {"Retry-After": str(math.ceil(error.wait_s)), **_left(key.rate, 0)}
+    return {}
+
+
+def _left(rate: float, remaining: int) -> dict[str, str]:
+    return {"RateLimit-Limit": str(math.ceil(rate)), "RateLimit-Remaining": str(remaining)}
 
 
 def _closing(scope: Scope) -> dict[str, str]:
@@ -153,8 +159,8 @@ def _telling(entry: Entry, send: Send) -> Send:
 
     async def tell(message: Message) -> None:
         if message["type"] == "http.response.start" and entry.remaining is not None:
-            told: Mapping[bytes, int] = {b"ratelimit-limit": math.ceil(rate), b"ratelimit-remaining": entry.remaining}
-            added = [(name, str(value).encode()) for name, value in told.items()]
+            told = _left(rate, entry.remaining).items()
+            added = [(name.lower().encode(), value.encode()) for name, value in told]
             message["headers"] = [*message.get("headers", ()), *added]
         await send(message)
 

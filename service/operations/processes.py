@@ -23,7 +23,7 @@ from service.errors import ServiceError
 from service.operations import logs
 from service.operations.listening import lingering, take_no_more
 from service.operations.metrics import SHARED
-from service.settings import Settings
+from service.settings import Settings, warn_of_unknown
 
 # Processes that end sooner than that were never any good: they are not started again at once,
 _SOON_S = 10.0
@@ -63,6 +63,7 @@ def serve_together(settings: Settings, opened: socket.socket) -> None:
         SystemExit: with status 1, when they cannot be kept alive, or did not end in time.
     """
     logs.install(settings.log_level)
+    warn_of_unknown()
     with tempfile.TemporaryDirectory(prefix="vilem-metrics-") as folder:
         # read by prometheus_client when the processes import it
         os.environ[SHARED] = folder
@@ -173,13 +174,14 @@ class Processes:
 
 
 def each_of(settings: Settings) -> Settings:
-    """The settings of one of several processes: their threads together are as many as there are cores."""
+    """The settings of one of several processes: their threads, of each kind, together are as many as there are cores."""
     # loads ONNX Runtime, which the process that looks after the others has no use for
     from models.ort import available_cores
 
-    if settings.threads:
-        return settings
-    return settings.model_copy(update={"threads": max(1, available_cores() // settings.workers)})
+    share = max(1, available_cores() // settings.workers)
+    return settings.model_copy(
+        update={"threads": settings.threads or share, "decode_threads": settings.decode_threads or share}
+    )
 
 
 def _work(settings: Settings, opened: socket.socket, parent: int) -> None:

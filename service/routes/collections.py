@@ -1,9 +1,10 @@
 """What is served."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from service.attended import AttendedRoute
 from service.dependencies import CollectionName, RuntimeDep, problems
+from service.errors import UNTOLD
 from service.queries.views import item_view
 from service.schemas.ability import Ability
 from service.schemas.collections import CollectionDetail, CollectionList, CollectionView
@@ -15,11 +16,15 @@ router = APIRouter(route_class=AttendedRoute, prefix="/v1/collections", tags=["c
 
 
 @router.get("")
-async def list_collections(runtime: RuntimeDep) -> CollectionList:
-    """List the collections that are served, and what is not, or not as last published, with the reason."""
+async def list_collections(runtime: RuntimeDep, request: Request) -> CollectionList:
+    """List the collections that are served, and what is not, or not as last published, with the reason.
+
+    Where keys are asked for, reasons are for those with the scope admin; others are told whom to ask.
+    """
+    told = "admin" in request.scope["granted"]
     return CollectionList(
         collections=[CollectionView(**_fields(served)) for served in runtime.collections],
-        unavailable=dict(runtime.unavailable),
+        unavailable={name: reason if told else UNTOLD for name, reason in runtime.unavailable.items()},
     )
 
 

@@ -32,6 +32,7 @@ KNOWN = [
     (errors.QueueFull("busy"), 429, "queue-full"),
     (errors.DeadlineExceeded("late"), 503, "deadline-exceeded"),
     (errors.NotReady("loading"), 503, "not-ready"),
+    (errors.CollectionUnavailable("new", "/srv/data is full"), 503, "not-ready"),
     (model_errors.ImageTooLarge("huge"), 413, "image-too-large"),
     (model_errors.ImageUnreadable("cut"), 422, "image-unreadable"),
     (model_errors.TextInvalid("surrogate"), 422, "text-invalid"),
@@ -202,6 +203,27 @@ def test_an_http_exception_keeps_its_headers() -> None:
         answer.headers["x-extra"],
         answer.json()["type"],
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "said"),
+    [
+        ("GET", "/v1/serach", 404, "there is nothing at /v1/serach"),
+        ("GET", "/" + "x" * 5000, 404, "x" * 90),
+        ("PATCH", "/", 405, "/ does not take PATCH"),
+    ],
+)
+def test_where_there_is_nothing_the_way_is_shown(method: str, path: str, status: int, said: str) -> None:
+    """A path or method that there is not is named, in few words, and so is the list of those there are."""
+    detail = (answer := ask(app_raising(ValueError()), method, path)).json()["detail"]
+
+    assert status == answer.status_code
+    assert said in detail and "/openapi.json" in detail and len(detail) < 300
+
+
+def test_a_404_with_words_of_its_own_keeps_them() -> None:
+    """What a route says itself is passed on."""
+    assert "no such moon" == ask(app_raising(HTTPException(404, "no such moon"))).json()["detail"]
 
 
 def test_refusals_are_counted_by_type() -> None:

@@ -16,11 +16,12 @@ from index.publish import current, publish
 from index.text_model import choose_text_model
 from models.bundle import Bundle
 from models.manifest import MANIFEST_NAME, read_manifest
+from models.ort import available_cores
 from service.encoding import urgency
 from service.encoding.embedding import Timings
 from service.encoding.models import Tokens
 from service.encoding.yielding import COMPUTING
-from service.errors import CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull
+from service.errors import CollectionUnavailable, CollectionUnknown, ModelUnknown, NotReady, QueryInvalid, QueueFull
 from service.operations.metrics import Metrics
 from service.runtime import Runtime
 from service.served import Served
@@ -113,6 +114,16 @@ def test_unknown_names_are_unknown_once_loaded(tmp_path: Path, tiny_bundle: Path
     with_runtime(use, tmp_path)
 
 
+@pytest.mark.parametrize(("asked", "expected"), [(0, available_cores()), (3, 3)])
+def test_pictures_are_decoded_on_every_core(tmp_path: Path, asked: int, expected: int) -> None:
+    """As many pictures at a time as there are cores, or as the setting says."""
+
+    async def use(runtime: Runtime) -> None:
+        assert expected == len(runtime.decoders._calls._workers)
+
+    with_runtime(use, tmp_path, decode_threads=asked)
+
+
 def test_an_empty_home_is_ready(tmp_path: Path) -> None:
     """A service without collections is ready to say so."""
 
@@ -180,8 +191,9 @@ def test_a_missing_bundle_refuses_only_its_collections(tmp_path: Path, tiny_bund
         await until(lambda: is_served(runtime, "good") and "orphan" in runtime.unavailable)
         assert "'other'" in runtime.unavailable["orphan"]
         assert "copy it there" in runtime.unavailable["orphan"]
-        with pytest.raises(NotReady, match="other"):
+        with pytest.raises(CollectionUnavailable) as refused:
             runtime.served("orphan")
+        assert "'other'" in refused.value.reason
         link_bundle(tmp_path, other)
         await until(lambda: is_served(runtime, "orphan"))
         assert {} == runtime.unavailable
@@ -196,8 +208,9 @@ def test_a_collection_never_published_is_refused_with_the_reason(tmp_path: Path)
     async def use(runtime: Runtime) -> None:
         await until(lambda: "new" in runtime.unavailable)
         assert "never published" in runtime.unavailable["new"]
-        with pytest.raises(NotReady, match="never published"):
+        with pytest.raises(CollectionUnavailable, match="ask its operator") as refused:
             runtime.served("new")
+        assert "never published" in refused.value.reason
 
     with_runtime(use, tmp_path)
 

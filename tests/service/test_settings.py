@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
-from service.settings import Settings
+from service.app import create_app
+from service.settings import Settings, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +79,57 @@ def test_an_empty_alias_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "http://collector:4318" == Settings().otlp
 
 
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ("10.0.0.1/8", "write 10.0.0.0/8"),
+        ("fd00::1/8", "write fd00::/8"),
+        ("10.0.0.0/99", "10.1.0.0/16"),
+        ("intranet", "10.1.0.0/16"),
+    ],
+)
+def test_what_is_no_network_is_told_how_to_write_it(monkeypatch: pytest.MonkeyPatch, network: str, said: str) -> None:
+    """A host's address in a network's place is told the network's; anything else, what a network looks like."""
+    monkeypatch.setenv("VILEM_URL_NETWORKS", f"10.2.0.0/16,{network}")
+
+    with pytest.raises(ValidationError, match=rf"'{network}' is no network: .*{said}"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("VILEM_REDIS_ULR", "VILEM_REDIS_URL"),
+        ("VILEM_DECODER_THREADS", "VILEM_DECODE_THREADS"),
+        ("vilem_worker", "VILEM_WORKERS"),
+        ("VILEM_COLOUR_OF_THE_PAGE", None),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_found(name: str, near: str | None) -> None:
+    """What begins as a setting and is none is named, with the one that it is nearest to; empty ones and others' are left alone."""
+    others = {"PATH": "/bin", "VILEM_": "", "VILEM_PROT": "", "VILEM_PORT": "1", "vilem_host": "::1"}
+
+    assert {name: near} == unknown_variables({**others, name: "1"})
+
+
+def test_no_setting_is_unknown() -> None:
+    """Every setting's own variable is known."""
+    assert {} == unknown_variables({f"VILEM_{name.upper()}": "1" for name in Settings.model_fields})
+
+
+def test_the_log_says_what_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A service that is started with a misspelt variable says so once, without its value, and starts."""
+    monkeypatch.setenv("VILEM_REDIS_ULR", "redis://secret@host")
+    with TestClient(create_app(Settings(home=tmp_path)), base_url="http://127.0.0.1") as client:
+        assert 200 == client.get("/healthz").status_code
+
+    told = capfd.readouterr().err
+    assert 1 == told.count("VILEM_REDIS_ULR is no setting, and ignored: is VILEM_REDIS_URL meant?")
+    assert "secret" not in told
+
+
 def test_settings_do_not_change() -> None:
     """A setting cannot be assigned: what was read at the start holds."""
     settings = Settings()
@@ -94,7 +147,7 @@ def test_settings_do_not_change() -> None:
         ("max_queue", "-1"),
         ("deadline_s", "0"),
         ("max_body_bytes", "10"),
-        ("decode_threads", "0"),
+        ("decode_threads", "-1"),
         ("cache_bytes", "-1"),
         ("poll_s", "0"),
         ("search_device", "tpu"),

@@ -1,5 +1,6 @@
 """Who may ask for what: keys and scopes on every route of the real app."""
 
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,12 +11,14 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from starlette.routing import BaseRoute
 
+from index.collection import Collection
 from service.app import create_app
+from service.errors import UNTOLD
 from service.guard import keyring, quotas
 from service.guard.access import OPEN, OPEN_FOLDER, needed
 from service.guard.keys import SCOPES, Scope, add_key, holder, make_key, revoke_key
 from service.settings import Settings
-from tests.service.conftest import ADDRESS, wait_until_ready
+from tests.service.conftest import ADDRESS, PATIENCE_S, wait_until_ready
 
 # every operation, and what it needs; a new one does not pass until it stands here
 NEEDED: dict[str, Scope | None] = {
@@ -234,6 +237,7 @@ def test_a_rate_is_kept(client: TestClient, keys: dict[str, str]) -> None:
     assert refused
     assert (429, "rate-limited") == kind(refused[0])
     assert "1" == refused[0].headers["retry-after"]
+    assert ("2", "0") == tuple(refused[0].headers[f"ratelimit-{name}"] for name in ("limit", "remaining"))
     assert 200 == client.get("/v1/models", headers=bearing(keys["search"])).status_code
     counted = client.get("/metrics", headers=bearing(keys["admin"])).text
     assert f'vilem_rejected_total{{problem="rate-limited"}} {len(refused)}.0' in counted
@@ -289,6 +293,32 @@ def test_the_reasons_of_readiness_are_for_operators(
         answer = client.get("/readyz", headers={} if key is None else bearing(key))
         assert (503, "degraded", {}) == (answer.status_code, answer.json()["status"], answer.json()["failed"])
     assert {"secret": "a disk is gone"} == client.get("/readyz", headers=bearing(keys["admin"])).json()["failed"]
+
+
+def test_the_reasons_of_what_is_unavailable_are_for_operators(
+    client: TestClient, keys: dict[str, str], home: Path
+) -> None:
+    """Where things lie is told to who has the scope admin; others are told whom to ask, and not to come again in a second."""
+    folder = Collection.create(home / "collections", "new", dim=16, bundle_digest="0" * 64, bundle_name="tiny").path
+    runtime = client.app.state.runtime  # type: ignore[attr-defined]
+    until = time.monotonic() + PATIENCE_S
+    while not (reason := runtime.unavailable.get("new")):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    asked = {
+        key: [client.get(f"/v1/collections{path}", headers=bearing(keys[key])) for path in ("", "/new")]
+        for key in ("search", "all")
+    }
+    shutil.rmtree(folder)
+
+    (listed, one), (all_listed, all_one) = asked["search"], asked["all"]
+    assert {"new": UNTOLD} == listed.json()["unavailable"]
+    assert {"new": reason} == all_listed.json()["unavailable"]
+    assert [(503, "not-ready")] * 2 == [kind(one), kind(all_one)]
+    assert one.json()["detail"] == f"collection 'new' cannot be served: {UNTOLD}"
+    assert reason not in one.text
+    assert all_one.json()["detail"] == f"collection 'new' cannot be served: {reason}"
+    assert [False, False] == ["retry-after" in each.headers for each in (one, all_one)]
 
 
 def test_damaged_keys_close_the_service(client: TestClient, home: Path, keys: dict[str, str]) -> None:

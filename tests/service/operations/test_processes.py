@@ -65,11 +65,11 @@ def test_processes_that_never_live_are_given_up(lives: list[float]) -> None:
             return
 
 
-@given(st.integers(1, 64), st.integers(0, 8))
-def test_threads_are_shared_out(workers: int, threads: int) -> None:
+@given(st.integers(1, 64), st.integers(0, 8), st.sampled_from(["threads", "decode_threads"]))
+def test_threads_are_shared_out(workers: int, threads: int, kind: str) -> None:
     """Each process has a thread at least, together no more than there are cores; a number that is set holds for each."""
     cores = len(os.sched_getaffinity(0))
-    share = each_of(Settings(workers=workers, threads=threads)).threads
+    share = getattr(each_of(Settings.model_validate({"workers": workers, kind: threads})), kind)
 
     assert share >= 1
     assert share == threads if threads else share * workers <= max(cores, workers)
@@ -185,6 +185,27 @@ def test_a_fault_that_all_have_ends_it(tmp_path: Path, monkeypatch: pytest.Monke
         told = process.stderr.read()
     assert "giving up" in told
     assert ("another is started" in told) == (variant == "broken")
+
+
+def test_a_misspelt_variable_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several processes one says that a variable is ignored, and which may be meant."""
+    monkeypatch.setenv("VILEM_DRIAN_S", "5")
+    command = [sys.executable, "-m", "vilem", "serve", "--home", str(tmp_path), "--port", "0", "--workers", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        told = [process.stderr.readline()]
+        # the processes begin after it, and say whatever they say before one answers
+        while "VILEM_DRIAN_S" not in told[-1]:
+            told.append(process.stderr.readline())
+            assert told[-1]
+        time.sleep(5)
+    finally:
+        process.terminate()
+        rest = process.communicate(timeout=60)[1]
+
+    assert "is VILEM_DRAIN_S meant?" in told[-1]
+    assert "VILEM_DRIAN_S" not in rest
 
 
 def test_a_mistake_is_told_in_one_line(tmp_path: Path) -> None:

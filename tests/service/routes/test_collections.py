@@ -59,7 +59,7 @@ def test_a_name_that_can_be_none_is_refused(client: TestClient) -> None:
 
 
 def test_what_cannot_be_served_has_its_reason(tmp_path: Path) -> None:
-    """A collection without a snapshot is listed under `unavailable` with what to do, and asking for it is 503."""
+    """A collection without a snapshot is listed under `unavailable` with what to do, and asking for it is 503, which says it too."""
     Collection.create(tmp_path / "collections", "new", dim=16, bundle_digest="0" * 64, bundle_name="tiny")
     with TestClient(create_app(Settings(home=tmp_path)), base_url=ADDRESS) as client:
         while not (body := client.get("/v1/collections").json())["unavailable"]:
@@ -69,6 +69,8 @@ def test_what_cannot_be_served_has_its_reason(tmp_path: Path) -> None:
     assert [] == body["collections"]
     assert "vilem index" in body["unavailable"]["new"]
     assert (503, "/problems/not-ready") == (answer.status_code, answer.json()["type"])
+    # it will not be there in a second
+    assert (False, True) == ("retry-after" in answer.headers, body["unavailable"]["new"] in answer.json()["detail"])
 
 
 def test_an_empty_home_lists_nothing(tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ from fastapi.testclient import TestClient
 
 from models.bundle import Bundle
 from service.app import create_app
+from service.schemas.embeddings import MAX_INPUTS
 from service.settings import Settings
 from tests.service.conftest import ADDRESS as HERE
 from tests.service.conftest import wait_until_ready
 from tests.support.collections import colour_picture
 
 ADDRESS = "/v1/embeddings"
+JSON = {"content-type": "application/json"}
 
 
 def embed(client: TestClient, given: object, **options: object) -> dict[str, object]:
@@ -74,7 +76,7 @@ def test_a_cut_text_is_reported(client: TestClient) -> None:
         ({"model": "tiny", "input": {"url": "file:///etc/passwd"}}, 422),
         ({"model": "tiny", "input": {"image": "file:///etc/passwd"}}, 422),
         ({"model": "tiny", "input": {"image": "AAAA"}}, 422),
-        ({"model": "tiny", "input": ["x"] * 257}, 422),
+        ({"model": "tiny", "input": ["x"] * 257}, 413),
         ({"model": "tiny", "input": "x" * 20_001}, 422),
         ({"model": "tiny", "input": "x", "encoding_format": "hex"}, 422),
         ({"model": "tiny", "input": "x", "dimensions": 8}, 422),
@@ -97,6 +99,74 @@ def test_the_input_at_fault_is_named(client: TestClient) -> None:
 
     assert ["input.1"] == [each["field"] for each in answer.json()["errors"]]
     assert ["input.1.image"] == [each["field"] for each in picture.json()["errors"]]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("", {"input": "at least 1 character"}),
+        (" ", {"input": "the text is blank"}),
+        (["red", ""], {"input.1": "at least 1 character"}),
+        ([[1, 2]], {"input.0": "token ids are not read"}),
+        (5, {"input": 'send a text, or an image as {"image": base64}'}),
+        ([], {"input": "at least 1 item"}),
+        ({"url": "x"}, {"input.image": "Field required", "input.url": "there is no such field"}),
+        (["red", {"image": ""}], {"input.1.image": "at least 1 character"}),
+    ],
+    ids=str,
+)
+def test_only_the_fault_of_what_was_sent_is_told(client: TestClient, given: object, told: dict[str, str]) -> None:
+    """A text is told what is wrong with it as a text, an image as an image, under the client's names and no library's."""
+    faults = client.post(ADDRESS, json={"model": "tiny", "input": given}).json()["errors"]
+
+    assert [*told] == [each["field"] for each in faults]
+    for each in faults:
+        assert told[each["field"]] in each["message"]
+
+
+def test_half_a_character_is_told_so(client: TestClient) -> None:
+    """A lone surrogate, which JSON can hold, is refused in words that say what it is."""
+    answer = client.post(ADDRESS, content=b'{"model": "tiny", "input": "red \\ud800"}', headers=JSON)
+
+    assert (422, ["input"]) == (answer.status_code, [each["field"] for each in answer.json()["errors"]])
+    assert "half of a surrogate pair" in answer.json()["detail"]
+
+
+def test_a_number_of_thousands_of_digits_is_told_so(client: TestClient) -> None:
+    """JSON whose number is longer than is read is 400, and says what is too long and what to send."""
+    answer = client.post(ADDRESS, content=b'{"model": "tiny", "input": %s}' % (b"9" * 5000), headers=JSON)
+
+    assert (400, "/problems/bad-request") == (answer.status_code, answer.json()["type"])
+    assert "a number of more than 4,300 digits" in answer.json()["detail"]
+
+
+def test_another_encoding_is_told_so(client: TestClient) -> None:
+    """A body in Latin-1 is 400, and says how to encode it."""
+    answer = client.post(ADDRESS, content='{"model": "tiny", "input": "caf\xe9"}'.encode("latin-1"), headers=JSON)
+
+    assert (400, "the body is not UTF-8: send it encoded so") == (answer.status_code, answer.json()["detail"])
+
+
+def test_the_setting_says_how_many(home: Path) -> None:
+    """As many inputs as VILEM_MAX_INPUTS says are answered, also above its default; one more is 413 and tells both numbers."""
+    with TestClient(create_app(Settings(home=home, max_inputs=300)), base_url=HERE) as client:
+        wait_until_ready(client)
+
+        assert 300 == len(embed(client, ["red"] * 300)["data"])  # type: ignore[arg-type]
+        over = client.post(ADDRESS, json={"model": "tiny", "input": ["red"] * 301})
+
+    assert (413, "/problems/asks-too-much") == (over.status_code, over.json()["type"])
+    assert "301" in over.json()["detail"] and "300 are allowed" in over.json()["detail"]
+
+
+def test_more_than_any_setting_allows_is_told_alike(home: Path) -> None:
+    """Above the bound of memory the answer is the same 413, whatever the setting, before one of the inputs is looked at."""
+    with TestClient(create_app(Settings(home=home, max_inputs=10**6)), base_url=HERE) as client:
+        wait_until_ready(client)
+        over = client.post(ADDRESS, json={"model": "tiny", "input": [""] * (MAX_INPUTS + 1)})
+
+    assert (413, "/problems/asks-too-much") == (over.status_code, over.json()["type"])
+    assert "65,537" in over.json()["detail"] and "several requests" in over.json()["detail"]
 
 
 def test_a_bad_input_leaves_the_next_request_alone(client: TestClient) -> None:
