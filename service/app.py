@@ -7,20 +7,21 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware.cors import CORSMiddleware
 
 from service import problems
 from service.encoding.shedding import Door
 from service.guard.access import Access
 from service.guard.body_limit import BodyLimit
 from service.guard.hosts import TrustedHosts, refuse_exposure, trusted_hosts
+from service.guard.sites import Sites
+from service.heads import Heads
 from service.openapi import describe_keys
 from service.operations import logs, tracing
 from service.operations.metrics import Metrics
 from service.operations.observe import Observe
 from service.routes import collections, embeddings, items, models, ops, page, proofread, search, writes
 from service.runtime import Runtime
-from service.settings import Settings
+from service.settings import Settings, warn_of_unknown
 
 VERSION = "1"
 DESCRIPTION = "Search images by text, texts by image. Errors are RFC 9457 problem JSON with a stable `type`."
@@ -35,6 +36,9 @@ def create_app(settings: Settings, *, warm: bool = False) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         logs.install(settings.log_level)
+        if settings.workers == 1:
+            # of several processes the one that looks after them says it
+            warn_of_unknown()
         tracing.install(provider)
         runtime = Runtime(settings, metrics)
         app.state.runtime = runtime
@@ -62,6 +66,7 @@ def create_app(settings: Settings, *, warm: bool = False) -> FastAPI:
         app.include_router(each.router)
     describe_keys(app)
     app.mount("/static", StaticFiles(directory=page.WEB), name="static")
+    app.add_middleware(Heads)
     app.add_middleware(Door, metrics=metrics)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, patience_s=settings.deadline_s)
     app.add_middleware(Access, metrics=metrics)
@@ -69,12 +74,6 @@ def create_app(settings: Settings, *, warm: bool = False) -> FastAPI:
     app.add_middleware(TrustedHosts, hosts=hosts, metrics=metrics)
     if settings.cors_origins:
         # outside of the keys: a browser sends none when it asks whether it may
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=("GET", "POST", "PUT", "DELETE"),
-            allow_headers=("Authorization",),
-            expose_headers=("Retry-After", "RateLimit-Limit", "RateLimit-Remaining"),
-        )
+        app.add_middleware(Sites, origins=settings.cors_origins, metrics=metrics)
     app.add_middleware(Observe, metrics=metrics, draining=draining)
     return app
