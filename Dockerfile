@@ -5,7 +5,8 @@ FROM docker.io/library/python:3.11-slim-bookworm AS requirements
 WORKDIR /src
 COPY pyproject.toml .
 RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-    print(*project['dependencies'], *project['optional-dependencies']['cpu'], sep='\n')" > requirements.txt
+    extras = project['optional-dependencies']; \
+    print(*project['dependencies'], *extras['cpu'], *extras['trace'], sep='\n')" > requirements.txt
 
 FROM docker.io/library/python:3.11-slim-bookworm AS dependencies
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
@@ -38,7 +39,8 @@ ENV PATH=/opt/vilem/bin:$PATH PYTHONUNBUFFERED=1 VILEM_HOME=/data VILEM_HOST=0.0
 ENV ORT_DISABLE_TELEMETRY=1
 # Fails the build when something is missing. As root, because it leaves the bytecode of the standard library's modules,
 # which the base image lacks and the user below cannot write: 0.35 s of every start.
-RUN python -c "import service.app, index.embed, index.publish, index.sources, vilem.cli.main, uvicorn, rich.progress"
+RUN python -c "import service.app, index.embed, index.publish, index.sources, vilem.cli.main, uvicorn, rich.progress; \
+    import opentelemetry.sdk.trace.export, opentelemetry.exporter.otlp.proto.http.trace_exporter"
 # a number, so that an orchestrator sees that it is not root
 USER 10001:10001
 WORKDIR /data

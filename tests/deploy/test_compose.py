@@ -109,6 +109,24 @@ def test_redis_is_a_cache(compose: Compose) -> None:
     )
 
 
+def test_redis_is_set_as_the_page_says(compose: Compose) -> None:
+    """docs/cache.md shows the settings that the file has."""
+    page = (ROOT / "docs" / "cache.md").read_text()
+    words = shlex.split(compose.services["redis"]["command"])
+    options = dict(zip(words[1::2], words[2::2], strict=True))
+
+    for name in ("maxmemory", "maxmemory-policy", "appendonly"):
+        assert f"\n{name} {options[f'--{name}']}\n" in page
+
+
+def test_decoding_fits_into_the_memory(compose: Compose) -> None:
+    """As many pictures as are decoded at a time, the largest there may be, take no more than the container has."""
+    api = compose.services["api"]
+    decoders = int(api["environment"]["VILEM_DECODE_THREADS"])
+
+    assert decoders * 16 * Settings.model_fields["max_pixels"].default < int(api["mem_limit"].removesuffix("g")) * 2**30
+
+
 def test_the_jobs_command_is_one_of_ours(compose: Compose, tmp_path: Path) -> None:
     """What `run index` does by default is a command of `vilem`, with a model that is in the image."""
     service = compose.services["index"]

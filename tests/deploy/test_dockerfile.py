@@ -39,6 +39,16 @@ def test_versions_are_those_that_were_tested() -> None:
     assert [] == [each for each in installs if "-c constraints.txt" not in each and "--no-deps" not in each]
 
 
+def test_every_setting_works_in_the_image() -> None:
+    """What the service imports for a setting is installed, and the build fails without it: the image is read-only."""
+    (listed,) = [stage for stage in stages() if stage.name == "requirements"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    taken = set(re.findall(r"extras\['(\w+)'\]", listed.all("RUN")[0]))
+
+    assert {"cpu", "trace"} == taken & project["optional-dependencies"].keys() == taken
+    assert "opentelemetry.exporter.otlp.proto.http.trace_exporter" in " ".join(stages()[-1].all("RUN"))
+
+
 def test_the_image_holds_the_packages() -> None:
     """The wheel is made of the packages that pyproject.toml names, and the image takes no source beside it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
