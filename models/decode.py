@@ -1,13 +1,13 @@
 """Untrusted bytes become an upright RGB image, within limits that are checked before memory is taken.
 
 Only formats that hold pixels in one file are tried; nothing here starts another program or opens another file. The
-size comes from the header: a small file that unfolds to gigabytes is refused before its pixels are read.
+size comes from the header: a small file that unfolds to gigabytes is refused before its pixels are read, also where the
+header does not tell (`models.unfolding`), and one whose header never ends is given up (`models.metered`).
 
 Alpha is dropped and colour profiles are ignored, because that is what `convert("RGB")` does and what the models were
 trained on. See docs/preprocessing.md.
 """
 
-import io
 import struct
 import warnings
 import zlib
@@ -30,6 +30,8 @@ from PIL import (
 )
 
 from models.errors import ImageTooLarge, ImageUnreadable, InputError
+from models.metered import READS, Metered
+from models.unfolding import check_unfolding
 
 # Importing a plugin registers it in Image.OPEN, from where _open takes it by these names.
 FORMATS = tuple(
@@ -67,6 +69,9 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8])
+
+# Pillow reads a BMP's runs of equal pixels in Python, one by one: a picture of 2,000 x 2,000 may have a million.
+_READS = {"BMP": 8 * READS}
 
 # Of a picture whose numbers are scaled, so many pixels at a time: numpy takes up to 30 bytes for each.
 _STRIP_PIXELS = 2**18
@@ -123,6 +128,7 @@ def decode_sized(data: bytes, limits: DecodeLimits = DecodeLimits(), *, min_side
         image = _open(data)
         width, height = image.size
         _check_size((width, height), limits)
+        check_unfolding(image, data, limits.max_pixels)
         if min_side is not None:
             _draft(image, min_side)
         image.load()
@@ -146,7 +152,7 @@ def _open(data: bytes) -> ImageFile.ImageFile:
     for name in FORMATS:
         factory, accept = Image.OPEN[name]
         if accept is None or accept(data[:16]) is True:
-            return factory(io.BytesIO(data), "")
+            return factory(Metered(data, _READS.get(name, READS)), "")
     raise ImageUnreadable(f"the file is not an image of a known format: send one of {', '.join(FORMATS)}")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from tests.support.bombs import coded, markers, scanned, tiled
 from tests.support.images import bomb, encoded, picture
 
 # what one of them may add to the process
@@ -76,6 +77,10 @@ CASES = (
     Hostile("13,000 x 13,000 PNG of 500 KB, upload", "/search/image", _upload(bomb)),
     Hostile("13,000 x 13,000 PNG of 500 KB, base64", "/search", _in_base64(bomb)),
     Hostile("eight 13,000 x 13,000 PNGs in one query", "/search", _eight_bombs),
+    Hostile("16,000 x 16,000 tile in a TIFF of 64 x 64", "/search/image", _upload(lambda: tiled(16_000))),
+    Hostile("9,000 x 9,000 frame in an AVIF of 64 x 64", "/search/image", _upload(lambda: coded(9_000))),
+    Hostile("JPEG of 20,000 scans", "/search/image", _upload(lambda: scanned(2_000, 20_000))),
+    Hostile("JPEG of 7 million empty markers", "/search/image", _upload(lambda: markers(7_000_000))),
     Hostile("file:///etc/passwd as image", "/search", _query(image="file:///etc/passwd")),
     Hostile("file:///etc/passwd as url", "/search", _query(url="file:///etc/passwd")),
     Hostile("file:///etc/passwd as id", "/search", _query(id="file:///etc/passwd")),
