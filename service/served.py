@@ -45,7 +45,12 @@ class Lookups:
         self._deadline_s = settings.deadline_s
         self._threads = settings.threads or available_cores()
         self._batches: MicroBatcher[Lookup, list[Hit]] = MicroBatcher(
-            self._search, name="search", max_batch=settings.max_batch, max_queue=settings.max_queue, metrics=metrics
+            self._search,
+            name="search",
+            max_batch=settings.max_batch,
+            max_queue=settings.max_queue,
+            max_wait_s=settings.max_wait_s,
+            metrics=metrics,
         )
 
     async def find(self, lookup: Lookup) -> list[Hit]:

@@ -9,13 +9,13 @@ import math
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
-from service.encoding.urgency import BATCH, PROBE, handicap_s, urgency
+from service.encoding.urgency import BATCH, PROBE, asker, handicap_s, urgency
 from service.encoding.waiting import Ahead, BatchCost, is_refused
 from service.encoding.yielding import give_way
 from service.errors import DeadlineExceeded, NotReady, QueueFull
@@ -42,6 +42,7 @@ class _Job(Generic[T, R]):
         counts: it takes a place, as all but a probe do: else one of as many clients as are always let in would be refused for it.
         queued: when it came.
         rank: when it would have come, were all equally urgent; the lowest is served first.
+        asker: the request it belongs to.
         done: of the loop that waits for it.
         trace: of the request it belongs to, where traces are made.
     """
@@ -52,16 +53,23 @@ class _Job(Generic[T, R]):
     counts: bool
     queued: float
     rank: float
+    asker: object
     done: "asyncio.Future[R]"
     trace: object = field(default_factory=tracing.here)
 
 
 @dataclass(frozen=True, eq=False)
 class _Running:
-    """A batch that a worker is at: items in it that somebody watches, and when it should be done."""
+    """A batch that a worker is at: how many in it somebody watches, whose it is, when it began and when it should be done."""
 
     watched: int
+    askers: frozenset[object]
+    began: float
     until: float
+
+    def left_s(self, now: float) -> float:
+        """Seconds until it is done, as far as one can know; one that is overdue lasts as long again as it has lasted."""
+        return self.until - now if now < self.until else now - self.began
 
 
 class MicroBatcher(Generic[T, R]):
@@ -73,7 +81,7 @@ class MicroBatcher(Generic[T, R]):
         max_batch: most items in a batch.
         max_queue: most items waiting, whatever they cost: a bound of memory.
         metrics: where batch sizes and waits are counted.
-        max_wait_s: longest wait that is expected of somebody who watches; who does not waits up to the deadline.
+        max_wait_s: longest wait for others that is expected of somebody who watches; who does not waits up to the deadline.
         size: cost of an item, e.g. its tokens; items of similar size share a batch, so that one long text does not
             pad all others.
         overhead: what a batch of its own costs, in units of *size*: items are parted where padding would cost more.
@@ -116,8 +124,13 @@ class MicroBatcher(Generic[T, R]):
         for worker in self._workers:
             worker.start()
 
-    async def submit(self, item: T, deadline_s: float) -> R:
+    async def submit(self, item: T, deadline_s: float, max_wait_s: float | None = None) -> R:
         """Compute one item, together with whatever else is waiting.
+
+        Args:
+            item: the item.
+            deadline_s: by when its batch must have begun.
+            max_wait_s: of this item, where it is not the queue's.
 
         Raises:
             QueueFull: it would wait too long, or *max_queue* items are waiting already.
@@ -133,12 +146,13 @@ class MicroBatcher(Generic[T, R]):
             how_urgent != PROBE,
             now,
             now + handicap_s(how_urgent),
+            asker(),
             loop.create_future(),
         )
         with self._arrived:
             if self._closed:
                 raise NotReady("the service is shutting down: send the request again")
-            self._admit(job, deadline_s)
+            self._admit(job, deadline_s, self._max_wait_s if max_wait_s is None else max_wait_s)
             self._arrived.notify()
         # the workers may be busy for longer than the caller waits: they cannot be the ones to look at the clock
         timer = loop.call_later(deadline_s, self._expire, job)
@@ -162,34 +176,41 @@ class MicroBatcher(Generic[T, R]):
             # lets go of what it is bound to, which holds us: the collector does not look at what was there from the start
             vars(self).pop("_run", None)
 
-    def _admit(self, job: _Job[T, R], deadline_s: float) -> None:
+    def _admit(self, job: _Job[T, R], deadline_s: float, max_wait_s: float) -> None:
         """Queue a job where its rank places it, or refuse it."""
         place = bisect_right(self._queue, job.rank, key=lambda each: each.rank)
-        before = self._queue[:place]
-        ahead = Ahead(
-            items=place,
-            size=sum(_units(each) for each in before),
-            counted=sum(each.counts for each in before) + sum(batch.watched for batch in self._running),
-            running_s=self._until_free_s(job.queued),
-            workers=len(self._workers),
-            max_batch=self._max_batch,
+        before, mine = self._queue[:place], frozenset({job.asker})
+        wait_s = self._ahead(before, self._running, job.queued).wait_s(self._cost, _units(job))
+        # a request is not refused for what it asked for itself
+        others = self._ahead(
+            [each for each in before if each.asker is not job.asker],
+            [each for each in self._running if each.askers != mine],
+            job.queued,
         )
-        wait_s = ahead.wait_s(self._cost, _units(job))
-        limit_s = deadline_s if job.patient else self._max_wait_s
-        # an idle worker refuses nothing, whatever it has come to expect: else it would never learn better
-        busy = bool(before) or len(self._running) == len(self._workers)
-        if busy and is_refused(wait_s, limit_s=limit_s, deadline_s=deadline_s, is_near=ahead.is_near):
+        others_s = others.wait_s(self._cost, _units(job))
+        limit_s = deadline_s if job.patient else max_wait_s
+        # an idle worker refuses nothing, whatever it has come to expect: else it would never learn better; nor is a probe
+        # refused for its wait: behind a worker that hangs it is to find that out
+        busy = job.counts and (bool(before) or len(self._running) == len(self._workers))
+        if busy and is_refused(
+            wait_s, others_s=others_s, limit_s=limit_s, deadline_s=deadline_s, is_near=others.is_near
+        ):
             raise QueueFull(f"{place} others come first, and it would wait about {wait_s:.2g} s", wait_s)
         # what an idle worker is about to take does not wait
         if len(self._queue) >= self._max_queue + len(self._workers) - len(self._running):
             raise QueueFull(f"{self._max_queue} others are waiting already", wait_s)
         self._queue.insert(place, job)
 
-    def _until_free_s(self, now: float) -> float:
-        """Seconds until a worker is free, as far as one can know."""
-        if len(self._running) < len(self._workers):
-            return 0.0
-        return max(0.0, min(batch.until for batch in self._running) - now)
+    def _ahead(self, before: Sequence[_Job[T, R]], running: Collection[_Running], now: float) -> Ahead:
+        busy = len(running) == len(self._workers)
+        return Ahead(
+            items=len(before),
+            size=sum(_units(each) for each in before),
+            counted=sum(each.counts for each in before) + sum(batch.watched for batch in running),
+            running_s=min(batch.left_s(now) for batch in running) if busy else 0.0,
+            workers=len(self._workers),
+            max_batch=self._max_batch,
+        )
 
     def _work(self) -> None:
         give_way(self._gives_way)
@@ -207,7 +228,9 @@ class MicroBatcher(Generic[T, R]):
             began = time.monotonic()
             jobs = self._take()
             size = len(jobs) * max(_units(job) for job in jobs)
-            batch = _Running(sum(job.counts and not job.patient for job in jobs), began + self._cost.of(size))
+            watched = sum(job.counts and not job.patient for job in jobs)
+            askers = frozenset(job.asker for job in jobs)
+            batch = _Running(watched, askers, began, began + self._cost.of(size))
             self._running.add(batch)
         for job in jobs:
             self._wait.observe(began - job.queued)

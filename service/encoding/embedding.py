@@ -13,6 +13,7 @@ from models.decode import DecodeLimits
 from service.caching.cache import Cache
 from service.caching.singleflight import SingleFlight
 from service.encoding.models import Model, Tokens
+from service.encoding.urgency import BATCH, urgency
 from service.encoding.workers import Workers
 from service.errors import QueryInvalid
 from service.operations import request_ids, tracing
@@ -145,7 +146,10 @@ class Embedder:
 
     async def _prepared(self, model: Model, data: bytes, timings: Timings) -> Prepared:
         with timings.stage("decode"):
-            return await self._decoders.run(lambda: model.bundle.prepare_sized(data, self._limits))
+            # what else these threads do is small, and is let wait: a page asks for many thumbnails at a time
+            return await self._decoders.run(
+                lambda: model.bundle.prepare_sized(data, self._limits), self._settings.max_wait_s
+            )
 
     async def _vector(self, key: str, model: Model, compute: Callable[[], Awaitable[np.ndarray]]) -> np.ndarray:
         async def found_or_made() -> np.ndarray:
@@ -159,7 +163,9 @@ class Embedder:
             self._cache.put(key, vector.tobytes())
             return vector
 
-        return await self._flights.run(key, found_or_made)
+        # who watches does not wait for what is computed when there is time
+        flight = f"{key}:{urgency() >= BATCH}"
+        return await self._flights.run(flight, found_or_made)
 
 
 def check_length(text: str, most: int, field: str) -> None:

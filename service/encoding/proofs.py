@@ -84,6 +84,7 @@ class Proofs:
             name="proofread",
             max_batch=1,
             max_queue=min(settings.max_queue, _MAX_TEXTS_WAITING, room),
+            max_wait_s=settings.max_wait_s,
             metrics=metrics,
             size=lambda asked: asked.pairs,
             gives_way=COMPUTING,

@@ -1,6 +1,6 @@
 """How urgent a request is: RFC 9218's `Priority: u=0…7`, where 0 is first, 3 is usual, and from 5 on nobody watches.
 
-It travels with the request's task, not through every signature: `MicroBatcher.submit` reads it.
+That, and which request it is, travels with the request's task, not through every signature: `MicroBatcher.submit` reads it.
 """
 
 import re
@@ -13,6 +13,7 @@ PROBE = -1
 STEP_S = 0.5
 
 _said: ContextVar[int | None] = ContextVar("urgency", default=None)
+_asker: ContextVar[object] = ContextVar("asker")
 # a dictionary of structured fields (RFC 8941): members are parted by commas, and of equal names the last one counts
 _MEMBER = re.compile(r"[ \t]*u=([0-7])[ \t]*(?:;.*)?")
 
@@ -27,6 +28,7 @@ def urgency_of(header: str | None) -> int | None:
 def begin(header: str | None) -> None:
     """A request begins: what was said before is another one's."""
     _said.set(urgency_of(header))
+    _asker.set(object())
 
 
 def prefer(urgency: int) -> None:
@@ -39,6 +41,11 @@ def urgency() -> int:
     """Of the request that asks."""
     said = _said.get()
     return USUAL if said is None else said
+
+
+def asker() -> object:
+    """The request that asks: itself in all of its tasks, another one in each other; outside of requests everything is."""
+    return _asker.get(None) or object()
 
 
 def handicap_s(urgency: int) -> float:

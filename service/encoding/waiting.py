@@ -86,13 +86,17 @@ class Ahead:
 
     @property
     def is_near(self) -> bool:
-        """Whether it and all that count are no more than two batches: one that runs, and one that gathers meanwhile."""
-        return self.counted < 2 * self.max_batch
+        """Whether it and all that count are no more than two batches: one that runs, and one that gathers meanwhile.
+
+        Two for each worker, where batches are smaller than the workers are many.
+        """
+        return self.counted < 2 * max(self.max_batch, self.workers)
 
 
-def is_refused(wait_s: float, *, limit_s: float, deadline_s: float, is_near: bool) -> bool:
+def is_refused(wait_s: float, *, others_s: float, limit_s: float, deadline_s: float, is_near: bool) -> bool:
     """Whether an item is refused rather than let wait.
 
-    While a batch runs the next one gathers: a slow machine cannot do without, so only the deadline bounds that.
+    While a batch runs the next one gathers: a slow machine cannot do without, so only the deadline bounds that. It bounds
+    the whole wait; the limit is of what is waited for *others*, for a request that was let in is let in whole.
     """
-    return wait_s > deadline_s or (wait_s > limit_s and not is_near)
+    return wait_s > deadline_s or (others_s > limit_s and not is_near)

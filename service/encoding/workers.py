@@ -1,5 +1,6 @@
 """Threads for what must not run on the event loop: a queue whose items are calls, each a batch of its own."""
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -35,15 +36,19 @@ class Workers:
         )
         self._deadline_s = deadline_s
 
-    async def run(self, work: Callable[[], Made]) -> Made:
+    async def run(self, work: Callable[[], Made], max_wait_s: float = math.inf) -> Made:
         """The result of *work*, computed in one of the threads.
 
+        Args:
+            work: what is computed.
+            max_wait_s: longest wait for others that is expected of somebody who watches; see `MicroBatcher`.
+
         Raises:
-            QueueFull: too much is waiting.
+            QueueFull: too much is waiting, or it would wait too long.
             DeadlineExceeded: no thread became free in time.
             NotReady: the pool is closed.
         """
-        return cast(Made, await self._calls.submit(work, self._deadline_s))
+        return cast(Made, await self._calls.submit(work, self._deadline_s, max_wait_s))
 
     def close(self) -> None:
         """Drop what has not begun; do not wait for the rest."""

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.caching.singleflight import SingleFlight
+from service.errors import DeadlineExceeded, QueueFull
 
 
 class Work:
@@ -88,6 +89,39 @@ def test_an_error_reaches_every_caller() -> None:
 
         results = await asyncio.gather(*(flights.run("a", broken) for _ in range(3)), return_exceptions=True)
         assert ["no"] * 3 == [str(each) for each in results]
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("error", [DeadlineExceeded("its time is up"), QueueFull("busy")])
+def test_who_joined_asks_once_for_itself(error: Exception) -> None:
+    """The end of the first one's time, or its refusal, is its own: those who joined share another run, and what that gives."""
+
+    async def ask() -> None:
+        flights: SingleFlight[int] = SingleFlight()
+        go = asyncio.Event()
+        runs: list[int] = []
+
+        async def fails(until: int) -> int:
+            runs.append(len(runs))
+            await go.wait()
+            if len(runs) <= until:
+                raise error
+            return 7
+
+        async def three(until: int) -> list[int | BaseException]:
+            runs.clear()
+            go.clear()
+            callers = [asyncio.ensure_future(flights.run("a", lambda: fails(until))) for _ in range(3)]
+            await asyncio.sleep(0)
+            go.set()
+            return await asyncio.gather(*callers, return_exceptions=True)
+
+        assert [error, 7, 7] == await three(1)
+        assert [0, 1] == runs
+        # once, and no more
+        assert [error, error, error] == await three(9)
+        assert [0, 1] == runs
 
     asyncio.run(ask())
 

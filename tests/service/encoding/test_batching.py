@@ -282,6 +282,74 @@ def test_an_idle_worker_refuses_nothing() -> None:
         assert [0, 1, 2] == asyncio.run(ask())
 
 
+async def behind_two_that_hang(
+    batching: MicroBatcher[int, int], gate: Gate, then: Callable[[], Awaitable[None]]
+) -> None:
+    """Let two workers learn that an item takes next to no time, have each hang with one for 0.3 s or more, do *then*."""
+    for _ in range(5):
+        await batching.submit(0, PATIENT_S)
+    await until(lambda: not batching._running)
+    gate.leave.clear()
+    running = [asyncio.ensure_future(batching.submit(0, PATIENT_S)) for _ in range(2)]
+    await until(lambda: len(batching._running) == 2)
+    await asyncio.sleep(0.3)
+    await then()
+    gate.leave.set()
+    await asyncio.gather(*running)
+
+
+def test_what_is_overdue_is_expected_to_last() -> None:
+    """Behind batches that hang newcomers are refused at once, and told a wait as long as those have lasted: none waits in vain."""
+    gate = Gate()
+    with batcher(gate, max_batch=1, max_wait_s=0.1, workers=2) as batching:
+
+        async def newcomers() -> None:
+            found = [asyncio.ensure_future(submitted(batching, number, 3)) for number in range(12)]
+            await asyncio.sleep(0)
+            # one for each worker is always let wait, up to the deadline
+            refused = await asyncio.gather(*found[2:], return_exceptions=True)
+            assert all(isinstance(each, QueueFull) and each.wait_s >= 0.3 for each in refused), refused
+            assert not any(each.done() for each in found[:2])
+            with pytest.raises(QueueFull):
+                await batching.submit(0, 0.2)
+            gate.leave.set()
+            assert [0, 10] == await asyncio.gather(*found[:2])
+
+        asyncio.run(behind_two_that_hang(batching, gate, newcomers))
+
+
+def test_a_probe_finds_out_that_a_worker_hangs() -> None:
+    """However long its wait may be it is let in, and waits in vain: to be refused would only tell it that all are busy."""
+    gate = Gate()
+    with batcher(gate, max_batch=1, max_wait_s=0.1, workers=2) as batching:
+
+        async def probe() -> None:
+            urgency.prefer(urgency.PROBE)
+            with pytest.raises(DeadlineExceeded):
+                await batching.submit(0, 0.05)
+
+        asyncio.run(behind_two_that_hang(batching, gate, lambda: asyncio.create_task(probe())))
+
+
+def test_a_request_is_not_refused_for_what_it_asked_for_itself() -> None:
+    """The limit is of waiting for others: a request may ask for many things at a time; who comes behind it is refused."""
+    gate = Gate()
+    with batcher(gate, max_batch=1, max_wait_s=0.1) as batching:
+
+        async def ask() -> list[int | BaseException]:
+            batching._cost.observe(1, 1.0)
+            gate.leave.clear()
+            urgency.begin("u=3")
+            own = [asyncio.ensure_future(batching.submit(number, PATIENT_S)) for number in range(10)]
+            await until(lambda: len(batching._queue) == 9)
+            with pytest.raises(QueueFull):
+                await asyncio.create_task(submitted(batching, 99, 3))
+            gate.leave.set()
+            return await asyncio.gather(*own, return_exceptions=True)
+
+        assert [10 * number for number in range(10)] == asyncio.run(ask())
+
+
 def test_the_more_urgent_is_served_first() -> None:
     """What waits is served by urgency, and in the order it came where that is equal."""
     gate, asked = Gate(shut=True), {1: 5, 2: 3, 3: 0, 4: 7, 5: 3, 6: 5}
@@ -378,16 +446,17 @@ def test_an_item_past_its_deadline_costs_nothing() -> None:
         async def ask() -> None:
             first = asyncio.ensure_future(batching.submit(0, PATIENT_S))
             await asyncio.to_thread(gate.entered.wait, PATIENT_S)
-            for number in (1, 2):
-                with pytest.raises(DeadlineExceeded, match="waited"):
-                    await batching.submit(number, 0.01)
+            with pytest.raises(DeadlineExceeded, match="waited"):
+                await batching.submit(1, 0.5)
+            other = asyncio.ensure_future(batching.submit(2, PATIENT_S))
+            await asyncio.sleep(0)
             assert not first.done()
             gate.leave.set()
-            assert 0 == await first
+            assert (0, 20) == (await first, await other)
 
         asyncio.run(ask())
 
-    assert [[0]] == gate.batches
+    assert [[0], [2]] == gate.batches
 
 
 def test_an_item_whose_caller_has_gone_leaves_its_place() -> None:

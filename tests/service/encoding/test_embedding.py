@@ -1,6 +1,7 @@
 """One input becomes a vector, through cache, pool and batcher."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 from models.bundle import Bundle
 from models.errors import ImageTooLarge, ImageUnreadable
 from service.caching.cache import Cache
-from service.encoding.embedding import Embedder, Timings
+from service.encoding import urgency
+from service.encoding.embedding import Embedded, Embedder, Timings
 from service.encoding.models import Model
 from service.encoding.workers import Workers
-from service.errors import QueryInvalid
+from service.errors import DeadlineExceeded, QueryInvalid, QueueFull
 from service.operations.metrics import Metrics
 from service.settings import Settings
 from tests.support.collections import colour_picture
@@ -44,6 +46,15 @@ def with_embedder(bundle_path: Path, use: Use, **settings: object) -> Metrics:
     finally:
         model.close()
     return metrics
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until it holds."""
+    for _ in range(30_000):
+        if holds():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never came to hold")
 
 
 def batches(metrics: Metrics, queue: str) -> float:
@@ -186,3 +197,74 @@ def test_stages_are_timed(tiny_bundle: Path) -> None:
     assert all(value > 0 for value in timings.ms.values())
     value = timings.metrics.registry.get_sample_value("vilem_stage_seconds_count", {"stage": "encode"})
     assert 2 == value
+
+
+def test_pictures_do_not_wait_longer_than_is_said(tiny_bundle: Path) -> None:
+    """Behind pictures that take long another request's is refused at once; one request's own pictures refuse each other nothing."""
+
+    async def use(made: Embedder, model: Model) -> None:
+        calls, gate = made._decoders._calls, threading.Event()
+        calls._cost.observe(1, 1.0)
+
+        async def asked(number: int) -> list[Embedded]:
+            urgency.begin("u=3")
+            one = made.image(model, colour_picture("red"), Timings(Metrics()))
+            return await asyncio.gather(one, *(decoded(made, model) for _ in range(number)))
+
+        held = [asyncio.ensure_future(made._decoders.run(lambda: gate.wait(30))) for _ in range(2)]
+        await asyncio.sleep(0)
+        first = asyncio.ensure_future(asked(5))
+        await asyncio.sleep(0.01)
+        with pytest.raises(QueueFull):
+            await asyncio.create_task(asked(0))
+        gate.set()
+        await asyncio.gather(*held)
+        assert 6 == len(await first)
+
+    with_embedder(tiny_bundle, use, max_wait_s=1.5)
+
+
+async def decoded(made: Embedder, model: Model) -> Embedded:
+    """Another picture."""
+    return await made.image(model, colour_picture("blue"), Timings(Metrics()))
+
+
+def test_who_watches_does_not_wait_for_who_does_not(tiny_bundle: Path) -> None:
+    """Equal texts at one moment are computed once for each of both: one that somebody waits for passes the other by."""
+
+    async def use(made: Embedder, model: Model) -> None:
+        async def asked(header: str) -> np.ndarray:
+            urgency.begin(header)
+            return (await made.text(model, "red", Timings(Metrics()))).vector
+
+        # both are there before any is taken
+        with model._texts._arrived:
+            vectors = [asyncio.ensure_future(asked(each)) for each in ("u=7", "u=7", "u=3", "u=0")]
+            await until(lambda: len(model._texts._queue) == 2)
+            assert [False, True] == [each.patient for each in model._texts._queue]
+        found = await asyncio.gather(*vectors)
+        assert all(np.allclose(found[0], each, atol=1e-6) for each in found)
+
+    metrics = with_embedder(tiny_bundle, use)
+
+    assert 2 == metrics.registry.get_sample_value("vilem_batch_size_sum", {"queue": "text"})
+
+
+def test_who_came_late_has_its_own_time(tiny_bundle: Path) -> None:
+    """When the time of whoever asked first is up, another that asked for the same text meanwhile is computed in its own."""
+
+    async def use(made: Embedder, model: Model) -> None:
+        async def asked() -> np.ndarray:
+            return (await made.text(model, "red", Timings(Metrics()))).vector
+
+        with model._texts._arrived:
+            first, late = asyncio.ensure_future(asked()), asyncio.ensure_future(asked())
+            await until(lambda: len(model._texts._queue) == 1)
+            model._texts._expire(model._texts._queue[0])
+            await asyncio.wait([first])
+            await until(lambda: len(model._texts._queue) == 1)
+        with pytest.raises(DeadlineExceeded):
+            await first
+        assert 16 == len(await late)
+
+    with_embedder(tiny_bundle, use)

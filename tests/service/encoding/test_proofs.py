@@ -83,7 +83,7 @@ def test_waiting_is_bounded(proof_bundle: Path, monkeypatch: pytest.MonkeyPatch)
     async def crowd() -> None:
         first = asyncio.create_task(proofs.check(TEXT, [image], 30))
         await asyncio.to_thread(entered.wait, 30)
-        second = asyncio.create_task(proofs.check(TEXT, [image], 0.05))
+        second = asyncio.create_task(proofs.check(TEXT, [image], 0.5))
         await asyncio.sleep(0)
         with pytest.raises(QueueFull):
             await proofs.check(TEXT, [image], 30)
@@ -94,6 +94,25 @@ def test_waiting_is_bounded(proof_bundle: Path, monkeypatch: pytest.MonkeyPatch)
 
     asyncio.run(crowd())
     proofs.close()
+
+
+def test_no_text_waits_longer_than_is_said(proof_bundle: Path) -> None:
+    """Behind one that is read and one that waits, a text is refused for the wait that is expected, long before its deadline."""
+    proofs = Proofs(Bundle.open(proof_bundle), Settings(max_wait_s=0.5), Metrics())
+    image = asyncio.run(proofs.encode_image(PIXELS[0], 30))
+    proofs._texts._cost.observe(1, 1.0)
+
+    async def crowd() -> list[object]:
+        # all are there before any is taken
+        with proofs._texts._arrived:
+            asked = [asyncio.create_task(proofs.check(TEXT, [image], 30)) for _ in range(3)]
+            await asyncio.sleep(0)
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    found = asyncio.run(crowd())
+    proofs.close()
+
+    assert [False, False, True] == [isinstance(each, QueueFull) for each in found]
 
 
 def test_what_waits_is_bounded_in_bytes(proof_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,3 +89,22 @@ def test_nobody_is_passed_by_for_ever(came: float, later: float, early: int, oth
 
     assert not is_passed or (other < early and later <= urgency.STEP_S * (early - other) + 1e-6)
     assert handicap_s(BATCH) > handicap_s(USUAL) == 0
+
+
+def test_a_request_is_itself_in_all_of_its_tasks() -> None:
+    """Two tasks of one request ask as the same one, those of two requests never do; outside of requests each asks for itself."""
+
+    async def asking() -> object:
+        return urgency.asker()
+
+    async def ask(header: str | None) -> tuple[object, object]:
+        urgency.begin(header)
+        return await asyncio.gather(asking(), asking())
+
+    async def both() -> tuple[tuple[object, object], tuple[object, object]]:
+        return await asyncio.gather(ask(None), ask("u=3"))
+
+    (one, again), (other, _) = asyncio.run(both())
+    assert one is again
+    assert one is not other
+    assert urgency.asker() is not urgency.asker()

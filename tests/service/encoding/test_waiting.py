@@ -119,20 +119,31 @@ def test_who_shares_a_batch_waits_for_all_of_it() -> None:
     assert 1.1 / 2 + 1.8 == pytest.approx(ahead(8, workers=2).wait_s(cost, 10), rel=1e-3)
 
 
-@given(wait_s=seconds, longer_s=seconds, limit_s=seconds, deadline_s=seconds, is_near=st.booleans())
+@given(own_s=seconds, others_s=seconds, longer_s=seconds, limit_s=seconds, deadline_s=seconds, is_near=st.booleans())
 def test_whoever_would_wait_longer_is_refused_too(
-    wait_s: float, longer_s: float, limit_s: float, deadline_s: float, *, is_near: bool
+    own_s: float, others_s: float, longer_s: float, limit_s: float, deadline_s: float, *, is_near: bool
 ) -> None:
-    """A refusal holds for every longer wait; past the deadline nobody is let wait, who is near waits."""
-    refused = is_refused(wait_s, limit_s=limit_s, deadline_s=deadline_s, is_near=is_near)
+    """A refusal holds for every longer wait; past the deadline nobody is let wait, who is near waits, and for itself who will."""
 
-    assert not refused or is_refused(wait_s + longer_s, limit_s=limit_s, deadline_s=deadline_s, is_near=is_near)
+    def refuses(longer_s: float) -> bool:
+        waits_s = others_s + longer_s
+        return is_refused(waits_s + own_s, others_s=waits_s, limit_s=limit_s, deadline_s=deadline_s, is_near=is_near)
+
+    refused, wait_s = refuses(0.0), others_s + own_s
+    assert not refused or refuses(longer_s)
     assert refused or wait_s <= deadline_s
     assert not (refused and is_near) or wait_s > deadline_s
-    assert refused or is_near or wait_s <= limit_s
+    assert refused or is_near or others_s <= limit_s
+    assert not refused or wait_s > deadline_s or others_s > limit_s
 
 
 @given(items=st.integers(0, 40), counted=st.integers(0, 40), workers=st.integers(1, 4))
 def test_two_batches_are_near(items: int, counted: int, workers: int) -> None:
     """An item is near so long as two batches hold it and all that count, however many workers there are."""
     assert (counted + 1 <= 16) is ahead(items, counted=counted, workers=workers).is_near
+
+
+@given(counted=st.integers(0, 40), workers=st.integers(1, 8))
+def test_who_works_one_by_one_has_two_each(counted: int, workers: int) -> None:
+    """Where a batch holds one item, each worker has one at hand and one that waits for it, whatever that takes."""
+    assert (counted + 1 <= 2 * workers) is Ahead(0, 0, counted, 0.0, workers, max_batch=1).is_near

@@ -58,7 +58,7 @@ def test_what_has_not_begun_in_time_is_dropped() -> None:
     """A call whose turn does not come before the deadline fails and never runs; one that runs is waited for."""
 
     async def ask() -> None:
-        pool, gate, ran = workers(deadline_s=0.05), threading.Event(), threading.Event()
+        pool, gate, ran = workers(deadline_s=0.5), threading.Event(), threading.Event()
         running = asyncio.ensure_future(pool.run(lambda: gate.wait(PATIENT_S)))
         await asyncio.sleep(0)
         with pytest.raises(DeadlineExceeded):
@@ -99,3 +99,22 @@ def test_a_pool_stands_behind_as_far_as_it_is_told() -> None:
     assert before + 4 == asyncio.run(pool.run(lambda: os.getpriority(os.PRIO_PROCESS, 0)))
     assert before == os.getpriority(os.PRIO_PROCESS, 0)
     pool.close()
+
+
+def test_who_would_wait_longer_than_is_said_is_refused() -> None:
+    """Of calls with a limit no more wait than one for each thread, when others take long; calls without one all wait."""
+
+    async def ask() -> None:
+        pool, gate = workers(max_queue=10), threading.Event()
+        pool._calls._cost.observe(1, 1.0)
+        held = [asyncio.ensure_future(pool.run(lambda: gate.wait(PATIENT_S), 0.1)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull):
+            await pool.run(lambda: True, 0.1)
+        held.append(asyncio.ensure_future(pool.run(lambda: True)))
+        await asyncio.sleep(0)
+        gate.set()
+        assert [True] * 3 == await asyncio.gather(*held)
+        pool.close()
+
+    asyncio.run(ask())
