@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Model:
         self.key = f"{bundle.digest[:32]}:{bundle.variant}"
         self._proofs = Proofs(bundle, settings, metrics) if bundle.manifest.proofreader is not None else None
         causal = bundle.manifest.text.causal
-        self._tokens: MicroBatcher[str, Tokens] = _batcher(self._tokenize, "tokenize", settings, metrics)
+        self._tokens: MicroBatcher[str | Callable[[], Any], Any] = _batcher(self._read, "tokenize", settings, metrics)
         self._images: MicroBatcher[np.ndarray, np.ndarray] = _batcher(
             self._encode_images, "image", settings, metrics, workers=_LANES
         )
@@ -69,6 +69,10 @@ class Model:
         if len(text) <= _SHORT_CHARS:
             return self._tokenize([text])[0]
         return await self._tokens.submit(text, deadline_s)
+
+    async def read(self, work: Callable[[], T], deadline_s: float) -> T:
+        """What *work* does with the tokenizer, in the thread that tokenises long texts; raises as `MicroBatcher.submit`."""
+        return cast(T, await self._tokens.submit(work, deadline_s))
 
     async def encode_text(self, tokens: Tokens, deadline_s: float) -> np.ndarray:
         """Unit vector (d,) float32; raises as `MicroBatcher.submit`."""
@@ -102,6 +106,10 @@ class Model:
         self._tokens.close()
         self._texts.close()
         self._images.close()
+
+    def _read(self, batch: list[str | Callable[[], Any]]) -> list[Any]:
+        tokens = iter(self._tokenize([each for each in batch if isinstance(each, str)]))
+        return [next(tokens) if isinstance(each, str) else each() for each in batch]
 
     def _tokenize(self, texts: list[str]) -> list[Tokens]:
         batch = self.bundle.tokenizer.encode(texts)

@@ -53,7 +53,8 @@ async def pieces_of(runtime: Runtime, model: Model, text: str, timings: Timings,
     if not tokens.truncated:
         return Pieces([tokens])
     with timings.stage("tokenize"):
-        return await in_turn(lambda: runtime.decoders.run(lambda: parted(model, text)))
+        # pictures that decode slowly hold up no text
+        return await in_turn(lambda: model.read(lambda: parted(model, text), runtime.settings.deadline_s))
 
 
 async def read_pieces(runtime: Runtime, model: Model, pieces: Pieces, timings: Timings, *, field: str) -> Read:

@@ -8,7 +8,7 @@ import pytest
 
 from models.bundle import Bundle
 from models.errors import TextInvalid
-from service.encoding.models import Model
+from service.encoding.models import Model, Tokens
 from service.errors import NotReady
 from service.operations.metrics import Metrics
 from service.settings import Settings
@@ -77,3 +77,28 @@ def test_a_closed_model_refuses(tiny_bundle: Path) -> None:
 
     with pytest.raises(NotReady):
         asyncio.run(model.encode_text(tokens, 1))
+
+
+def test_work_with_the_tokenizer_shares_its_thread(tiny_bundle: Path) -> None:
+    """What is done with the tokenizer and texts that are tokenised at one time come back each to its own, errors too."""
+    model = Model(Bundle.open(tiny_bundle), Settings(), Metrics())
+    long = "red " * 100
+
+    async def both() -> list[object]:
+        asked = (
+            model.read(lambda: 7, 30),
+            model.tokenize(long, 30),
+            model.read(lambda: 1 // 0, 30),
+            model.tokenize(long, 30),
+        )
+        with model._tokens._arrived:
+            tasks = [asyncio.ensure_future(each) for each in asked]
+            await asyncio.sleep(0)
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    number, first, error, second = asyncio.run(both())
+    model.close()
+
+    assert 7 == number
+    assert isinstance(error, ZeroDivisionError)
+    assert [32, 32] == [each.length for each in (first, second) if isinstance(each, Tokens)]

@@ -1,5 +1,7 @@
 """Texts of any length become vectors."""
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -97,5 +99,20 @@ def test_what_is_no_text_is_refused(home: Path) -> None:
         with pytest.raises(QueryInvalid) as caught:
             await pieces_of(runtime, model, "x" * 20_001, Timings(runtime.metrics), field="query.parts.3.text")
         assert "query.parts.3.text" == caught.value.field
+
+    on_model(home, use)
+
+
+def test_pictures_hold_up_no_text(home: Path) -> None:
+    """While every thread for pictures is busy, a text of any length is read."""
+
+    async def use(runtime: Runtime, model: Model) -> None:
+        gate = threading.Event()
+        threads = len(runtime.decoders._calls._workers)
+        held = [asyncio.ensure_future(runtime.decoders.run(lambda: gate.wait(30))) for _ in range(threads)]
+        async with asyncio.timeout(25):
+            assert (await read(runtime, model, LONG)).sentences
+        gate.set()
+        assert all(await asyncio.gather(*held))
 
     on_model(home, use)
