@@ -1,6 +1,8 @@
 """uvicorn, run so that it stops as a load balancer, a supervisor and a person expect; one process of it."""
 
 import asyncio
+import atexit
+import faulthandler
 import os
 import resource
 import signal
@@ -26,6 +28,8 @@ _KEEP_ALIVE_S = 75
 _CLOSING_SHARE = 0.25
 # For those who are in the queue of a socket that takes no more.
 _QUEUE_S = 0.05
+# So long after the time to drain a process ends whose interpreter a thread keeps to itself: Docker kills two seconds after it.
+_HELD_S = 0.5
 # Descriptors for all but connections: pictures, datasets, mapped snapshots, Redis, pipes.
 _SPARE = 512
 # Where the system allows hardly any.
@@ -71,9 +75,7 @@ class DrainingServer(uvicorn.Server):
         """Stop after so long, and end whatever happens when the time is up."""
         self._stop_at = time.monotonic() + linger_s
         self._draining.set()
-        last = threading.Timer(self._drain_s, _give_up)
-        last.daemon = True
-        last.start()
+        _end_within(self._drain_s)
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to stop; called ten times a second."""
@@ -108,7 +110,9 @@ def descriptors(wanted: int) -> int:
 
 
 def run(settings: Settings, opened: socket.socket, parent: int | None = None, *, warm: bool = False) -> None:
-    """Serve on the socket in this process until told to stop; if *warm*, not before everything is loaded.
+    """Serve on the socket in this process until told to stop, and end it; if *warm*, not before everything is loaded.
+
+    Returns only where it could not start.
 
     Raises:
         GpuMissing: one was asked for and is not there; before anything is served.
@@ -130,6 +134,29 @@ def run(settings: Settings, opened: socket.socket, parent: int | None = None, *,
     # uvicorn says int, and hands it to asyncio, which takes any number
     config.timeout_graceful_shutdown = (settings.drain_s - lingering(settings)) * (1 - _CLOSING_SHARE)  # pyright: ignore[reportAttributeAccessIssue]
     DrainingServer(config, settings, app.state.draining, parent).run(sockets=[opened])
+    if app.state.draining.is_set():
+        _end()
+
+
+def _end() -> None:
+    """End the process; all is closed and written by now, and what libraries have to do at the end is still done.
+
+    Python would also wait for threads that look up a name for nobody, and then for those that hold the interpreter, while
+    none of ours can run that would put a bound to it.
+    """
+    atexit._run_exitfuncs()  # noqa: SLF001 - there is no public way # pyright: ignore[reportPrivateUsage]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _end_within(seconds: float) -> None:
+    """End the process, with a reason, when so much time has passed, whatever its threads do then."""
+    last = threading.Timer(seconds, _give_up)
+    last.daemon = True
+    last.start()
+    # needs no interpreter: a picture's decoder, say, may have it
+    faulthandler.dump_traceback_later(seconds + _HELD_S, exit=True, file=2)
 
 
 def _give_up() -> None:

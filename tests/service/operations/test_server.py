@@ -20,7 +20,7 @@ from service.settings import Settings
 @pytest.fixture(autouse=True)
 def survived(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process that runs the tests is not ended when a server's time is up."""
-    monkeypatch.setattr(server, "_give_up", lambda: None)
+    monkeypatch.setattr(server, "_end_within", lambda seconds: None)
 
 
 def made(parent: int | None = None, **settings: float) -> server.DrainingServer:
@@ -109,6 +109,39 @@ def test_the_bound_holds_and_a_second_signal_does_not_wait() -> None:
     assert "VILEM_DRAIN_S" in stuck.communicate(timeout=60)[1]
     assert "" == hurried.communicate(timeout=60)[1]
     assert (1, -signal.SIGTERM) == (stuck.returncode, hurried.returncode)
+
+
+def test_the_bound_needs_no_interpreter() -> None:
+    """A thread that keeps the interpreter to itself for a minute does not keep the process beyond its time."""
+    code = (
+        "import ctypes, signal, threading, uvicorn; from service.operations.server import DrainingServer\n"
+        "from service.settings import Settings\n"
+        "made = DrainingServer(uvicorn.Config('none'), Settings(drain_s=0.2), threading.Event())\n"
+        "made.handle_exit(signal.SIGTERM, None); ctypes.PyDLL(None).sleep(60)"
+    )
+    # beside it a machine that is busy: what it takes to import comes on top
+    held = subprocess.run([sys.executable, "-c", code], check=False, timeout=50, capture_output=True, text=True)
+
+    assert 1 == held.returncode
+    assert "File" in held.stderr, "where it was held up is told"
+
+
+def test_nothing_is_waited_for_at_the_end(tmp_path: Path) -> None:
+    """Once all is closed the process ends with 0, though a thread goes on for nobody; what libraries do at the end is done."""
+    code = (
+        "import atexit, os, signal, socket, sys, threading, time; from concurrent.futures import ThreadPoolExecutor\n"
+        "from service.operations.server import run; from service.settings import Settings\n"
+        "ThreadPoolExecutor(1).submit(time.sleep, 90); atexit.register(print, 'last words')\n"
+        "opened = socket.create_server(('127.0.0.1', 0))\n"
+        "def stop():\n"
+        "    client = socket.create_connection(opened.getsockname())\n"
+        "    client.sendall(b'GET /healthz HTTP/1.0\\r\\n\\r\\n'); client.recv(1); os.kill(os.getpid(), signal.SIGINT)\n"
+        "threading.Thread(target=stop).start(); run(Settings(home=sys.argv[1], drain_s=45), opened)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    ended = subprocess.run(command, check=False, timeout=80, capture_output=True, text=True)
+
+    assert (0, "last words\n") == (ended.returncode, ended.stdout)
 
 
 def test_metrics_of_several_processes_are_one(tmp_path: Path) -> None:
