@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 from rich.console import Console
@@ -149,10 +150,10 @@ def main() -> None:
     arms = [arm_of(name, [run(name, seed, plan) for seed in given.seeds]) for name in given.arms]
     console = Console(width=150)
     show_arms(arms, RETRIEVAL, console)
-    plain = next((arm for arm in arms if arm.name == PLAIN), None)
-    for arm in arms:
-        if plain is not None and arm is not plain:
-            show_differences(plain, arm, RETRIEVAL, console, BARS)
+    plain = [arm for arm in arms if arm.name in (PLAIN, EQUAL_TIME)]
+    for first, arm in product(plain, arms):
+        if arm not in plain:
+            show_differences(first, arm, RETRIEVAL, console, BARS)
     console.print(machine(), highlight=False)
 
 
