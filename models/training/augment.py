@@ -1,7 +1,7 @@
 """Views of training pictures beside which their captions stay true. The word lists are English.
 
 A mirrored picture is false of "left" and of any writing; other light is false of a colour. So a view is drawn for a
-picture and the very caption that it is shown with.
+picture and what is asked of it: the very caption that it is shown with, or all of its captions where their words are tags.
 """
 
 import re
@@ -43,7 +43,7 @@ def may_change_light(caption: str) -> bool:
 
 
 def draw_view(part: AugmentPart, caption: str, rng: np.random.Generator) -> View:
-    """Draw how a picture is looked at beside *caption*, by the lots of *rng* alone."""
+    """Draw how a picture is looked at beside *caption*, or several on a line each, by the lots of *rng* alone."""
     box = _box(part.crop, rng)
     # always drawn: what is allowed beside one caption does not move the lots of the next
     mirrored = bool(rng.random() < part.mirror)

@@ -36,7 +36,8 @@ class Batches:
         size: b, pairs in a joint batch.
         seed: of order, captions, edits and views.
         edits: draws edited captions for each batch.
-        view: draws how a picture is looked at beside this caption.
+        view: draws how a picture is looked at beside what is said of it: its chosen caption, or with tags all of its captions,
+            a line each.
         tags: words that are looked for in the captions of each picture.
 
     Raises:
@@ -87,7 +88,7 @@ class Batches:
             drawn = self.edits.draw_each(captions, np.random.default_rng([self.seed, step, _EDITS]))
             edited = self.edits.lay_out_each(drawn[mine])
         return Batch(
-            pixels=torch.from_numpy(self.pairs.pixels(rows[mine], self._views(texts, step, mine.start))),
+            pixels=torch.from_numpy(self.pairs.pixels(rows[mine], self._views(rows[mine], texts, step, mine.start))),
             ids=token_ids(self.tokenizer, texts),
             edited=edited,
             rows=torch.from_numpy(rows[mine]),
@@ -124,9 +125,12 @@ class Batches:
     def _said(self, tags: Vocabulary, rows: np.ndarray) -> np.ndarray:
         return np.stack([tags.said(self.pairs.captions[row]) for row in rows])
 
-    def _views(self, texts: Sequence[str], step: int, first: int) -> list[View] | None:
+    def _views(self, rows: np.ndarray, texts: Sequence[str], step: int, first: int) -> list[View] | None:
         if self.view is None:
             return None
+        if self.tags is not None:
+            # words of every caption are asked of the picture: a view must be true of them all
+            texts = ["\n".join(self.pairs.captions[row]) for row in rows]
         # by place in the joint batch: ranks see what one process would
         return [
             self.view(text, np.random.default_rng([self.seed, step, _VIEWS, first + place]))

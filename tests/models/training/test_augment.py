@@ -79,6 +79,15 @@ def test_a_view_is_determined_by_its_lots(part: AugmentPart, seed: int) -> None:
     assert draw(part, FREE, seed).box == draw(part, "the red sign on the left", seed).box
 
 
+@settings(max_examples=50, deadline=None)
+@given(part=PARTS, seed=SEEDS)
+def test_what_one_caption_of_several_forbids_is_not_done(part: AugmentPart, seed: int) -> None:
+    """Beside several captions, a line each, a view is true of the last as of the first."""
+    view = draw(part, f"{FREE}\n{FREE}\na red ball on the left", seed)
+
+    assert (False, 1.0, 1.0, 1.0) == (view.mirrored, view.brightness, view.contrast, view.saturation)
+
+
 def test_views_differ() -> None:
     """Beside a free caption about half of the pictures are mirrored, and hardly two are cropped or lit alike."""
     views = [draw(AugmentPart(), FREE, seed) for seed in range(200)]

@@ -155,6 +155,21 @@ def test_a_view_is_of_its_caption() -> None:
     assert [TEXTS[choice] for choice in batch.choices.tolist()] == seen
 
 
+def test_a_view_is_of_all_captions_whose_words_are_tags() -> None:
+    """Where the words of every caption are asked of a picture, none of them speaks of a side beside a mirrored picture."""
+    seen: list[str] = []
+
+    def note(text: str, _: np.random.Generator) -> View:
+        seen.append(text)
+        return draw_view(text, np.random.default_rng(0))
+
+    tagged = dataclasses.replace(make_batches(), view=note, tags=Vocabulary.of(TEXTS, 20))
+    batch = tagged.batch(3)
+
+    assert batch.rows is not None
+    assert ["\n".join(tagged.pairs.captions[row]) for row in batch.rows.tolist()] == seen
+
+
 def test_too_few_pairs_are_refused() -> None:
     """A batch that cannot be filled is an error before the first step."""
     with pytest.raises(ValueError, match="a batch of 4 needs as many pairs, and there are 3"):
