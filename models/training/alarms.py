@@ -99,7 +99,7 @@ class Watch:
 
     Attributes:
         steps: of the run.
-        bound: greatest logarithm of the logit scale.
+        bound: greatest logarithm of the logit scale; infinite where it has none.
         said: alarms that are on.
     """
 

@@ -129,7 +129,9 @@ class Trainer:
         apply(objective, recipe.optim)
         self.caveats = caveats(objective, recipe.optim, ranks)
         self._scaler = torch.amp.GradScaler(device.type, enabled=recipe.optim.precision == "fp16")
-        self._watch = Watch(recipe.optim.steps, MAX_LOG_SCALE)
+        # the bound is of the softmax: pretrained weights of the sigmoid loss come with more (SigLIP's with 117)
+        self._bound = math.inf if recipe.contrastive.loss == "sigmoid" else MAX_LOG_SCALE
+        self._watch = Watch(recipe.optim.steps, self._bound)
         if ranks.rank:
             # weights are shared, chance is not: or all processes would drop the same units
             torch.manual_seed(recipe.seed + ranks.rank)
@@ -253,7 +255,7 @@ class Trainer:
         self._scaler.step(optimizer)
         self._scaler.update()
         with torch.no_grad():
-            self.model.logit_scale.clamp_(0, MAX_LOG_SCALE)
+            self.model.logit_scale.clamp_(0, self._bound)
             if self.objective.late is not None:
                 self.objective.late.log_scale.clamp_(0, MAX_LOG_SCALE)
         if self.average is not None:

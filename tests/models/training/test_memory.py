@@ -1,5 +1,6 @@
 """What a run remembers beside its weights."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,20 @@ def test_a_resumed_run_remembers(tmp_path: Path) -> None:
     list(resumed.run())
 
     assert 0.0 == distance(weights(whole), weights(resumed))
+
+
+def test_the_sigmoid_losss_scale_has_no_bound() -> None:
+    """Towers that come with a scale above CLIP's 100, as SigLIP's do with 117, keep it, and nothing is said of a bound."""
+    steps = 3
+    trainer = tiny_trainer(tiny_recipe(plain=True, contrastive=ContrastivePart(loss="sigmoid"), steps=steps))
+    with torch.no_grad():
+        trainer.model.logit_scale.fill_(math.log(117.0))
+
+    found = list(trainer.run())
+
+    assert steps == len(found)
+    assert all(step.scale > 110 for step in found)
+    assert not [alarm for step in found for alarm in step.alarms if "scale" in alarm]
 
 
 def test_the_sigmoid_loss_has_a_bias_that_is_learnt() -> None:
