@@ -21,6 +21,16 @@ class Part(BaseModel):
         return json.dumps(self.model_dump(mode="json", exclude=exclude), sort_keys=True)
 
 
+def check_multiple(value: int, of: int, names: str) -> None:
+    """See that *value* is a multiple of *of*.
+
+    Raises:
+        ValueError: it is not; *names* are those of the two fields.
+    """
+    if value % of:
+        raise ValueError(f"{names}: {value} is no multiple of {of}")
+
+
 class RenderedPart(Part):
     """What is drawn: how many of each split, by which seed."""
 
@@ -48,7 +58,7 @@ class FilesPart(Part):
     """Captioned files on disk; splits are named as the source names them, several are put together."""
 
     path: Path = Field(
-        description="shards' folder, JSONL file, or Karpathy's or MSR-VTT's JSON; from the working directory"
+        description="folder of shards or of SPLIT.jsonl, JSONL file, Karpathy's or MSR-VTT's JSON; from the working directory"
     )
     images: tuple[Path, ...] = Field(
         default=(), description="folders with the pictures or videos; none = beside the file"
@@ -68,6 +78,12 @@ class PicturesPart(FilesPart):
     cache: bool = Field(
         default=False, description="keep the decoded pictures, S x S x 3 bytes each, in the work folder"
     )
+
+    @model_validator(mode="after")
+    def _is_read(self) -> "PicturesPart":
+        if self.source == "webdataset" and (self.images or self.skip_missing):
+            raise ValueError("images, skip_missing: shards hold their pictures themselves: leave them out")
+        return self
 
 
 class VideosPart(FilesPart):
@@ -132,12 +148,8 @@ class TransformerPart(Part):
 
     @model_validator(mode="after")
     def _divides(self) -> "TransformerPart":
-        for whole, part, names in (
-            (self.size, self.patch, "size, patch"),
-            (self.width, self.head_width, "width, head_width"),
-        ):
-            if whole % part:
-                raise ValueError(f"{names}: {whole} is no multiple of {part}")
+        check_multiple(self.size, self.patch, "size, patch")
+        check_multiple(self.width, self.head_width, "width, head_width")
         return self
 
 
@@ -178,8 +190,6 @@ ImageTower = Annotated[
     | Annotated[TimmPart, Tag("timm")],
     Discriminator(_tower),
 ]
-# of the unions above: which alternative was read is no part of a field's name
-TAGS = frozenset(("scenes", "clips", "pictures", "videos", "resnet", "residual", "transformer", "timm"))
 
 
 class TextTower(Part):
@@ -190,6 +200,11 @@ class TextTower(Part):
     width: int = Field(gt=0)
     heads: int = Field(gt=0)
     layers: int = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _divides(self) -> "TextTower":
+        check_multiple(self.width, self.heads, "width, heads")
+        return self
 
 
 class ModelPart(Part):
@@ -282,6 +297,8 @@ class EditsPart(Part):
         idle = [] if self.masked else [name for name in _OF_MASKED if getattr(self, name) != _default(self, name)]
         if idle:
             raise ValueError(f"{', '.join(idle)}: masked has weight 0, and this is the language model's: leave it out")
+        if self.masked and self.cache is None and self.cached != _default(self, "cached"):
+            raise ValueError("cached: no folder keeps edits: give cache, or leave cached out")
         if not self.again and self.errors != _default(self, "errors"):
             raise ValueError("errors: no caption is edited several times: give again a share, or leave errors out")
         if any(not weight > 0 for weight in self.kinds.values()):

@@ -7,9 +7,9 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from models.errors import ModelError
+from models.training.faults import faults
 from models.training.parts import (
     MOVING,
-    TAGS,
     AugmentPart,
     DataPart,
     EditsPart,
@@ -18,6 +18,7 @@ from models.training.parts import (
     Part,
     TeacherPart,
     TextTower,
+    check_multiple,
     whole,
 )
 
@@ -160,11 +161,25 @@ class ProofreadingPart(Part):
 
     @model_validator(mode="after")
     def _looks(self) -> Self:
+        check_multiple(self.width, self.heads, "width, heads")
         if not self.local and not self.whole:
             raise ValueError("local, whole: without both the module never sees the image: leave one of them true")
         if self.alone is not None and self.alone.blocks < self.blocks:
             raise ValueError(
                 f"alone.blocks: {self.alone.blocks} is less than the {self.blocks} that the module has by then"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _learns(self) -> Self:
+        if self.detection or self.correction:
+            return self
+        if self.alone is not None:
+            raise ValueError("alone: it learns detection and correction, and both have weight 0: leave alone out")
+        if not self.preference and not self.negatives:
+            raise ValueError(
+                "detection, correction, preference: all have weight 0 and negatives are off, so nothing is learnt of "
+                "edits: give one of them a weight, set negatives = true, or leave proofreading out"
             )
         return self
 
@@ -198,11 +213,29 @@ class Recipe(Part):
             idle = sorted(self.schedules.keys() & losses) if getattr(self, part) is None else []
             if idle:
                 raise ValueError(f"schedules: {', '.join(idle)} belong to {part}: add that part, or leave them out")
+        self._check_weights()
+        self._check_rates()
         if self.edits is not None and self.proofreading is None:
             raise ValueError("edits: captions are edited for proofreading: add that part, or leave edits out")
         if self.teacher is not None and isinstance(self.data, MOVING):
             raise ValueError("teacher: it sees pictures, and data are clips: leave it out")
         return self
+
+    def _check_weights(self) -> None:
+        part = self.proofreading
+        idle = [name for name in sorted(self.schedules) if part is not None and getattr(part, name, 1) == 0]
+        if idle:
+            raise ValueError(
+                f"schedules: the weight of {', '.join(idle)} in proofreading is 0, and a schedule multiplies it: "
+                "give it a weight there, or leave the schedule out"
+            )
+
+    def _check_rates(self) -> None:
+        if self.proofreading is None and not self.optim.image_rate and not self.optim.text_rate:
+            raise ValueError(
+                "optim.image_rate, optim.text_rate: both are 0, so both towers are locked, and nothing is learnt that is "
+                "kept: give one of them a rate, or add proofreading"
+            )
 
     def first_stage(self) -> "Recipe":
         """The same without a second stage, which changes nothing of the first: its towers are the same run."""
@@ -226,8 +259,4 @@ def read_recipe(path: Path) -> Recipe:
     try:
         return Recipe.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = [str(each) for each in first["loc"] if each not in TAGS]
-        # the rules that span fields name them themselves
-        said = first["msg"].removeprefix("Value error, ")
-        raise RecipeError(f"{path}: {': '.join(filter(None, ['.'.join(place), said]))}") from error
+        raise RecipeError(f"{path}: {'; '.join(faults(Recipe, error))}") from error

@@ -24,6 +24,7 @@ from models.training.recipe import RecipeError
 from tests.models.training.small import small_recipe
 
 SCENES = {"train": 1, "val": 1, "test": 1}
+DATA = "train = 8\nval = 4\ntest = 6\nseed = 2"
 RESNET = "layers = [1, 1, 1, 1]\nwidth = 4\nsize = 64"
 TEXT_AND_IMAGE = "patch = 16\nlayers = 2\nwidth = 64\nsize = 64"
 
@@ -70,7 +71,7 @@ def test_towers_are_told_apart_by_their_fields(fields: dict[str, Any], expected:
     ("changes", "said"),
     [
         ([("seed = 2", 'seed = 2\nsource = "imagenet"')], r": data: source is none of scenes, clips"),
-        ([("train = 8", 'source = "jsonl"\npath = "a"')], r": data\.val: "),
+        ([("train = 8", 'source = "jsonl"\npath = "a"')], r"; data\.val: "),
         ([("seed = 2", 'source = "clips"\nframes = 17')], r": data\.frames: "),
         (
             [("seed = 2", 'source = "clips"'), ("[optim]", '[teacher]\nbundle = "scenes-s"\n\n[optim]')],
@@ -87,6 +88,19 @@ def test_towers_are_told_apart_by_their_fields(fields: dict[str, Any], expected:
         (
             [(RESNET, TEXT_AND_IMAGE.replace("width = 64", "width = 65"))],
             r": image: width, head_width: 65 is no multiple",
+        ),
+        ([("heads = 2", "heads = 3")], r": text: width, heads: 16 is no multiple of 3"),
+        (
+            [("[optim]", "[proofreading]\nwidth = 30\nheads = 4\n\n[optim]")],
+            r": proofreading: width, heads: 30 is no multiple of 4",
+        ),
+        (
+            [(DATA, 'source = "webdataset"\npath = "a"\nskip_missing = true')],
+            r": data: images, skip_missing: shards hold their pictures",
+        ),
+        (
+            [(DATA, 'source = "webdataset"\npath = "a"\nimages = ["b"]')],
+            r": data: images, skip_missing: shards hold their pictures",
         ),
         ([("dim = 16\n", "")], r": dim: missing; give dim, image and text, or a model"),
         ([("[optim]", '[model]\nopen_clip = "ViT-B-16"\n\n[optim]')], r": model: has towers and dimension already"),
@@ -119,6 +133,7 @@ def test_a_wrong_part_is_named(tmp_path: Path, changes: list[tuple[str, str]], s
         ({"rules": 0, "masked": 1, "masked_lm": "a", "kinds": {"swap": 1}}, "rules have weight 0"),
         ({"top": 9, "cached": 2}, "top, cached: masked has weight 0"),
         ({"per_caption": 0}, "per_caption"),
+        ({"masked": 1, "masked_lm": "a", "cached": 2}, "cached: no folder keeps edits"),
     ],
 )
 def test_edits_that_cannot_be_made_are_refused(fields: dict[str, Any], said: str) -> None:

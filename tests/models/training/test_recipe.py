@@ -30,7 +30,7 @@ def test_every_shipped_recipe_is_valid(path: Path) -> None:
         ("vocabulary = 512", "vocabulary = 100", "text.vocabulary"),
         ("train = 8", "train = -1", "data.train"),
         ("[optim]", "[optim]\nmomentum = 0.9", "optim.momentum"),
-        ("[optim]", "[optimizer]", "optim"),
+        ("[optim]", "[optimizer]", "optimizer"),
     ],
 )
 def test_a_wrong_field_is_named(tmp_path: Path, old: str, new: str, field: str) -> None:
@@ -47,12 +47,38 @@ def test_a_wrong_field_is_named(tmp_path: Path, old: str, new: str, field: str) 
         ("[schedules.tagging]\nfirst = 0.0", "tagging belong to tagging"),
         ("[proofreading]\nlocal = false\nwhole = false", "never sees the image"),
         ("[lora]\nrank = 2\nimage = false\ntext = false", "without both nothing is changed"),
+        ("[proofreading]\n[schedules.preference]\nfirst = 0.0", "weight of preference in proofreading is 0"),
+        (
+            "[proofreading]\ndetection = 0\ncorrection = 0\n[schedules.correction]\n[schedules.detection]",
+            "weight of correction, detection in proofreading is 0",
+        ),
+        ("[proofreading]\ndetection = 0\ncorrection = 0\nnegatives = false", "nothing is learnt of edits"),
+        (
+            "[proofreading]\ndetection = 0\ncorrection = 0\n[proofreading.alone]\nsteps = 1\nlearning_rate = 1\nblocks = 2",
+            "alone: it learns detection and correction",
+        ),
+        ("[optim]\nimage_rate = 0\ntext_rate = 0", "both towers are locked"),
     ],
 )
 def test_what_would_do_nothing_is_refused(tmp_path: Path, more: str, said: str) -> None:
     """A schedule of a loss that is not there, and a module without eyes, are errors and not surprises."""
     with pytest.raises(RecipeError, match=said):
-        small_recipe(tmp_path, ("[optim]", f"{more}\n[optim]"))
+        small_recipe(tmp_path, ("[optim]", more if "[optim]" in more else f"{more}\n[optim]"))
+
+
+@pytest.mark.parametrize(
+    ("more", "rest"),
+    [
+        ("[proofreading]", "image_rate = 0\ntext_rate = 0"),
+        ("[proofreading]\ndetection = 0\ncorrection = 0", ""),
+        ("[proofreading]\ndetection = 0\ncorrection = 0\nnegatives = false\npreference = 1", ""),
+        ("[proofreading]\nlocal = false\nlevels = 2\nside = 3", ""),
+        ("", "image_rate = 0"),
+    ],
+)
+def test_what_still_learns_something_is_a_recipe(tmp_path: Path, more: str, rest: str) -> None:
+    """One weight above 0, edited negatives or one tower that moves is enough; a branch may be left out with its fields there."""
+    small_recipe(tmp_path, ("[optim]", f"{more}\n[optim]\n{rest}"))
 
 
 def test_a_missing_file_and_broken_toml_are_one_sentence(tmp_path: Path) -> None:
