@@ -16,6 +16,7 @@ from models.errors import ModelError
 from models.sealed import sync_folder
 from models.training.contents import contents
 from models.training.loop import Trainer
+from models.training.parts import DataPart, RenderedPart
 from models.training.recipe import Recipe
 
 _MARK = b"vilem checkpoint 1\n"
@@ -29,12 +30,21 @@ class CheckpointUnreadable(ModelError):
 def recipe_digest(recipe: Recipe) -> str:
     """SHA-256 (hex) of a recipe's values, and of the models that it names by their files (`training.contents`).
 
-    Comments, the order of fields and the number of workers do not count; nor does a second stage that there is not, so that
-    towers are the same run whatever follows them.
+    Comments, the order of fields and the number of workers do not count, nor does what is only measured on; nor does a second
+    stage that there is not, so that towers are the same run whatever follows them.
     """
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update=_not_trained_on(recipe.data))})
     absent = recipe.proofreading is not None and recipe.proofreading.alone is None
     values = recipe.said({"data": {"workers"}} | ({"proofreading": {"alone"}} if absent else {}))
     return hashlib.sha256(json.dumps([values, contents(recipe)]).encode()).hexdigest()
+
+
+def _not_trained_on(data: DataPart) -> dict[str, object]:
+    """Values that stand for any `val` and `test`, since they change no weight: of most recipes, whose digests stay as they were."""
+    if isinstance(data, RenderedPart):
+        return {"val": 500, "test": 1000}
+    fields = type(data).model_fields
+    return {name: fields[name].default for name in ("val", "test")}
 
 
 def checkpoint_path(work: Path, name: str, digest: str, data: str) -> Path:

@@ -96,13 +96,14 @@ class Materials:
         return replace(self, batches=batches, lessons=None, _judge=self.judging)
 
 
-def gather(recipe: Recipe, cache: Path, told: Told | None = None) -> Materials:
+def gather(recipe: Recipe, cache: Path, told: Told | None = None, *, ahead: Sequence[Split] = ()) -> Materials:
     """Open the training data, build or load the towers, learn the tokenizer, and make the source of edits.
 
     Args:
         recipe: the run.
         cache: folder of what is kept between runs.
         told: hears what is being made beforehand, how many are done and of how many: steps of a language model, edits to keep.
+        ahead: further splits to open now, before anything that takes long, so that one that is missing is told now.
 
     Raises:
         RecipeError: data or a model are missing, a scene's caption is longer than the context, or the towers leave out
@@ -116,7 +117,9 @@ def gather(recipe: Recipe, cache: Path, told: Told | None = None) -> Materials:
     backbone = None if recipe.model is None else named(recipe.model, recipe.seed)
     preprocess = own_preprocess(recipe) if backbone is None else backbone.preprocess
     # towers of one's own are fed as CLIP's: lower case
-    pairs = open_pairs(recipe.data, "train", preprocess, cache, "lower" if backbone is None else backbone.text.clean)
+    cleaning = "lower" if backbone is None else backbone.text.clean
+    opened = {split: open_pairs(recipe.data, split, preprocess, cache, cleaning) for split in ("train", *ahead)}
+    pairs = opened["train"]
     texts = [text for captions in pairs.captions for text in captions]
     backbone = backbone or own(recipe, texts)
     _check_patches(recipe, backbone)
@@ -130,7 +133,7 @@ def gather(recipe: Recipe, cache: Path, told: Told | None = None) -> Materials:
     except ValueError as error:
         raise RecipeError(f"optim.batch: {error}") from error
     lessons = None if recipe.teacher is None else _lessons(recipe, recipe.teacher, pairs, backbone, cache)
-    return Materials(recipe, cache, backbone, batches, vocabulary, lessons, {"train": pairs})
+    return Materials(recipe, cache, backbone, batches, vocabulary, lessons, opened)
 
 
 def _lessons(recipe: Recipe, part: TeacherPart, pairs: Pairs, backbone: Backbone, cache: Path) -> Lessons:

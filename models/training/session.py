@@ -143,7 +143,7 @@ def open_session(
         told: hears what is being made beforehand, see `models.training.materials.gather`.
 
     Raises:
-        RecipeError: data or a model are missing, or a scene's caption is longer than the context.
+        RecipeError: data, in any of the three splits, or a model are missing, or a scene's caption is longer than the context.
         MaskedLmInvalid: a language model that edits captions, in this stage or the next, cannot be loaded.
         CheckpointUnreadable: the checkpoint in *work* is damaged.
     """
@@ -156,7 +156,8 @@ def open_session(
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     with ranks.in_turn():
-        materials = gather(recipe, work / "scenes", told)
+        # val and test too: a split that is missing is not to be found out when the run is done
+        materials = gather(recipe, work / "scenes", told, ahead=("val", "test"))
     trainer = Trainer(recipe, _objective(recipe, materials), materials.batches, ranks, materials.lessons)
     checkpoint = checkpoint_path(work, recipe.name, digest, materials.digest)
     resume(trainer, checkpoint)

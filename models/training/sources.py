@@ -29,6 +29,17 @@ _LOADERS = {
     "msr-vtt": msrvtt.load,
 }
 
+# what layouts say to those who evaluate, in the words of a recipe
+_OURS = {
+    "--images": "data.images",
+    "--videos": "data.images",
+    "--skip-missing": "data.skip_missing = true",
+    "none on any line": (
+        'none on any line: write "split" into each, or take as data.path a folder with a file train.jsonl, val.jsonl, '
+        "test.jsonl for each split"
+    ),
+}
+
 
 def open_pairs(part: DataPart, split: Split, preprocess: Preprocess, cache: Path, cleaning: CleanMode) -> Pairs:
     """Open one split of a recipe's data, after rendering, checking or decoding it where that was not done yet.
@@ -41,7 +52,7 @@ def open_pairs(part: DataPart, split: Split, preprocess: Preprocess, cache: Path
         cleaning: what the tokenizer's texts have been through; captions go through it once, here.
 
     Raises:
-        RecipeError: files are missing or of another layout; the message says what is expected where.
+        RecipeError: files are missing or of another layout; the message says what is expected where, and which fields say so.
     """
     if isinstance(part, RenderedPart):
         count = {"train": part.train, "val": part.val, "test": part.test}[split]
@@ -56,7 +67,7 @@ def open_pairs(part: DataPart, split: Split, preprocess: Preprocess, cache: Path
             return ClipFiles(found, preprocess, part.frames)
         return open_pictures(found, preprocess, cache, cache=part.cache, origin=(part.path, *part.images))
     except DatasetInvalid as error:
-        raise RecipeError(f"data: {error} (in a recipe: data.path, data.images, data.skip_missing)") from error
+        raise RecipeError(_in_a_recipe(part, split, str(error))) from error
 
 
 def data_digest(part: DataPart, pairs: Pairs) -> str:
@@ -82,15 +93,29 @@ def entries(part: PicturesPart | VideosPart, split: Split, cleaning: CleanMode) 
     Raises:
         DatasetInvalid: files are missing or of another layout.
     """
-    names: Sequence[str] = {"train": part.train, "val": part.val, "test": part.test}[split]
-    found = [_load(part, name) for name in names]
+    found = [_load(part, name) for name in _names(part, split)]
     return tuple(_cleaned(entry, cleaning) for each in found for entry in each.entries)
 
 
 def _load(part: PicturesPart | VideosPart, name: str) -> Dataset:
     images = tuple(folder.expanduser() for folder in part.images)
     options = Options(split=name, images=images, captions=part.captions, skip_missing=part.skip_missing)
-    return _LOADERS[part.source](part.path.expanduser(), options)
+    path = part.path.expanduser()
+    if part.source == "jsonl" and path.is_dir():
+        # a file for each split, as `vilem scenes make` writes them, says nothing of splits on its lines
+        return jsonl.load(path / f"{name}.jsonl", replace(options, split=None))
+    return _LOADERS[part.source](path, options)
+
+
+def _names(part: PicturesPart | VideosPart, split: Split) -> Sequence[str]:
+    return {"train": part.train, "val": part.val, "test": part.test}[split]
+
+
+def _in_a_recipe(part: PicturesPart | VideosPart, split: Split, said: str) -> str:
+    for words, ours in _OURS.items():
+        said = said.replace(words, ours)
+    where = "data.path" if part.source == "webdataset" else "data.path and data.images"
+    return f"data.{split}: {said} (it names {', '.join(_names(part, split))}, looked for in {where})"
 
 
 def _cleaned(entry: Entry, cleaning: CleanMode) -> Entry:

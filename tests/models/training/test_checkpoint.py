@@ -94,6 +94,19 @@ def test_a_changed_recipe_has_another_checkpoint(tmp_path: Path) -> None:
     assert all(path.parent == tmp_path and path.name.startswith("small-") for path in paths)
 
 
+def test_what_is_only_measured_on_is_no_part_of_a_run(tmp_path: Path) -> None:
+    """Other scenes or files to validate and test on change no weight: the run is the same, and its checkpoint is gone on with."""
+    files = "train = 8\nval = 4\ntest = 6\nseed = 2", 'source = "jsonl"\npath = "a.jsonl"'
+    scenes = [small_recipe(tmp_path), small_recipe(tmp_path, ("val = 4", "val = 5"), ("test = 6", "test = 7"))]
+    pictures = [
+        small_recipe(tmp_path, (files[0], files[1] + more)) for more in ("", '\nval = ["dev"]\ntest = ["val", "dev"]')
+    ]
+
+    for one, other in (scenes, pictures):
+        assert recipe_digest(one) == recipe_digest(other)
+    assert recipe_digest(scenes[0]) != recipe_digest(small_recipe(tmp_path, ("train = 8", "train = 9")))
+
+
 def test_other_weights_under_the_same_path_are_another_run(tmp_path: Path) -> None:
     """A file that the recipe names by its path is part of what it is: its bytes count, and where they lie counts too."""
     weights = tmp_path / "weights.pt"

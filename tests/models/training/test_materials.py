@@ -55,6 +55,20 @@ def test_splits_are_opened_once(tmp_path: Path) -> None:
     assert made.pairs("val") is made.pairs("val")
 
 
+def test_splits_can_be_opened_ahead(tmp_path: Path) -> None:
+    """What is asked for ahead is there when all else is gathered; what is not asked for may be missing until it is needed."""
+    part = write_jsonl(tmp_path / "data")
+    source = f'source = "jsonl"\npath = "{part.path}"\nval = ["dev"]'
+    recipe = small_recipe(tmp_path, (SCENES, source), ("batch = 8", "batch = 2"))
+
+    made = gather(recipe, tmp_path / "work", ahead=("test",))
+    part.path.unlink()
+
+    assert [("fourth",)] == list(made.pairs("test").captions)
+    with pytest.raises(RecipeError, match=r"^data\.val: "):
+        made.pairs("val")
+
+
 def test_pictures_are_trained_on_with_views_and_edits(tmp_path: Path) -> None:
     """The recipe's pictures, clean captions, views and several edits of each caption come in one batch."""
     edits = ("[optim]", "[augment]\ncrop = 0.9\n\n[edits]\nper_caption = 2\nexchanges = false\n\n[optim]")

@@ -58,6 +58,25 @@ def test_changed_captions_are_another_run(tmp_path: Path) -> None:
     assert [(0, 3), (0, 3), (3, 0)] == steps
 
 
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_missing_split_is_told_before_the_first_step(tmp_path: Path, split: str) -> None:
+    """A recipe that names a validation or test split that is not there is refused at once, by the name of the field."""
+    part = write_jsonl(tmp_path)
+    source = f'source = "jsonl"\npath = "{part.path}"\ntrain = ["train", "restval"]\n{split} = ["dev"]'
+    recipe = small_recipe(tmp_path, SHORT, (SCENES, source), ("batch = 8", "batch = 2"))
+
+    with pytest.raises(RecipeError, match=rf"^data\.{split}: .*has no split 'dev': it has restval, test, train, val"):
+        open_session(recipe, tmp_path / "work")
+
+
+def test_a_run_that_is_done_can_be_measured_on_another_split(tmp_path: Path, done: Session) -> None:
+    """With another test split in its recipe the same run is opened, and nothing of it is trained again."""
+    again = open_session(small_recipe(tmp_path, SHORT, ("test = 6", "test = 5")), done.checkpoint.parent)
+
+    assert [] == list(again.run())
+    assert 5 == again.measure().images
+
+
 def test_a_run_on_few_pictures_is_measured_as_far_as_it_can_be(tmp_path: Path) -> None:
     """One picture to test on has no other to be shown beside: its module's figures are left out, retrieval's are not."""
     recipe = small_recipe(tmp_path, SHORT, PROOFREADING, ("test = 6", "test = 1"))

@@ -10,6 +10,8 @@ import pytest
 
 from models.evaluation.layouts.msrvtt import ANNOTATIONS
 from models.manifest import Preprocess
+from models.scenes.corpus import example
+from models.scenes.corpus import write_jsonl as write_scenes
 from models.training.clips import ClipArrays
 from models.training.data import SceneArrays
 from models.training.parts import ClipsPart, PicturesPart, ScenesPart, VideosPart
@@ -147,7 +149,9 @@ def test_videos_want_what_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyP
             open_pairs(part, "train", SPEC, tmp_path, "lower")
     (tmp_path / "videos" / "video0.mp4").unlink()
 
-    with pytest.raises(RecipeError, match=r"data: .*video0.*data\.skip_missing"):
+    with pytest.raises(
+        RecipeError, match=r"data\.train: .*video0.*with data\.images, .*with data\.skip_missing = true"
+    ):
         open_pairs(part, "train", SPEC, tmp_path, "lower")
 
 
@@ -157,8 +161,10 @@ def test_missing_pictures_are_named_or_left_out(tmp_path: Path, write: Any) -> N
     part = write(tmp_path)
     next(tmp_path.rglob("one.jpg")).unlink()
 
-    with pytest.raises(RecipeError, match=r"data: 1 of \d pictures are missing.*one\.jpg.*data\.skip_missing"):
+    missing = r"data\.train: 1 of \d pictures are missing.*one\.jpg.*with data\.images, .*data\.skip_missing = true"
+    with pytest.raises(RecipeError, match=missing) as refused:
         open_pairs(part, "train", SPEC, tmp_path / "work", "lower")
+    assert "--" not in str(refused.value)
     left = open_pairs(part.model_copy(update={"skip_missing": True}), "train", SPEC, tmp_path / "work", "lower")
 
     assert [("fifth",), ("a & b",)] == list(left.captions)
@@ -166,15 +172,40 @@ def test_missing_pictures_are_named_or_left_out(tmp_path: Path, write: Any) -> N
 
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_a_missing_source_is_named(tmp_path: Path, split: Split) -> None:
-    """A path that is not there is an error that says what is expected there."""
+    """A path that is not there is an error that says what is expected there, and in which fields it stands."""
     for source, why in (
         ("karpathy", "expected Karpathy"),
         ("jsonl", "expected a JSONL"),
         ("webdataset", "expected uncompressed tar"),
     ):
         part = PicturesPart(source=source, path=tmp_path / "none")
-        with pytest.raises(RecipeError, match=why):
+        with pytest.raises(RecipeError, match=rf"data\.{split}: .*{why}.*it names {split}, looked for in data\.path"):
             open_pairs(part, split, SPEC, tmp_path, "lower")
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_what_scenes_make_writes_is_trained_on(tmp_path: Path, cache: bool) -> None:
+    """A folder with a JSONL for each split, whose lines say nothing of splits, is read by its files' names."""
+    for split, count in (("train", 2), ("val", 3), ("test", 1)):
+        list(write_scenes(tmp_path, split, count, seed=4, size=32))
+    part = PicturesPart(source="jsonl", path=tmp_path, cache=cache)
+
+    found = {split: open_pairs(part, split, SPEC, tmp_path / "work", "lower") for split in ("train", "val", "test")}
+
+    assert {"train": 2, "val": 3, "test": 1} == {split: len(pairs) for split, pairs in found.items()}
+    assert found["val"].captions[1] == example("val", 1, 4, 32).captions
+    with pytest.raises(RecipeError, match=r"data\.test: no data set at .*dev\.jsonl.*it names dev, looked for in data"):
+        open_pairs(part.model_copy(update={"test": ("dev",)}), "test", SPEC, tmp_path / "work", "lower")
+
+
+def test_lines_without_a_split_say_what_to_do(tmp_path: Path) -> None:
+    """One file whose lines have no split is refused with what to write, and the field that asked for the split."""
+    list(write_scenes(tmp_path, "train", 1, seed=4, size=32))
+
+    with pytest.raises(
+        RecipeError, match=r'^data\.train: .*no split \'train\'.*write "split" into each, or .*data\.path'
+    ):
+        open_pairs(PicturesPart(source="jsonl", path=tmp_path / "train.jsonl"), "train", SPEC, tmp_path, "lower")
 
 
 def test_captions_can_be_limited(tmp_path: Path) -> None:
