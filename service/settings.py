@@ -126,8 +126,8 @@ class Settings(BaseSettings):
     max_wait_s: float = Field(
         default=0.4,
         gt=0,
-        description="Longest wait for a model that is expected of a request somebody watches: beyond it callers get 429, and "
-        "how long to stay away. Two batches are always let wait, and so is what is less urgent (Priority: u=5).",
+        description="Longest wait for decoding, a model or a search that is expected of a request somebody watches: beyond it "
+        "callers get 429, and how long to stay away. Two batches are always let wait, and so is what is less urgent (Priority: u=5).",
     )
     deadline_s: float = Field(
         default=10.0,
