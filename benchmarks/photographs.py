@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from benchmarks.arms import (
@@ -35,18 +34,11 @@ from benchmarks.table import machine
 from models.evaluation.dataset import Entry
 from models.evaluation.layouts import open_dataset
 from models.evaluation.layouts.files import Options
+from models.evaluation.made_edits import made_edits
 from models.evaluation.report import Report
-from models.negatives.editor import Editor, Mixture
-from models.negatives.filters import default_filters, learn_exchanges
-from models.negatives.lexicon import Lexicon
-from models.negatives.masked import MaskedEditor, MaskedSettings
 from models.negatives.masked_lm import load_masked_lm
-from models.negatives.rules import RULE_KINDS, RuleEditor
 from models.sealed import write_atomically
-from models.training.pairs import caption_of
 
-# as in the recipe: captions of photographs seldom say all
-LIKELIHOOD = 5.0
 RECIPES = Path(__file__).parents[1] / "models" / "recipes"
 SHARED = Path("../shared/data")
 PLAIN, EQUAL_TIME, VILEM = "plain", "plain, equal time", "vilem"
@@ -99,11 +91,13 @@ def corpus(plan: Plan) -> Path:
         return made
     pictures.mkdir(parents=True, exist_ok=True)
     entries = _entries(plan.data, "val")
-    false = _edited(entries, [entry.captions for entry in _entries(plan.data, "train")], plan.masked_lm)
+    known = [entry.captions for entry in _entries(plan.data, "train")]
+    false = made_edits([entry.captions for entry in entries], known, load_masked_lm(plan.masked_lm))
     lines: list[str] = []
     for number, entry in enumerate(entries):
         (pictures / f"{number}.jpg").write_bytes(entry.read())
-        line = {"path": f"pictures/{number}.jpg", "captions": entry.captions, "negatives": false[number]}
+        negatives = [{"text": each.text, "kind": each.kind, "caption": each.caption} for each in false[number]]
+        line = {"path": f"pictures/{number}.jpg", "captions": entry.captions, "negatives": negatives}
         lines.append(json.dumps(line))
     # it says that all pictures are there: a part of it must not be taken for the whole
     write_atomically(made, "\n".join(lines).encode())
@@ -112,32 +106,6 @@ def corpus(plan: Plan) -> Path:
 
 def _entries(data: Path, split: str) -> Sequence[Entry]:
     return open_dataset(data, Options(split=split), "webdataset").entries
-
-
-def _edited(
-    entries: Sequence[Entry], known: Sequence[tuple[str, ...]], masked_lm: Path
-) -> list[list[dict[str, object]]]:
-    """One edit of each caption by each source of them, for each picture."""
-    lexicon, exchanges = Lexicon.learn(text for texts in known for text in texts), learn_exchanges(known)
-    filters = default_filters(exchanges)
-    # a range of next to nothing: one word of each caption
-    one = MaskedSettings(least=1e-6, most=1e-6)
-    # mixtures of one, as a recipe's `kinds` makes them: by the same lots as in docs/results.md
-    editors: dict[str, Editor] = {
-        kind: Mixture({kind: (RuleEditor(lexicon, (kind,), filters), 1.0)}) for kind in RULE_KINDS
-    }
-    editors["masked"] = MaskedEditor(
-        load_masked_lm(masked_lm), lexicon, default_filters(exchanges, likelihood=LIKELIHOOD), one
-    )
-    owners = [(row, place) for row, entry in enumerate(entries) for place in range(len(entry.captions))]
-    captions = [caption_of(entries[row].captions, place) for row, place in owners]
-    found: list[list[dict[str, object]]] = [[] for _ in entries]
-    for kind, editor in editors.items():
-        edits = editor.edit(captions, np.random.default_rng(0))
-        for (row, place), edit in zip(owners, edits, strict=True):
-            if edit is not None:
-                found[row].append({"text": edit.text, "kind": kind, "caption": place})
-    return found
 
 
 def run(arm: str, seed: int, plan: Plan) -> tuple[Report, dict[str, float]]:
