@@ -22,6 +22,7 @@ def write_report(report: Report, data: Dataset, folder: Path) -> list[Path]:
         The files.
     """
     wanted = {name for each in report.rivals for name in (each.image, each.other_image) if name}
+    wanted |= {each.image for each in report.read}
     paths = [folder / name for name in ("report.md", "report.html", REPORT_NAME)]
     write_atomically(paths[0], markdown(report).encode())
     write_atomically(paths[1], page(report, pictures_of(data.entries, wanted)).encode())

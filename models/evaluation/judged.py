@@ -22,15 +22,24 @@ class Judged:
         wrong: whether it was changed.
         own: P(wrong) beside its own picture.
         other: beside another's.
-        kind: of the edit.
         restored: whether the first guess is the right word; None where there is not exactly one, or none that it knows.
+        edit: the text that it stands in.
+        place: its number among the words there.
+        guess: what the proofreader would put there first; None where it was not asked.
     """
 
     wrong: bool
     own: float
     other: float
-    kind: str
     restored: bool | None
+    edit: Edited
+    place: int
+    guess: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """Of the edit."""
+        return self.edit.kind
 
     @property
     def told(self) -> bool:
@@ -62,11 +71,10 @@ def judge(
     Raises:
         ValueError: the proofs are of a text with another number of words.
     """
-    for word, wrong, right, mine, others in zip(
-        edit.words, edit.wrong, edit.should_be, own.words, other.words, strict=True
-    ):
+    columns = zip(edit.words, edit.wrong, edit.should_be, own.words, other.words, strict=True)
+    for place, (word, wrong, right, mine, others) in enumerate(columns):
         if word.text.lower() not in words or mine.support is None or others.support is None:
             continue
         best = mine.corrections[0][0] if mine.corrections else None
         restored = best == right if wrong and right in vocabulary else None
-        yield Judged(wrong, 1 - mine.support, 1 - others.support, edit.kind, restored)
+        yield Judged(wrong, 1 - mine.support, 1 - others.support, restored, edit, place, best)

@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 from html import escape
 
 from models.evaluation.markdown import facts, heading
-from models.evaluation.report import Report, Rival
+from models.evaluation.report import ReadText, Report, Rival, WrongWord
 from models.evaluation.tables import tables
 from models.page import cards, document, figure, table
 
@@ -18,7 +18,8 @@ def page(report: Report, pictures: Mapping[str, str]) -> str:
         pictures: `data:` URIs by the ids that the report's rivals name.
     """
     figures = "".join(table(each.title, each.columns, each.rows) for each in tables(report))
-    return document(heading(report), facts(report), figures + _examples(report.rivals, pictures))
+    examples = _examples(report.rivals, pictures) + _read_texts(report.read, pictures)
+    return document(heading(report), facts(report), figures + examples)
 
 
 def _examples(rivals: Sequence[Rival], pictures: Mapping[str, str]) -> str:
@@ -53,6 +54,41 @@ def _card(rival: Rival, pictures: Mapping[str, str]) -> str:
         figure(pictures.get(other), other, f"{best} · {rival.other_score:.3f}", "false"),
     )
     return f'<article><p>{escape(rival.text)}</p><div class="pair">{"".join(shown)}</div></article>'
+
+
+def _read_texts(texts: Sequence[ReadText], pictures: Mapping[str, str]) -> str:
+    parts = (
+        ("Wins: every wrong word is told (green)", [each for each in texts if each.won]),
+        ("Losses: a wrong word is missed (red)", [each for each in texts if not each.won]),
+    )
+    return "".join(cards(title, (_read_card(each, pictures) for each in chosen)) for title, chosen in parts)
+
+
+def _read_card(read: ReadText, pictures: Mapping[str, str]) -> str:
+    said, done = "", 0
+    for word in read.words:
+        marked = f'<mark class="{_colour(word)}">{escape(read.text[word.start : word.end])}</mark>'
+        said, done = f"{said}{escape(read.text[done : word.start])}{marked}", word.end
+    said = f'<p class="said">{said}{escape(read.text[done:])}</p>'
+    said += "".join(_word_said(word, read.text) for word in read.words)
+    return f'<article><div class="pair">{figure(pictures.get(read.image), read.image, read.kind)}<div>{said}</div></div></article>'
+
+
+def _word_said(word: WrongWord, text: str) -> str:
+    """What became of one wrong word: told or missed, what is put there, and what belongs there where that is another."""
+    right = word.guess is not None and word.guess == word.should_be
+    parts = [f"{text[word.start : word.end]}: {'told' if word.told else 'missed'}, P(wrong) {word.wrong:.2f}"]
+    if right and word.told:
+        parts.append(f"restored to {word.guess}")
+    elif word.guess is not None:
+        parts.append(f"first guess {word.guess}{', which is right' if right else ''}")
+    if word.should_be is not None and not right:
+        parts.append(f"was {word.should_be}")
+    return f'<p class="said {_colour(word)}">{escape("; ".join(parts))}</p>'
+
+
+def _colour(word: WrongWord) -> str:
+    return "true" if word.told else "false"
 
 
 def _marked(true: str, false: str) -> tuple[str, str]:

@@ -17,9 +17,10 @@ from models.bundle import Bundle
 from models.evaluation.dataset import Dataset, DatasetInvalid, Edit, Entry
 from models.evaluation.embed import BATCH, prepared
 from models.evaluation.figures import figures
-from models.evaluation.judged import Judged, editable, judge
+from models.evaluation.judged import THOUGHT_WRONG, Judged, editable, judge
 from models.evaluation.outcomes import Pool, Words
-from models.evaluation.report import DataTag, ModelTag, Report
+from models.evaluation.report import DataTag, ModelTag, ReadText, Report
+from models.evaluation.rivals import read_texts
 from models.evaluation.words import shuffled_images
 from models.negatives.edited import Edited, aligned, unedited
 from models.proof import Proof
@@ -82,11 +83,8 @@ def measure_words(bundle: Bundle, reader: Proofreader, data: Dataset, watch: Wat
     see = watch or (lambda entries, _: entries)
     asked = _asked(bundle.tokenizer, data)
     images, digest = _encoded(bundle, reader, see(data.entries, "encoding"), asked.keys())
-    pool = Pool(
-        images=sum(bool(each.captions) for each in data.entries),
-        tasks={},
-        words=_read(reader, see(data.entries, "reading"), asked, images, data.source),
-    )
+    words, examples = _read(reader, see(data.entries, "reading"), asked, images, data.source)
+    pool = Pool(images=sum(bool(each.captions) for each in data.entries), tasks={}, words=words)
     return Report(
         # the proofreader's graphs are of one precision, whatever the towers have
         model=ModelTag(name=bundle.manifest.name, digest=bundle.digest, variant="fp32"),
@@ -96,6 +94,7 @@ def measure_words(bundle: Bundle, reader: Proofreader, data: Dataset, watch: Wat
         truncated=sum(text.cut for each in asked.values() for text in each.texts),
         pool=pool,
         figures=figures(pool),
+        read=tuple(examples),
     )
 
 
@@ -104,7 +103,7 @@ def _asked(tokenizer: Tokenizer, data: Dataset) -> dict[str, _Asked]:
     if not any(entry.edits for entry in data.entries):
         raise DatasetInvalid(
             f"{data.source} has no false captions to proofread: expected `negatives` beside the captions, each with "
-            "`text`, `kind` and the number of its `caption` (docs/evaluation.md)"
+            "`text`, `kind` and the number of its `caption` (docs/evaluation.md); or let them be made, with --make-edits"
         )
     captioned = [entry for entry in data.entries if entry.captions]
     found = {entry.id: _texts(tokenizer, entry, unit) for unit, entry in enumerate(captioned) if entry.edits}
@@ -155,13 +154,13 @@ def _read(
     asked: dict[str, _Asked],
     images: dict[str, StoredImage],
     source: str,
-) -> Words:
-    """Every text beside its own picture and another's."""
+) -> tuple[Words, list[ReadText]]:
+    """Every text beside its own picture and another's; and some of them, to be looked at."""
     words = editable(text.edit for each in asked.values() for text in each.false)
     vocabulary = frozenset(reader.vocabulary)
     ids = list(asked)
     others = dict(zip(ids, (ids[row] for row in shuffled_images(np.arange(len(ids)), _SEED)), strict=True))
-    units: list[int] = []
+    names: list[str] = []
     found: list[Judged] = []
     there = 0
     for entry in entries:
@@ -170,14 +169,16 @@ def _read(
         for text, own, other in _proofs(reader, each, images[entry.id], images[others[entry.id]]):
             found += judge(text.edit, own, other, words, vocabulary)
             there += sum(word.text.lower() in words for word in text.edit.words)
-        units += [each.unit] * (len(found) - len(units))
+        names += [entry.id] * (len(found) - len(names))
     wrong = sum(word.wrong for word in found)
     if not 0 < wrong < len(found):
         raise DatasetInvalid(
             f"{source} cannot be judged word by word: {wrong:,} wrong and {len(found) - wrong:,} right words to tell apart; "
             "expected false captions that put other words for some of the true ones"
         )
-    return _columns(found, units, asked.values(), there - len(found))
+    units = [asked[name].unit for name in names]
+    made = _columns(found, units, asked.values(), there - len(found))
+    return made, read_texts(found, names, THOUGHT_WRONG)
 
 
 def _proofs(

@@ -11,6 +11,7 @@ from models.errors import ModelError
 from models.evaluation.dataset import Dataset, Unit
 from models.evaluation.figures import KS, figures
 from models.evaluation.outcomes import Pool, retrieval_pool
+from models.manifest import MANIFEST_NAME
 from models.sealed import write_atomically
 
 REPORT_NAME = "report.json"
@@ -93,6 +94,47 @@ class Rival(_Part):
         return self.score > self.other_score
 
 
+class WrongWord(_Part):
+    """One wrong word of an edited caption, and what a proofreader said of it.
+
+    Attributes:
+        start: its first character in the text.
+        end: behind its last one.
+        wrong: P(wrong), in [0, 1], beside its own picture.
+        told: whether that is told to who reads.
+        guess: what the proofreader would put there first, also where that is not told.
+        should_be: what stood there, in lower case; None where that is not exactly one word.
+    """
+
+    start: int
+    end: int
+    wrong: float
+    told: bool
+    guess: str | None = None
+    should_be: str | None = None
+
+
+class ReadText(_Part):
+    """An edited caption that a proofreader read.
+
+    Attributes:
+        text: as the model reads it.
+        image: id of its picture.
+        kind: of the edit.
+        words: those of its wrong words that were judged, in order; at least one.
+    """
+
+    text: str
+    image: str
+    kind: str
+    words: tuple[WrongWord, ...]
+
+    @property
+    def won(self) -> bool:
+        """Whether every wrong word is told."""
+        return all(word.told for word in self.words)
+
+
 class Group(_Part):
     """Text→image recall, in [0, 1] at each K, of some of the captions against all images."""
 
@@ -114,6 +156,7 @@ class Report(_Part):
         folds: the same within parts of the pool; none when it was not cut.
         figures: by name, see `models.evaluation.figures`.
         rivals: examples of wins and losses.
+        read: the same of a proofreader.
     """
 
     version: Literal[1] = 1
@@ -126,6 +169,7 @@ class Report(_Part):
     folds: tuple[Pool, ...] = ()
     figures: dict[str, float]
     rivals: tuple[Rival, ...] = ()
+    read: tuple[ReadText, ...] = ()
 
     @property
     def unit(self) -> Unit:
@@ -168,6 +212,11 @@ def read_report(path: Path) -> Report:
     Raises:
         ReportUnreadable: no such file, or it is something else.
     """
+    if (path / MANIFEST_NAME).is_file() and not (path / REPORT_NAME).is_file():
+        raise ReportUnreadable(
+            f"{path} is a bundle, and a report is expected: make one with `vilem eval retrieval {path} SOURCE --out FOLDER`, "
+            "of every bundle on the same SOURCE, and give these folders"
+        )
     path = path / REPORT_NAME if path.is_dir() else path
     if not path.is_file():
         raise ReportUnreadable(f"no report at {path}: expected the report.json of `vilem eval … --out FOLDER`")

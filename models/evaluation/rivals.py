@@ -6,7 +6,8 @@ import numpy as np
 
 from models.evaluation.dataset import Entry
 from models.evaluation.embed import Embedded
-from models.evaluation.report import Rival
+from models.evaluation.judged import Judged
+from models.evaluation.report import ReadText, Rival, WrongWord
 
 # of wins and of losses, and of each kind of edit as many in all: a page that can be read
 SHOWN = 12
@@ -85,13 +86,7 @@ def edit_rivals(found: Embedded, entries: Sequence[Entry], ranks: Sequence[int])
     pictures = found.images[edits.images]
     own = (found.texts[edits.texts] * pictures).sum(axis=1)
     other = (edits.vectors * pictures).sum(axis=1)
-    kinds = np.array(edits.kinds)
-    each = max(2, 2 * SHOWN // max(1, len(set(edits.kinds))))
-    chosen: list[int] = []
-    for kind in sorted(set(edits.kinds)):
-        for right in (True, False):
-            rows = np.flatnonzero((kinds == kind) & ((own > other) == right))
-            chosen += [int(rows[p]) for p in spread_over((own - other)[rows], edits.images[rows], each // 2)]
+    chosen = _some_of_each(edits.kinds, own > other, own - other, edits.images)
     texts = [(entry.id, entry.captions[edit.caption], edit.text) for entry in entries for edit in entry.edits]
     return [
         Rival(
@@ -105,3 +100,51 @@ def edit_rivals(found: Embedded, entries: Sequence[Entry], ranks: Sequence[int])
         )
         for row in chosen
     ]
+
+
+def read_texts(found: Sequence[Judged], images: Sequence[str], threshold: float) -> list[ReadText]:
+    """Edited captions whose wrong words are all told, and captions with one that is not: some of every kind.
+
+    Args:
+        found: W words; those of one text stand together.
+        images: W ids of their pictures.
+        threshold: a word is told whose P(wrong) is above it.
+    """
+    texts: dict[tuple[str, str, str], list[Judged]] = {}
+    for word, image in zip(found, images, strict=True):
+        if word.wrong:
+            texts.setdefault((image, word.kind, word.edit.text), []).append(word)
+    # the word that is nearest to being missed, or missed by most
+    least = np.array([min(word.own for word in words) for words in texts.values()])
+    units = np.unique([image for image, _, _ in texts], return_inverse=True)[1]
+    rows = _some_of_each([kind for _, kind, _ in texts], least > threshold, least, units)
+    keys = list(texts)
+    chosen: list[ReadText] = []
+    for image, kind, text in (keys[row] for row in rows):
+        words = tuple(_wrong_word(word, threshold) for word in texts[image, kind, text])
+        chosen.append(ReadText(text=text, image=image, kind=kind, words=words))
+    return chosen
+
+
+def _wrong_word(word: Judged, threshold: float) -> WrongWord:
+    there = word.edit.words[word.place]
+    return WrongWord(
+        start=there.start,
+        end=there.end,
+        wrong=round(word.own, 4),
+        told=word.own > threshold,
+        guess=word.guess,
+        should_be=word.edit.should_be[word.place],
+    )
+
+
+def _some_of_each(kinds: Sequence[str], won: np.ndarray, margins: np.ndarray, images: np.ndarray) -> list[int]:
+    """Rows of some that were won and of some that were lost, of each kind; see `spread_over`."""
+    of, names = np.array(kinds), sorted(set(kinds))
+    each = max(2, 2 * SHOWN // max(1, len(names))) // 2
+    chosen: list[int] = []
+    for name in names:
+        for right in (True, False):
+            rows = np.flatnonzero((of == name) & (won == right))
+            chosen += [int(rows[place]) for place in spread_over(margins[rows], images[rows], each)]
+    return chosen

@@ -35,8 +35,9 @@ def test_only_editable_words_are_judged() -> None:
     wrong = list(judge(RED, _proof(RED, blue=0.25), _proof(RED, blue=0.75), WORDS, KNOWN))
     right = list(judge(unedited(TRUE), _proof(unedited(TRUE)), _proof(unedited(TRUE), red=0.5), WORDS, KNOWN))
 
-    assert [Judged(wrong=True, own=0.75, other=0.25, kind="colour", restored=True)] == wrong
-    assert [Judged(wrong=False, own=pytest.approx(0.1), other=0.5, kind="none", restored=None)] == right
+    assert [Judged(wrong=True, own=0.75, other=0.25, restored=True, edit=RED, place=1, guess="red")] == wrong
+    assert [Judged(False, pytest.approx(0.1), 0.5, None, unedited(TRUE), 1, "red")] == right
+    assert ("colour", "none") == (wrong[0].kind, right[0].kind)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_words_beyond_the_context_are_not_judged(side: int) -> None:
 @pytest.mark.parametrize(("own", "told"), [(0.5, False), (0.51, True), (0.1, False)])
 def test_what_is_thought_wrong_is_told(own: float, told: bool) -> None:
     """Above one half, and not at it, a word is thought wrong."""
-    assert told == Judged(wrong=True, own=own, other=0.0, kind="x", restored=True).told
+    assert told == Judged(wrong=True, own=own, other=0.0, restored=True, edit=RED, place=1).told
 
 
 def test_another_text_is_refused() -> None:

@@ -10,7 +10,7 @@ from models.bundle import Bundle
 from models.evaluation.measure import measure
 from models.evaluation.page import page
 from models.evaluation.pictures import pictures_of
-from models.evaluation.report import Report, Rival
+from models.evaluation.report import ReadText, Report, Rival, WrongWord
 from tests.models.evaluation.made import colours, small_report
 from tests.support.browser import chromium, needs_chromium
 
@@ -118,6 +118,52 @@ def test_the_changed_words_are_marked() -> None:
 
     assert ["left", "right"] == re.findall("<mark>(.*?)</mark>", text)
     assert "Wins: the true caption" in text
+
+
+def _read(*words: WrongWord, text: str = "a blue cat & <b>") -> ReadText:
+    return ReadText(text=text, image=NASTY, kind=NASTY, words=words)
+
+
+def test_wrong_words_are_marked_by_what_was_told() -> None:
+    """A told word is green and a missed one red, in the caption and below it, with what was put there and what belongs there."""
+    told = WrongWord(start=2, end=6, wrong=0.9, told=True, guess="red", should_be="red")
+    missed = WrongWord(start=7, end=10, wrong=0.2, told=False, guess="cow", should_be="dog")
+
+    text = page(small_report().model_copy(update={"read": (_read(told, missed), _read(told))}), {})
+
+    assert 'a <mark class="true">blue</mark> <mark class="false">cat</mark> &amp; &lt;b&gt;' in text
+    assert "blue: told, P(wrong) 0.90; restored to red" in text
+    assert "cat: missed, P(wrong) 0.20; first guess cow; was dog" in text
+    assert text.index("Wins: every wrong word is told") < text.index("Losses: a wrong word is missed")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"told": False}, "missed, P(wrong) 0.90; first guess red, which is right<"),
+        ({"guess": "cow"}, "told, P(wrong) 0.90; first guess cow; was red<"),
+        ({"should_be": None}, "told, P(wrong) 0.90; first guess red<"),
+        ({"guess": None}, "told, P(wrong) 0.90; was red<"),
+    ],
+)
+def test_a_word_says_what_is_known_of_it(change: dict[str, object], said: str) -> None:
+    """What was guessed and what belongs there are said where they are known, and not twice where they are one."""
+    known = {"start": 2, "end": 6, "wrong": 0.9, "told": True, "guess": "red", "should_be": "red"}
+    word = WrongWord.model_validate(known | change)
+
+    assert said in page(small_report().model_copy(update={"read": (_read(word),)}), {})
+
+
+def test_texts_that_were_read_are_text() -> None:
+    """A caption, a kind, a guess or a file's name that looks like HTML is shown as it is."""
+    word = WrongWord(start=0, end=8, wrong=0.9, told=True, guess=NASTY, should_be=NASTY)
+    read = small_report().model_copy(update={"read": (_read(word, text=NASTY),)})
+
+    tags = _parsed(page(read, {NASTY: "data:image/jpeg;base64,AAAA"}))
+
+    assert "script" not in tags.seen
+    assert "img" in tags.seen
+    assert not any(name.startswith("on") for name, _ in tags.attributes)
 
 
 def test_a_picture_that_is_not_there_leaves_its_words() -> None:

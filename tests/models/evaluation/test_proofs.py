@@ -101,6 +101,18 @@ def test_a_report_survives_the_disk_and_does_not_differ_from_itself(tmp_path: Pa
     assert {(0.0, 0.0, 0.0)} == {(each.difference, each.low, each.high) for each in differences}
 
 
+def test_examples_are_of_what_was_read() -> None:
+    """Each example is an edited caption beside its own picture; its words are wrong ones, and none that is missed is surer than one that is told."""
+    read = _report().read
+    edits = {(each.id, edit.text, edit.kind) for each in _data().entries for edit in each.edits}
+    told, missed = ([word.wrong for each in read for word in each.words if word.told is way] for way in (True, False))
+
+    assert {True, False} == {each.won for each in read}
+    assert {(each.image, each.text, each.kind) for each in read} <= edits
+    assert all(each.text[word.start : word.end].isalnum() for each in read for word in each.words)
+    assert max(missed) <= min(told)
+
+
 def test_of_each_caption_the_first_edit_of_each_kind_is_read() -> None:
     """Further edits of one kind of one caption are left out; each caption is read once, however often it was edited."""
     few = _small(Edit("a blue circle", 0, "colour"), Edit("a red square", 0, "object"))

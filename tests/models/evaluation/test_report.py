@@ -8,6 +8,7 @@ import pytest
 
 from models.evaluation.figures import KS, RECALLS, figures
 from models.evaluation.report import Group, Report, ReportUnreadable, Rival, read_report, report
+from models.manifest import MANIFEST_NAME
 from tests.models.evaluation.made import random_pool, small_report, tagged, words_report
 
 IMAGES = np.eye(3, dtype=np.float32)
@@ -169,3 +170,15 @@ def test_reports_of_before_words_are_read(tmp_path: Path) -> None:
 
     assert "words" not in json.loads((tmp_path / "report.json").read_text())["pool"]
     assert read_report(tmp_path).pool.words is None
+
+
+def test_a_bundle_is_told_from_a_report(tmp_path: Path) -> None:
+    """A bundle's folder is refused with the command that measures it; a report that lies in one is read."""
+    (tmp_path / MANIFEST_NAME).write_text("{}")
+
+    with pytest.raises(
+        ReportUnreadable, match=r"is a bundle, and a report is expected: .* `vilem eval retrieval .* --out"
+    ):
+        read_report(tmp_path)
+    small_report().write(tmp_path / "report.json")
+    assert small_report() == read_report(tmp_path)

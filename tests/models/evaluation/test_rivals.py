@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from models.bundle import Bundle
 from models.evaluation.embed import Embedded, embed
+from models.evaluation.judged import Judged
 from models.evaluation.outcomes import retrieval_pool
-from models.evaluation.rivals import SHOWN, edit_rivals, nearest_images, retrieval_rivals, spread_over
+from models.evaluation.rivals import SHOWN, edit_rivals, nearest_images, read_texts, retrieval_rivals, spread_over
+from models.negatives.edited import aligned, unedited
 from tests.models.evaluation.made import colours, pools
 
 
@@ -94,3 +96,39 @@ def test_edits_are_shown_beside_their_caption(embedded: Embedded) -> None:
     assert found
     assert {(each.image, each.text, each.other_text, each.kind) for each in found} <= pairs
     assert all(each.won for each in found)
+
+
+def _judged(kind: str, *own: float) -> list[Judged]:
+    """The words of an edited caption whose wrong ones, one or two, are judged so; the right one after them is not told."""
+    edit = aligned("a red dog left", "a blue cat left" if len(own) > 1 else "a blue dog left", kind)
+    wrong = [Judged(True, each, 0.5, False, edit, 1 + place, "red") for place, each in enumerate(own)]
+    return [*wrong, Judged(False, 0.1, 0.5, None, edit, 3)]
+
+
+def test_captions_are_won_where_every_wrong_word_is_told() -> None:
+    """One word at or below the threshold is a loss; right words, and captions that nobody edited, are no examples."""
+    right = Judged(False, 0.9, 0.5, None, unedited("a red dog"), 1)
+    found = [*_judged("one", 0.9, 0.6), *_judged("two", 0.9, 0.5), right]
+
+    read = read_texts(found, ["a.png"] * 3 + ["b.png"] * 4, 0.5)
+
+    assert [("a.png", "one", True), ("b.png", "two", False)] == [(each.image, each.kind, each.won) for each in read]
+    assert [(True, True), (True, False)] == [tuple(word.told for word in each.words) for each in read]
+    assert ["blue", "cat"] == [read[0].text[word.start : word.end] for word in read[0].words]
+    assert [("red", "red"), ("red", "dog")] == [(word.guess, word.should_be) for word in read[0].words]
+    assert not any(each.won for each in read_texts(found, ["a.png"] * 7, 0.9))
+
+
+def test_every_kind_has_some_of_both() -> None:
+    """However many words there are, a page shows some of each kind that were told and some that were missed, of different pictures."""
+    found = [word for n in range(50) for kind in ("one", "two") for word in _judged(kind, n / 50)]
+    images = [f"{n}.png" for n in range(50) for _ in range(4)]
+
+    read = read_texts(found, images, 0.5)
+
+    assert read == read_texts(found, images, 0.5)
+    assert len(read) <= 2 * SHOWN
+    for kind in ("one", "two"):
+        for won in (True, False):
+            some = [each.image for each in read if (each.kind, each.won) == (kind, won)]
+            assert len(some) == len(set(some)) > 1
