@@ -1,13 +1,20 @@
 """A report as Markdown: to paste into an issue, a pull request or docs/results.md."""
 
-from models.evaluation.report import Report
+from collections.abc import Sequence
+
+from models.evaluation.report import DataTag, ModelTag, Report
 from models.evaluation.tables import Table, tables
 
 
 def markdown(report: Report) -> str:
     """The whole report, without pictures."""
-    lines = [f"# {heading(report)}", "", *(f"- {each}" for each in facts(report)), ""]
-    for table in tables(report):
+    return titled(heading(report), facts(report), tables(report))
+
+
+def titled(title: str, facts: Sequence[str], shown: Sequence[Table]) -> str:
+    """A page of Markdown: a title, what must be known, and tables."""
+    lines = [f"# {title}", "", *(f"- {each}" for each in facts), ""]
+    for table in shown:
         lines += [f"## {table.title}", "", *table_lines(table), ""]
     return "\n".join(lines)
 
@@ -28,10 +35,9 @@ def facts(report: Report) -> list[str]:
     """What a reader must know to trust the figures, or to make them again."""
     found: list[str] = []
     if report.model:
-        found.append(f"model {report.model.name} ({report.model.variant}), digest {report.model.digest[:16]}…")
+        found.append(model_fact(report.model))
     if report.data:
-        split = f", split {report.data.split}" if report.data.split else ""
-        found.append(f"data {report.data.source} ({report.data.layout}{split}), digest {report.data.digest[:16]}…")
+        found.append(data_fact(report.data))
     found += warnings(report)
     if report.pool.tasks:
         found.append(
@@ -40,6 +46,17 @@ def facts(report: Report) -> list[str]:
     if report.pool.words:
         found.append("a wrong word that scores exactly as much as a right one counts one half")
     return found
+
+
+def model_fact(model: ModelTag | None) -> str:
+    """Which model."""
+    return f"model {model.name} ({model.variant}), digest {model.digest[:16]}…" if model else "a model in no bundle"
+
+
+def data_fact(data: DataTag) -> str:
+    """Which data."""
+    split = f", split {data.split}" if data.split else ""
+    return f"data {data.source} ({data.layout}{split}), digest {data.digest[:16]}…"
 
 
 def warnings(report: Report) -> list[str]:

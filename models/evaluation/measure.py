@@ -39,7 +39,10 @@ def measure(
             damaged or too large.
     """
     if edits and not any(entry.edits for entry in data.entries):
-        raise DatasetInvalid(f"{data.source} has no false captions to compare with: expected `negatives` beside them")
+        raise DatasetInvalid(
+            f"{data.source} has no false captions to compare with: expected `negatives` beside them (docs/evaluation.md), or "
+            "let them be made: `vilem eval retrieval … --edits --make-edits`"
+        )
     found = embed(bundle, progress if progress is not None else data.entries, edits=edits)
     model = ModelTag(name=bundle.manifest.name, digest=bundle.digest, variant=variant)
     return reported(found, data, model, retrieval=retrieval, edits=edits, folds=folds)

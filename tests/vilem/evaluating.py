@@ -1,10 +1,13 @@
 """`vilem eval`, run as a user types it."""
 
+import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.models.evaluation.made import COLOURS, picture
+from tests.support.data import write_tar
 from vilem.cli.eval import app
 
 
@@ -18,3 +21,15 @@ def vilem_eval(*arguments: str | Path, fails: type[Exception] | None = None) -> 
     else:
         raise done.exception
     return done
+
+
+def write_colours_tar(folder: Path) -> Path:
+    """A WebDataset shard as anybody would bring one: pictures of one colour and their five sentences."""
+    members: list[tuple[str, bytes]] = []
+    for name, colour in COLOURS.items():
+        said = [name, f"a {name} picture", f"the {name} square", f"{name} {name}", f"a photo of {name}"]
+        members += [
+            (f"{name}.jpg", picture(colour, form="JPEG")),
+            (f"{name}.json", json.dumps({"captions": said}).encode()),
+        ]
+    return write_tar(folder / "colours.tar", members)

@@ -6,35 +6,21 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from models.errors import ModelError
 from models.evaluation.dataset import DatasetInvalid
 from models.evaluation.layouts.sugarcrepe import TYPES
 from models.evaluation.report import read_report
-from models.scenes.corpus import write_jsonl
+from models.negatives.masked_lm import save_masked_lm
+from models.scenes.corpus import example, write_jsonl
 from tests.models.evaluation.made import COLOURS, picture, write_karpathy, write_sugarcrepe
-from tests.support.data import write_tar
-from tests.support.tiny_bundle import make_tiny_bundle
-from tests.vilem.evaluating import vilem_eval
+from tests.models.negatives.small_lm import trained
+from tests.vilem.evaluating import vilem_eval, write_colours_tar
 from vilem.cli.eval import app
-
-
-@pytest.fixture(scope="module")
-def other_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A second model: other random weights."""
-    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "other", seed=1)
 
 
 @pytest.fixture
 def colours_tar(tmp_path: Path) -> Path:
-    """A WebDataset shard as anybody would bring one: pictures of one colour and their five sentences."""
-    members: list[tuple[str, bytes]] = []
-    for name, colour in COLOURS.items():
-        said = [name, f"a {name} picture", f"the {name} square", f"{name} {name}", f"a photo of {name}"]
-        members += [
-            (f"{name}.jpg", picture(colour, form="JPEG")),
-            (f"{name}.json", json.dumps({"captions": said}).encode()),
-        ]
-    return write_tar(tmp_path / "colours.tar", members)
+    """Pictures of one colour and their five sentences."""
+    return write_colours_tar(tmp_path)
 
 
 def test_a_webdataset_is_measured(tiny_bundle: Path, colours_tar: Path) -> None:
@@ -73,9 +59,61 @@ def test_rendered_scenes_are_the_default(tiny_bundle: Path) -> None:
 
 
 def test_edits_of_a_data_set_nobody_knows(tiny_bundle: Path, colours_tar: Path) -> None:
-    """--edits with a data set that has none says what is expected of it."""
-    with pytest.raises(DatasetInvalid, match="has no false captions to compare with: expected `negatives`"):
+    """--edits with a data set that has none says what is expected of it, and the option that makes some."""
+    with pytest.raises(DatasetInvalid, match=r"has no false captions .*: expected `negatives` .* --edits --make-edits"):
         vilem_eval(tiny_bundle, colours_tar, "--edits", fails=DatasetInvalid)
+
+
+def test_edits_are_made_where_there_are_none(tiny_bundle: Path, colours_tar: Path) -> None:
+    """--make-edits puts false captions beside a data set's own: each kind has its share, and equal seeds give equal figures."""
+    arguments = (tiny_bundle, colours_tar, "--edits", "--make-edits", "--json")
+    one, again = (vilem_eval(*arguments, "--seed", "3").stdout for _ in range(2))
+
+    found = json.loads(one)
+    assert one == again
+    assert {"edits.attribute", "edits.macro", "t2i_r1"} <= found.keys()
+    assert "edits.masked" not in found
+
+
+def test_edits_are_made_by_a_language_model_too(tiny_bundle: Path, tmp_path: Path) -> None:
+    """--masked-lm adds edits of one word, and the report says how its edits were made."""
+    save_masked_lm(trained()[0].model(), tmp_path / "mlm")
+    (tmp_path / "red.png").write_bytes(picture((255, 0, 0)))
+    lines = [{"path": "red.png", "id": str(n), "captions": list(example("train", n, 0, 32).captions)} for n in range(3)]
+    (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+    found = vilem_eval(
+        tiny_bundle,
+        tmp_path / "data.jsonl",
+        "--edits",
+        "--make-edits",
+        "--masked-lm",
+        tmp_path / "mlm",
+        "--out",
+        tmp_path,
+    )
+
+    assert "masked" in found.output
+    data = read_report(tmp_path).data
+    assert data is not None
+    assert data.source.endswith("data.jsonl, edited by rule and language model (seed 0)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--edits", "--make-edits"], "--make-edits would do nothing: they belong to a SOURCE"),
+        (["data.jsonl", "--make-edits"], "--make-edits would do nothing: it belongs to --edits"),
+        (["data.jsonl", "--edits", "--masked-lm", "mlm"], "--masked-lm would do nothing: it belongs to --make-edits"),
+        (["data.jsonl", "--edits", "--seed", "1"], "--seed would do nothing"),
+    ],
+)
+def test_options_of_made_edits_that_would_do_nothing_are_refused(arguments: list[str], said: str) -> None:
+    """Edits are made of a data set's captions, for comparing; a language model and a seed are of what is made."""
+    done = CliRunner().invoke(app, ["retrieval", "tiny", *arguments], env={"COLUMNS": "140"})
+
+    assert 2 == done.exit_code
+    assert said in " ".join(done.output.split())
 
 
 def test_edits_of_a_data_set_that_has_them(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -186,60 +224,6 @@ def test_sugarcrepe_says_which_pictures_are_missing(tiny_bundle: Path, tmp_path:
 
     with pytest.raises(DatasetInvalid, match=r"3 of 3 pictures are missing: expected .*val2017 to hold test-5-0"):
         vilem_eval("sugarcrepe", tiny_bundle, folder, "--images", tmp_path / "val2017", fails=DatasetInvalid)
-
-
-@pytest.fixture
-def two(tiny_bundle: Path, other_bundle: Path, colours_tar: Path, tmp_path: Path) -> tuple[Path, Path]:
-    """Reports of two models on one data set."""
-    folders = tmp_path / "a", tmp_path / "b"
-    for bundle, folder in zip((tiny_bundle, other_bundle), folders, strict=True):
-        vilem_eval(bundle, colours_tar, "--out", folder)
-    return folders
-
-
-def test_two_models_are_compared(two: tuple[Path, Path]) -> None:
-    """The table names both models and every figure with its interval; folder and file are both taken."""
-    done = vilem_eval("compare", two[0], two[1] / "report.json")
-
-    assert "A: tiny (fp32)" in done.output
-    assert "B: other (fp32)" in done.output
-    for word in ("t2i_r1", "i2t_median", "rsum", "95 % interval"):
-        assert word in done.output
-
-
-def test_a_comparison_can_be_read_by_programs(two: tuple[Path, Path]) -> None:
-    """With --json the differences are numbers, and equal seeds give equal ones."""
-    one, again = (vilem_eval("compare", *two, "--json", "--seed", "3", "--resamples", "200").stdout for _ in range(2))
-
-    found = json.loads(one)
-    assert one == again
-    assert (3, 200) == (found["seed"], found["resamples"])
-    assert all(each["low"] <= each["high"] for each in found["differences"])
-
-
-def test_other_data_is_not_compared(tiny_bundle: Path, two: tuple[Path, Path], tmp_path: Path) -> None:
-    """Reports of other data are refused with a sentence that names both."""
-    vilem_eval(tiny_bundle, "--scenes", "3", "--out", tmp_path / "scenes")
-
-    with pytest.raises(ModelError, match=r"different data: .*colours\.tar .* and 3 rendered scenes"):
-        vilem_eval("compare", two[0], tmp_path / "scenes", fails=ModelError)
-
-
-def test_seeds_are_summed_up(two: tuple[Path, Path]) -> None:
-    """Mean and deviation of every figure, as a table and for programs."""
-    found = json.loads(vilem_eval("seeds", *two, "--json").stdout)
-
-    assert "±" in vilem_eval("seeds", *two).output
-    assert {2} == {len(each["values"]) for each in found}
-    assert "rsum" in {each["name"] for each in found}
-
-
-def test_one_seed_is_refused(two: tuple[Path, Path]) -> None:
-    """A single report has no spread, and the command says what it needs."""
-    done = CliRunner().invoke(app, ["seeds", str(two[0])], env={"COLUMNS": "140"})
-
-    assert 2 == done.exit_code
-    assert "two reports at least" in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize("command", ["", "retrieval", "scenes", "sugarcrepe", "words", "compare", "seeds"])

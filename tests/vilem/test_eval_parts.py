@@ -1,6 +1,7 @@
 """What the commands of `vilem eval` share."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,11 @@ import typer
 from rich.console import Console
 
 from models.errors import BundleMissing
+from models.evaluation.made_edits import with_made_edits
 from models.evaluation.report import read_report
 from models.evaluation.tables import Table
 from tests.models.evaluation.made import colours, small_report
-from vilem.cli.eval_parts import open_bundle, print_table, refuse_others, show, tell, watched
+from vilem.cli.eval_parts import open_bundle, print_table, refuse_others, show, tell, watched, with_edits
 
 
 def test_options_that_would_do_nothing_are_refused() -> None:
@@ -73,3 +75,38 @@ def test_cells_are_texts() -> None:
 
     assert "[bold]title" in console.export_text(clear=False)
     assert "[red]x" in console.export_text()
+
+
+def test_a_table_is_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a pipe every figure of a table that is wider than it stands whole on its row's line; a terminal breaks lines instead."""
+    row = ("text→image, mean of 5 folds", *(f"{number}.125 %" for number in range(100, 112)))
+    wide = Table("Wide", tuple(f"column {number}" for number, _ in enumerate(row)), (row,))
+
+    print_table(wide)
+    piped = capsys.readouterr().out
+    print_table(wide, Console(force_terminal=True, width=80))
+    shown = capsys.readouterr().out
+
+    assert any(all(cell in line for cell in row) for line in piped.splitlines())
+    assert "…" not in piped + shown
+    assert all(digit in shown for digit in ("100", "111"))
+
+
+def test_a_table_in_a_pipe_is_no_wider_than_it_must_be() -> None:
+    """A narrow table leaves the console as wide as it was."""
+    console = Console(record=True, width=80)
+
+    print_table(Table("Narrow", ("", "n"), (("x", "1"),)), console)
+
+    assert 80 == console.width
+    assert max(map(len, console.export_text().splitlines())) < 20
+
+
+def test_edits_are_made_of_what_a_data_set_has() -> None:
+    """Without a language model edits are by rule alone; without a seed it is 0."""
+    bare = replace(colours(), entries=tuple(replace(each, edits=()) for each in colours().entries))
+
+    made = with_edits(bare, None, None)
+
+    assert made == with_edits(bare, None, 0) == with_made_edits(bare)
+    assert any(each.edits for each in made.entries)

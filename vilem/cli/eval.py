@@ -1,6 +1,5 @@
 """`vilem eval`: what a bundle finds, and what it understands; on rendered scenes and on data sets of photographs."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from vilem.cli.eval_compare import compare, seeds
 from vilem.cli.eval_parts import (
     HOME,
     AsJson,
     BundleName,
     Home,
     Images,
+    MadeSeed,
+    MakeEdits,
+    MaskedLm,
     Out,
     Scenes,
     Seed,
@@ -21,10 +24,10 @@ from vilem.cli.eval_parts import (
     Variant,
     data_of,
     open_bundle,
-    print_table,
     refuse_others,
     tell,
     watched,
+    with_edits,
 )
 from vilem.cli.eval_words import words
 from vilem.cli.refuse import refuse
@@ -85,7 +88,7 @@ def evaluate(
         Path | None, typer.Argument(metavar="[SOURCE]", help="Data set, file or folder; left out: rendered scenes.")
     ] = None,
     scenes: Scenes = None,
-    seed: Seed = None,
+    seed: MadeSeed = None,
     variant: Variant = "fp32",
     home: Home = HOME,
     edits: Annotated[
@@ -95,6 +98,8 @@ def evaluate(
             help="Also compare captions with their false edits: those of rendered scenes, or a data set's `negatives`.",
         ),
     ] = False,
+    make_edits: MakeEdits = False,
+    masked_lm: MaskedLm = None,
     as_json: AsJson = False,
     layout: Annotated[Layout | None, typer.Option(help="How SOURCE lies on disk; left out: told by its looks.")] = None,
     split: Annotated[str | None, typer.Option(help="Which part [karpathy: test; else all].")] = None,
@@ -115,15 +120,22 @@ def evaluate(
     Example:
       vilem eval scenes-s --edits
       vilem eval retrieval clip photos.tar --out report
+      vilem eval retrieval clip photos.tar --edits --make-edits --masked-lm ./mlm
       vilem eval retrieval clip dataset_coco.json --images coco --folds 5
     """
     from models.evaluation.layouts.files import Options
 
     of_source = {"--layout": layout, "--split": split, "--images": images, "--pool": pool, "--captions": captions}
-    refuse_others(data, of_source | {"--skip-missing": skip_missing}, {"--scenes": scenes, "--seed": seed})
+    of_source |= {"--skip-missing": skip_missing, "--make-edits": make_edits}
+    refuse_others(data, of_source, {"--scenes": scenes, "--seed": None if make_edits else seed})
+    if not edits:
+        refuse({"--make-edits": make_edits}, "it belongs to --edits; add that, or leave it out")
+    if not make_edits:
+        refuse({"--masked-lm": masked_lm}, "it belongs to --make-edits; add that, or leave it out")
     opened = open_bundle(bundle, home, variant)
     options = Options(split, tuple(images or ()), pool, captions, skip_missing)
     found = data_of(data, scenes, seed, options, layout.value if layout else None)
+    found = with_edits(found, masked_lm, seed) if make_edits else found
     _measure(opened, found, variant, out, as_json=as_json, edits=edits, folds=folds)
 
 
@@ -243,57 +255,8 @@ def video(
     tell(measured, posters(found), out, as_json=as_json)
 
 
-@app.command()
-def compare(
-    a: Annotated[Path, typer.Argument(help="Report of model A: report.json or its folder.")],
-    b: Annotated[Path, typer.Argument(help="Report of model B, on the same data.")],
-    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples of images.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal intervals.")] = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Show for every figure how much B is above A, with a paired bootstrap interval.
-
-    \b
-    Example:
-      vilem eval compare reports/plain reports/proofread
-    """
-    from models.evaluation.compare import compare as compared
-    from models.evaluation.report import read_report
-    from models.evaluation.tables import comparison_table
-
-    found = compared(read_report(a), read_report(b), resamples, seed)
-    if as_json:
-        typer.echo(found.model_dump_json())
-        return
-    for letter, model in (("A", found.a), ("B", found.b)):
-        typer.echo(
-            f"{letter}: {model.name} ({model.variant}), {model.digest[:12]}…" if model else f"{letter}: no bundle"
-        )
-    print_table(comparison_table(found))
-
-
-@app.command()
-def seeds(
-    reports: Annotated[list[Path], typer.Argument(help="Reports of two or more bundles of one recipe.")],
-    as_json: AsJson = False,
-) -> None:
-    """Show the mean and standard deviation of every figure over seeds.
-
-    \b
-    Example:
-      vilem eval seeds reports/seed0 reports/seed1 reports/seed2
-    """
-    from models.evaluation.compare import spread
-    from models.evaluation.report import read_report
-    from models.evaluation.tables import spread_table
-
-    if len(reports) < 2:
-        raise typer.BadParameter("a spread needs two reports at least, of bundles trained with different seeds")
-    found = spread([read_report(each) for each in reports])
-    if as_json:
-        typer.echo(json.dumps([each.model_dump() for each in found]))
-        return
-    print_table(spread_table(found))
+for last in (compare, seeds):
+    app.command()(last)
 
 
 def _measure(

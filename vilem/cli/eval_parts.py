@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
+    from rich.table import Table as Drawn
 
     from models.bundle import Bundle
     from models.evaluation.dataset import Dataset, Entry
@@ -29,9 +30,20 @@ Images = Annotated[list[Path] | None, typer.Option(help="Folder with the picture
 Skip = Annotated[bool, typer.Option("--skip-missing", help="Leave out pictures whose files are missing.")]
 Scenes = Annotated[int | None, typer.Option("--scenes", min=1, help="How many held-out scenes to render [1000].")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of what is rendered [0].")]
+MadeSeed = Annotated[int | None, typer.Option(min=0, help="Seed of what is rendered, or of --make-edits [0].")]
+MakeEdits = Annotated[
+    bool,
+    typer.Option("--make-edits", help="Make the false captions that SOURCE lacks: of each caption one by each rule."),
+]
+MaskedLm = Annotated[
+    Path | None,
+    typer.Option(help="--make-edits: one more by this language model, a folder of `vilem train-mlm`; needs torch."),
+]
 HOME = Path("~/.local/share/vilem")
 # rendered where no data set is named
 _SCENES = 1000
+# beyond any table of figures
+_WIDEST = 100_000
 
 
 def refuse_others(data: Path | None, of_source: "Mapping[str, object]", of_rendered: "Mapping[str, object]") -> None:
@@ -64,6 +76,18 @@ def data_of(
     if data is None:
         return rendered.load(scenes or _SCENES, seed or 0)
     return open_dataset(data, options or Options(), layout)
+
+
+def with_edits(data: "Dataset", masked_lm: Path | None, seed: int | None) -> "Dataset":
+    """The data set with false captions made of its own, by rule and, where one is named, by a language model."""
+    from models.evaluation.made_edits import with_made_edits
+
+    if masked_lm is None:
+        return with_made_edits(data, None, seed or 0)
+    # here: what measures needs no torch, and a test of the layers says so
+    from models.negatives.masked_lm import load_masked_lm
+
+    return with_made_edits(data, load_masked_lm(masked_lm), seed or 0)
 
 
 def watched(entries: "Sequence[Entry]", doing: str) -> "Iterable[Entry]":
@@ -102,15 +126,27 @@ def show(measured: "Report", console: "Console") -> None:
 
 
 def print_table(table: "Table", console: "Console | None" = None) -> None:
-    """Print a table as wide as it is."""
+    """Print a table whole: into files and pipes as wide as it is, on a narrower terminal in broken lines."""
     from rich.console import Console
     from rich.table import Table as Drawn
     from rich.text import Text
 
     drawn = Drawn(title=Text(table.title), title_justify="left")
     for place, heading in enumerate(table.columns):
-        drawn.add_column(Text(heading), justify="right" if place else "left", no_wrap=True)
+        # never cut: half a figure is another one
+        drawn.add_column(Text(heading), justify="right" if place else "left", overflow="fold")
     for row in table.rows:
         # texts, not markup: names of groups come from data sets
         drawn.add_row(*(Text(cell) for cell in row))
-    (console or Console()).print(drawn)
+    console = console or Console()
+    if not console.is_terminal:
+        # nothing that reads them has a width: 80 is only what is assumed then
+        console.width = max(console.width, _width(drawn, console))
+    console.print(drawn)
+
+
+def _width(drawn: "Drawn", console: "Console") -> int:
+    """Columns of characters that a table takes when no line is broken."""
+    from rich.measure import Measurement
+
+    return Measurement.get(console, console.options.update(max_width=_WIDEST), drawn).maximum

@@ -12,16 +12,20 @@ from vilem.cli.eval_parts import (
     BundleName,
     Home,
     Images,
+    MadeSeed,
+    MakeEdits,
+    MaskedLm,
     Out,
     Scenes,
-    Seed,
     Skip,
     data_of,
     open_bundle,
     refuse_others,
     tell,
     watched,
+    with_edits,
 )
+from vilem.cli.refuse import refuse
 
 
 class EditsLayout(StrEnum):
@@ -39,7 +43,7 @@ def words(
         typer.Argument(metavar="[SOURCE]", help="Data set with `negatives`, or SugarCrepe; left out: rendered scenes."),
     ] = None,
     scenes: Scenes = None,
-    seed: Seed = None,
+    seed: MadeSeed = None,
     home: Home = HOME,
     as_json: AsJson = False,
     layout: Annotated[
@@ -49,6 +53,8 @@ def words(
     images: Images = None,
     captions: Annotated[int | None, typer.Option(min=0, help="First captions of each picture [0 = all].")] = None,
     skip_missing: Skip = False,
+    make_edits: MakeEdits = False,
+    masked_lm: MaskedLm = None,
     out: Out = None,
 ) -> None:
     """Find the wrong words of false captions by the picture, and restore them; beside another picture as a control.
@@ -58,16 +64,21 @@ def words(
       vilem eval words scenes-s --scenes 200
       vilem eval words scenes-s corpus/test.jsonl --out report
       vilem eval words clip-proof sugarcrepe --images coco/val2017
+      vilem eval words clip-proof photos.tar --make-edits --out report
     """
     from models.evaluation.layouts.files import Options
     from models.evaluation.proofs import measure_words
     from models.proofreader import Proofreader
 
     of_source = {"--layout": layout, "--split": split, "--images": images, "--captions": captions}
-    refuse_others(data, of_source | {"--skip-missing": skip_missing}, {"--scenes": scenes, "--seed": seed})
+    of_source |= {"--skip-missing": skip_missing, "--make-edits": make_edits}
+    refuse_others(data, of_source, {"--scenes": scenes, "--seed": None if make_edits else seed})
+    if not make_edits:
+        refuse({"--masked-lm": masked_lm}, "it belongs to --make-edits; add that, or leave it out")
     opened = open_bundle(bundle, home)
     # before anything is rendered or read: a bundle without one is told at once
     reader = Proofreader.open(opened)
     options = Options(split, tuple(images or ()), captions=captions, skip_missing=skip_missing)
     found = data_of(data, scenes, seed, options, layout.value if layout else None)
+    found = with_edits(found, masked_lm, seed) if make_edits else found
     tell(measure_words(opened, reader, found, watched), found, out, as_json=as_json)
