@@ -6,9 +6,10 @@ beside several images or one image beside several texts.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -126,14 +127,17 @@ class Proofreader:
         """Proofread one text beside each of k images; without *words* there are only scores, which takes half as long.
 
         Raises:
+            TypeError: an image is pixels, a file or anything else that `encode_images` did not give.
             TextInvalid: the text holds lone surrogates.
             StoredImageInvalid: an image was stored by another bundle.
             BundleInvalid: a graph does not load.
         """
+        _refuse_unstored(images)
         return self._proofs(self._pages([text]) * len(images), images, words=words)
 
     def check_texts(self, texts: Sequence[str], image: StoredImage, *, words: bool = True) -> list[Proof]:
         """Proofread each of n texts beside one image; arguments and errors as of `check`."""
+        _refuse_unstored([image])
         return self._proofs(self._pages(texts), [image] * len(texts), words=words)
 
     def score(self, text: str, images: Sequence[StoredImage]) -> np.ndarray:
@@ -147,7 +151,8 @@ class Proofreader:
     def rerank(self, cosines: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """What to sort k candidates by, descending: the cosine, less what is contradicted; (k,) float32.
 
-        The weight was fitted on validation data. A picture that contradicts no word keeps its cosine.
+        The weight was fitted on validation data. A score is never quite 0, so every picture loses a little; one that
+        contradicts no word, hardly anything. Beside a text without words all keep their cosines.
 
         Args:
             cosines: (k,) of the text and each image.
@@ -238,6 +243,28 @@ class Proofreader:
         chances /= chances.sum()
         order = [place for place in np.argsort(-chances)[: _TOLD + 1] if self.vocabulary[place] != written.lower()]
         return tuple((self.vocabulary[place], float(chances[place])) for place in order[:_TOLD])
+
+
+def _refuse_unstored(images: object) -> None:
+    """Refuse what is no row of stored images, before it is taken for one of another bundle.
+
+    Raises:
+        TypeError: saying what was given, and how stored images are made.
+    """
+    row = isinstance(images, Iterable) and not isinstance(images, str | bytes | np.ndarray)
+    given = (
+        [each for each in cast("Iterable[object]", images) if not isinstance(each, StoredImage)] if row else [images]
+    )
+    if not given:
+        return
+    first = given[0]
+    if isinstance(first, StoredImage):
+        raise TypeError("one stored image alone is no sequence of them: give [image]")
+    what = f"an array {first.shape} of {first.dtype}" if isinstance(first, np.ndarray) else f"a {type(first).__name__}"
+    raise TypeError(
+        f"{what} is no stored image: call encode_images first, as in "
+        "reader.check(text, reader.encode_images(np.stack([bundle.prepare(path.read_bytes())])))"
+    )
 
 
 def _read_whole(reading: Reading, words: Sequence[Word], owners: np.ndarray) -> list[int]:

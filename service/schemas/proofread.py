@@ -50,7 +50,7 @@ class ProofView(BaseModel):
     index: int = Field(description="Place of the picture in the request, from 0.", examples=[0])
     id: str | None = Field(default=None, description="Of the item.", examples=["test-0-000001"])
     score: float = Field(
-        description="Sum of the logarithms of the words' support: 0 when nothing is contradicted, else below.",
+        description="Sum of the logarithms of the words' support, at most 0: close to it when nothing is contradicted, never quite.",
         examples=[-3.2],
     )
     words: list[WordView]

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -83,13 +84,14 @@ def test_the_score_is_the_sum_of_the_words(reader: Proofreader, images: list[Sto
 
 
 def test_reranking_takes_from_what_is_contradicted(reader: Proofreader, images: list[StoredImage]) -> None:
-    """With equal cosines the right picture comes first; what nothing contradicts keeps its cosine."""
+    """With equal cosines the right picture comes first; every picture loses, and only a score of 0 leaves a cosine as it is."""
     scores = reader.score("a blue picture", images)
 
     mixed = reader.rerank(np.full(4, 0.3, np.float32), scores)
 
     assert 2 == int(mixed.argmax())
-    assert (mixed <= 0.3).all()
+    assert (scores < 0).all()
+    assert (mixed < 0.3).all()
     assert mixed == pytest.approx(0.3 + reader.spec.calibration.alpha * scores, rel=1e-5)
     assert [np.float32(0.3)] == reader.rerank(np.array([0.3], np.float32), np.zeros(1, np.float32)).tolist()
 
@@ -237,6 +239,34 @@ def test_an_image_of_another_bundle_is_refused(reader: Proofreader, images: list
             reader.check("a red picture", [image, other])
         with pytest.raises(StoredImageInvalid, match="with this bundle"):
             reader.score("a red picture", [image, other])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (PIXELS, r"an array \(4, 32, 32, 3\) of uint8 is no stored image: call encode_images first"),
+        ([PIXELS[0]], r"an array \(32, 32, 3\) of uint8 is no stored image: call encode_images first"),
+        ([b"\x89PNG"], "a bytes is no stored image"),
+        ([Path("red.png")], "a PosixPath is no stored image"),
+        (Path("red.png"), "a PosixPath is no stored image"),
+        ("red.png", "a str is no stored image"),
+        ([None], "a NoneType is no stored image"),
+    ],
+)
+def test_what_is_no_stored_image_is_told(reader: Proofreader, given: Sequence[StoredImage], said: str) -> None:
+    """Pixels, files and paths are refused with the call that makes stored images of them, whatever is asked."""
+    with pytest.raises(TypeError, match=said):
+        reader.check("a red picture", given)
+    with pytest.raises(TypeError, match="encode_images"):
+        reader.score("a red picture", given)
+    with pytest.raises(TypeError, match="encode_images"):
+        reader.check_texts(["a red picture"], given)  # pyright: ignore[reportArgumentType]
+
+
+def test_one_image_is_no_list(reader: Proofreader, images: list[StoredImage]) -> None:
+    """A stored image in place of several is told to be put into a list."""
+    with pytest.raises(TypeError, match=r"give \[image\]"):
+        reader.check("a red picture", images[0])  # pyright: ignore[reportArgumentType]
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
