@@ -4,7 +4,7 @@
 
 One caption of each held-out scene is edited by each source, and read by the bundle as it serves, beside its own picture and beside
 another's. Only words that some edit changes, or puts in, are judged. Corrections are asked for of all wrong words, as training does;
-beside that stands how many are restored in use, where only those are corrected that are thought wrong. Without a folder a masked language model is trained on the captions of the training scenes, once.
+beside that stands how many are restored in use, where only those are corrected that are called wrong. Without a folder a masked language model is trained on the captions of the training scenes, once.
 """
 
 import argparse
@@ -29,11 +29,11 @@ AUROC, SHUFFLED, RESTORED = 0.95, 0.65, 80.0
 _BATCH = 64
 
 
-def rows_of(found: Sequence[Judged]) -> list[Row]:
-    """The figures beside their bars."""
+def rows_of(found: Sequence[Judged], threshold: float) -> list[Row]:
+    """The figures beside their bars; a word is called wrong where P(wrong) is above the threshold."""
     wrong = np.array([each.wrong for each in found])
     own, other = (np.array([getattr(each, name) for each in found]) for name in ("own", "other"))
-    restored = [(each.restored, each.restored and each.told) for each in found if each.restored is not None]
+    restored = [(each.restored, each.restored and each.own > threshold) for each in found if each.restored is not None]
     right, said = 100 * np.mean(restored, axis=0)
     by_kind = auroc_by_group(own, wrong, [each.kind for each in found])
     return [
@@ -43,7 +43,7 @@ def rows_of(found: Sequence[Judged]) -> list[Row]:
         Row("the same beside another picture", auroc(other, wrong), "", SHUFFLED, at_most=True),
         *(Row(f"- found: {kind}", value, "") for kind, value in by_kind.items()),
         Row("right word restored", float(right), "%", RESTORED),
-        Row("thought wrong and restored", float(said), "%"),
+        Row("called wrong and restored", float(said), "%"),
     ]
 
 
@@ -57,7 +57,7 @@ def main() -> None:
     options, _ = parser.parse_known_args()
     bundle = Bundle.open(find_bundle(options.bundle, Path()))
     reader = Proofreader.open(bundle)
-    # what belongs there is asked of all words, whether they are thought wrong or not; beside another picture of none
+    # what belongs there is asked of all words, whether they are called wrong or not; beside another picture of none
     thorough, plain = reader.correcting(-np.inf), reader.correcting(np.inf)
     scenes = list(generate("test", options.scenes, 0, bundle.manifest.preprocess.size))
     pixels = np.stack([scene.image for scene in scenes])
@@ -85,7 +85,10 @@ def main() -> None:
                 who.check(edit.text, [images[of]])[0] for who, of in ((thorough, row), (plain, int(others[row])))
             )
             found += judge(edit, own, other, words, vocabulary)
-        show(f"{bundle.manifest.name}: {len(edited):,} of {len(scenes):,} captions edited by {name}", rows_of(found))
+        show(
+            f"{bundle.manifest.name}: {len(edited):,} of {len(scenes):,} captions edited by {name}",
+            rows_of(found, reader.threshold),
+        )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """`bundle.json`: what a sealed dual encoder says of itself.
 
 The manifest is the contract between training and serving. Its digest (SHA-256 of the file's bytes) names the bundle: it
-covers the hash of every other file, so two bundles with one digest are the same model.
+covers the hash of every other file, so two bundles with one digest are the same model. One field is left out of it: from
+which P(wrong) on a word is called wrong. That changes neither a vector nor a probability, and may be chosen anew for a
+bundle that collections were built with.
 """
 
 import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PrivateAttr, ValidationError
 
@@ -74,6 +76,7 @@ class Calibration(_Part):
     slope: float = Field(ge=0)
     intercept: float
     alpha: float = Field(ge=0, description="re-ranked score = cosine + alpha x sum over words of log(1 - P(wrong))")
+    threshold: float = Field(default=0.5, gt=0, lt=1, description="a word is called wrong where P(wrong) is above it")
     words: int = Field(ge=0, description="editable words that it was fitted on")
     ece_before: float = Field(description="expected calibration error of the bare sigmoid, 15 bins")
     ece_after: float = Field(description="the same as calibrated, on words that it was not fitted on")
@@ -127,15 +130,33 @@ class BundleManifest(_Part):
 
     def to_bytes(self) -> bytes:
         """The bytes of `bundle.json`, in the one form that ViLEM writes."""
+        return _written(self._fields())
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of `bundle.json` in that form, without the threshold: the bundle's identity."""
+        fields = self._fields()
+        if self.proofreader is not None:
+            fields["proofreader"]["calibration"].pop("threshold", None)
+        return hashlib.sha256(_written(fields)).hexdigest()
+
+    def with_threshold(self, threshold: float) -> "BundleManifest":
+        """The same bundle, of the same digest, whose proofreader calls a word wrong where P(wrong) is above *threshold*.
+
+        Raises:
+            ValueError: it has no proofreader, or that is no probability between 0 and 1.
+        """
+        reading = self.proofreader
+        if reading is None:
+            raise ValueError(f"bundle {self.name!r} has no proofreader: there is no word that it calls wrong")
+        fitted = Calibration.model_validate({**reading.calibration.model_dump(), "threshold": threshold})
+        return self.model_copy(update={"proofreader": reading.model_copy(update={"calibration": fitted})})
+
+    def _fields(self) -> dict[str, Any]:
         fields = self.model_dump(mode="json", exclude_unset=self._read)
         if self.proofreader is None:
             # as bundles were written before there were proofreaders
             fields.pop("proofreader", None)
-        return (json.dumps(fields, indent=2, ensure_ascii=False) + "\n").encode()
-
-    def digest(self) -> str:
-        """SHA-256 (hex) of `bundle.json` in that form: the bundle's identity."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()
+        return fields
 
     def space_digest(self) -> str:
         """SHA-256 (hex) of what makes an image's vector: preparation, dimension, and the sealed fp32 image graph.
@@ -161,6 +182,10 @@ class BundleManifest(_Part):
         manifest = cls.model_validate(fields)
         manifest._read = True  # noqa: SLF001 # its own
         return manifest
+
+
+def _written(fields: dict[str, Any]) -> bytes:
+    return (json.dumps(fields, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def image_files(manifest: BundleManifest, variant: str) -> list[str]:

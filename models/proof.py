@@ -13,7 +13,8 @@ class WordProof:
         end: one past the last.
         support: 1 - P(wrong), calibrated, in [0, 1]; None for a word that was not read, because it lies beyond the
             model's context.
-        corrections: where support is below one half, the words in lower case that fit best, with their probabilities.
+        corrections: of a contradicted word, the words in lower case that fit best, with their probabilities.
+        contradicted: whether P(wrong) is above the proofreader's threshold (`Proof.threshold`).
     """
 
     text: str
@@ -21,6 +22,7 @@ class WordProof:
     end: int
     support: float | None
     corrections: tuple[tuple[str, float], ...] = ()
+    contradicted: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,11 @@ class Proof:
         words: its words, in order; none where only the score was asked for.
         score: sum over the words that were read of log(1 - P(wrong)), at most 0; 0 for a text without words.
         read: how many words that were.
+        threshold: the P(wrong) above which a word is contradicted.
     """
 
     text: str
     words: tuple[WordProof, ...]
     score: float
     read: int
+    threshold: float = 0.5

@@ -62,13 +62,15 @@ class Proofreader:
         vocabulary: tuple[str, ...],
         tokenizer: Tokenizer,
         graphs: ProofGraphs,
-        above: float = 0.0,
+        above: float | None = None,
     ) -> None:
         self.spec = spec
         self.vocabulary = vocabulary
         self._tokenizer = tokenizer
         self._graphs = graphs
-        self._above = above
+        # as a calibrated logit: exactly 0 for a threshold of one half
+        self._limit = float(np.log(self.threshold) - np.log1p(-self.threshold))
+        self._above = self._limit if above is None else above
 
     @classmethod
     def open(cls, bundle: Bundle, runtime: Runtime = Runtime()) -> "Proofreader":
@@ -94,10 +96,15 @@ class Proofreader:
     def correcting(self, above: float) -> "Proofreader":
         """The same proofreader, with corrections of the words whose calibrated logit of being wrong is above *above*.
 
-        Who reads wants those that are likelier wrong, above 0. Who measures wants them of all words, -inf, or of none,
-        inf, which takes half as long. What is told of the words themselves is the same.
+        Who reads wants those that are contradicted, and has them unasked. Who measures wants them of all words, -inf, or
+        of none, inf, which takes half as long. What is told of the words themselves is the same.
         """
         return Proofreader(self.spec, self.vocabulary, self._tokenizer, self._graphs, above)
+
+    @property
+    def threshold(self) -> float:
+        """A word is contradicted where P(wrong) is above it; chosen on held-out words, one half for older bundles."""
+        return self.spec.calibration.threshold
 
     @property
     def stored_bytes(self) -> int:
@@ -203,7 +210,10 @@ class Proofreader:
         if words:
             return [proof for some in _batches(len(pages)) for proof in self._marked(pages[some], images[some])]
         wrong = [each for some in _batches(len(pages)) for each in self._wrong(pages[some], images[some])]
-        return [Proof(page.text, (), _score(each), len(each)) for page, each in zip(pages, wrong, strict=True)]
+        texts = (page.text for page in pages)
+        return [
+            Proof(text, (), _score(each), len(each), self.threshold) for text, each in zip(texts, wrong, strict=True)
+        ]
 
     def _wrong(self, pages: Sequence[_Page], images: Sequence[StoredImage]) -> list[np.ndarray]:
         """For each page calibrated logits (R,) that a word is wrong."""
@@ -218,7 +228,7 @@ class Proofreader:
         return wrong
 
     def _marked(self, pages: Sequence[_Page], images: Sequence[StoredImage]) -> list[Proof]:
-        """A proof of each page, with what belongs in place of the words that are likelier wrong."""
+        """A proof of each page, with what belongs in place of its contradicted words."""
         wrong = self._wrong(pages, images)
         corrections: list[dict[int, _Corrections]] = [{} for _ in pages]
         # a second reading, of these alone: most have nothing to correct
@@ -235,7 +245,18 @@ class Proofreader:
                 page = pages[again[turn]]
                 number = page.places[place]
                 corrections[again[turn]][number] = self._best(logits, page.words[number].text)
-        return [_proof(*each) for each in zip(pages, wrong, corrections, strict=True)]
+        return [self._proof(*each) for each in zip(pages, wrong, corrections, strict=True)]
+
+    def _proof(self, page: _Page, wrong: np.ndarray, corrections: dict[int, _Corrections]) -> Proof:
+        support = dict(zip(page.places, np.exp(-np.logaddexp(0, wrong)).tolist(), strict=True))
+        contradicted = {page.places[place] for place in np.flatnonzero(wrong > self._limit).tolist()}
+        words = tuple(
+            WordProof(
+                word.text, word.start, word.end, support.get(place), corrections.get(place, ()), place in contradicted
+            )
+            for place, word in enumerate(page.words)
+        )
+        return Proof(page.text, words, _score(wrong), len(wrong), self.threshold)
 
     def _best(self, logits: np.ndarray, written: str) -> _Corrections:
         """The likeliest words by V logits, but for the one that is written there."""
@@ -271,15 +292,6 @@ def _read_whole(reading: Reading, words: Sequence[Word], owners: np.ndarray) -> 
     """Numbers of the words that have a token and that nothing was cut off from."""
     end = len(reading.text) if reading.cut is None else reading.cut
     return [place for place, word in enumerate(words) if word.end <= end and place in owners]
-
-
-def _proof(page: _Page, wrong: np.ndarray, corrections: dict[int, _Corrections]) -> Proof:
-    support = dict(zip(page.places, np.exp(-np.logaddexp(0, wrong)).tolist(), strict=True))
-    words = tuple(
-        WordProof(word.text, word.start, word.end, support.get(place), corrections.get(place, ()))
-        for place, word in enumerate(page.words)
-    )
-    return Proof(page.text, words, _score(wrong), len(wrong))
 
 
 def _score(wrong: np.ndarray) -> float:

@@ -4,8 +4,9 @@ Names: `t2i_r1`, `t2i_r5`, `t2i_r10` and `t2i_median` (text→image), `i2t_…` 
 points), `t2i_r1.GROUP`; `edits.KIND`, `edits.macro` (mean over the kinds), `edits.all` (over all pairs), and `shuffled.…`
 the same beside other images; `words.auroc` (wrong words among right ones), `words.auroc.KIND` (wrong words of one kind
 of edit among all right ones), `words.shuffled` (all, beside other images), `words.corrected` (wrong words whose right
-word is the first guess) and `words.told` (those of them that are thought wrong, so that the guess is told); with folds,
-`folds5.NAME` is the mean of NAME over five folds.
+word is the first guess) and `words.told` (those of them that are called wrong, so that the guess is told), `words.called`
+(wrong words that are called wrong) and `words.alarms` (right words that are: less is better); with folds, `folds5.NAME` is
+the mean of NAME over five folds.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.evaluation.detection import Detection
-from models.evaluation.judged import THOUGHT_WRONG
 from models.evaluation.outcomes import EDITS, Pool, Ranked, Task, Words
 
 KS = (1, 5, 10)
@@ -78,7 +78,9 @@ def statistics_of(pool: Pool) -> dict[str, Share | Median]:
     found: dict[str, Share | Median] = {}
     for task, ranked in pool.tasks.items():
         found |= _of_edits(task, ranked, pool.images) if task in EDITS else _of_ranks(task, ranked, pool.images)
-    return found if pool.words is None else found | _corrections(pool.words, pool.images)
+    if pool.words is None:
+        return found
+    return found | _corrections(pool.words, pool.images) | _calls(pool.words, pool.images)
 
 
 def figures_under(pool: Pool, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -153,11 +155,20 @@ def _corrections(words: Words, images: int) -> dict[str, Share | Median]:
     if not words.known:
         return {}
     units, known = np.array(words.images, np.int64)[words.known], np.array(words.known)
-    restored, thought = np.isin(known, words.restored), np.array(words.own)[known] > THOUGHT_WRONG
+    restored, thought = np.isin(known, words.restored), np.array(words.own)[known] > words.threshold
     return {
         "words.corrected": _share(restored, units, images),
         "words.told": _share(restored & thought, units, images),
     }
+
+
+def _calls(words: Words, images: int) -> dict[str, Share | Median]:
+    """How many of the wrong words, and of the right ones, are called wrong."""
+    units, called = np.array(words.images, np.int64), np.array(words.own) > words.threshold
+    wrong = np.zeros(len(units), bool)
+    wrong[[row for rows in words.wrong.values() for row in rows]] = True
+    parts = (("words.called", wrong), ("words.alarms", ~wrong))
+    return {name: _share(called[rows], units[rows], images) for name, rows in parts}
 
 
 def _share(right: np.ndarray, units: np.ndarray, images: int) -> Share:

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from models.negatives.edited import Edited
 from models.proof import Proof
 
-# above this P(wrong) a proofreader says what it would put there
-THOUGHT_WRONG = 0.5
-
 
 @dataclass(frozen=True)
 class Judged:
@@ -40,11 +37,6 @@ class Judged:
     def kind(self) -> str:
         """Of the edit."""
         return self.edit.kind
-
-    @property
-    def told(self) -> bool:
-        """Whether a proofreader would say so: it thinks that the word is wrong."""
-        return self.own > THOUGHT_WRONG
 
 
 def editable(edits: Iterable[Edited]) -> frozenset[str]:

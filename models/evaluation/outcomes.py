@@ -50,6 +50,7 @@ class Words(BaseModel):
         edits: how many false texts were read.
         captions: how many true ones.
         unread: how many words would have been judged, and lie beyond the model's context.
+        threshold: the P(wrong) above which the proofreader calls a word wrong.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +64,8 @@ class Words(BaseModel):
     edits: int
     captions: int
     unread: int = 0
+    # of reports that do not say it, which were made when it was everybody's
+    threshold: float = 0.5
 
     @model_validator(mode="after")
     def _rows_are_there(self) -> "Words":

@@ -17,7 +17,7 @@ from models.bundle import Bundle
 from models.evaluation.dataset import Dataset, DatasetInvalid, Edit, Entry
 from models.evaluation.embed import BATCH, prepared
 from models.evaluation.figures import figures
-from models.evaluation.judged import THOUGHT_WRONG, Judged, editable, judge
+from models.evaluation.judged import Judged, editable, judge
 from models.evaluation.outcomes import Pool, Words
 from models.evaluation.report import DataTag, ModelTag, ReadText, Report
 from models.evaluation.rivals import read_texts
@@ -178,7 +178,8 @@ def _read(
         )
     units = [asked[name].unit for name in names]
     made = _columns(found, units, asked.values(), there - len(found))
-    return made, read_texts(found, names, THOUGHT_WRONG)
+    made = made.model_copy(update={"threshold": reader.threshold})
+    return made, read_texts(found, names, made.threshold)
 
 
 def _proofs(

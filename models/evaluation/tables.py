@@ -34,7 +34,8 @@ def tables(report: Report) -> list[Table]:
     if report.kinds:
         found.append(edits_table(report))
     if report.pool.words:
-        found += [_found_table(report, report.pool.words), _restored_table(report, report.pool.words)]
+        makers = (_found_table, _called_table, _restored_table)
+        found += [made(report, report.pool.words) for made in makers]
     return found
 
 
@@ -95,9 +96,20 @@ def _found_table(report: Report, words: Words) -> Table:
     return Table(title, ("", "wrong words", f"own {report.unit}", f"another {report.unit}'s"), tuple(rows))
 
 
+def _called_table(report: Report, words: Words) -> Table:
+    """What a user sees: how many of the wrong words are called wrong, and how many of the right ones."""
+    wrong = sum(map(len, words.wrong.values()))
+    named = (("wrong words", wrong, "words.called"), ("right words", len(words.own) - wrong, "words.alarms"))
+    # a report that was made before these were figures has none
+    rows = tuple(
+        (said, f"{count:,}", percent(report.figures[name])) for said, count, name in named if name in report.figures
+    )
+    return Table(f"Calls a word wrong where P(wrong) is above {words.threshold:g}", ("", "words", "called wrong"), rows)
+
+
 def _restored_table(report: Report, words: Words) -> Table:
     """Of the wrong words whose right word the model can answer, how many it restores."""
-    named = (("right word restored", "words.corrected"), ("thought wrong and restored", "words.told"))
+    named = (("right word restored", "words.corrected"), ("called wrong and restored", "words.told"))
     rows = tuple(
         (said, f"{len(words.known):,}", percent(report.figures[name])) for said, name in named if name in report.figures
     )

@@ -1,7 +1,8 @@
 """What a proofreader needs beside its weights, fitted on pictures that training has not seen.
 
-Probabilities are fitted on words that edits change or put in, as they are judged in `models.training.proofs`; the
-weight of re-ranking on the true captions, among the candidates that the towers find.
+Probabilities are fitted on words that edits change or put in, as they are judged in `models.training.proofs`, and on the same
+words is chosen from which probability on a word is called wrong; the weight of re-ranking on the true captions, among the
+candidates that the towers find.
 """
 
 from collections.abc import Sequence
@@ -11,10 +12,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.evaluation.calibration import calibration_error, candidate_ranks, mixing_weight, platt, sigmoid
-from models.evaluation.judged import editable
+from models.evaluation.calibration import (
+    calibration_error,
+    candidate_ranks,
+    deciding_threshold,
+    mixing_weight,
+    platt,
+    sigmoid,
+)
+from models.evaluation.judged import editable, judge
 from models.manifest import Calibration
 from models.negatives.edited import Edited, unedited
+from models.proofreader import Proofreader
 from models.training.editing import EditedBatch, EditMaker
 from models.training.features import normalised, text_features
 from models.training.frames import in_parts, visual_features
@@ -70,6 +79,7 @@ def calibrate(objective: Objective, pairs: Pairs, edits: EditMaker, seed: int = 
     cosines, scores, right = _candidates(reader, pairs, pictures, (slope, intercept))
     alpha = mixing_weight(cosines, scores, right)
     return Calibration(
+        threshold=deciding_threshold(sigmoid(slope * logits + intercept), wrong),
         slope=slope,
         intercept=intercept,
         alpha=alpha,
@@ -79,6 +89,26 @@ def calibrate(objective: Objective, pairs: Pairs, edits: EditMaker, seed: int = 
         r1_before=float((candidate_ranks(cosines, right) == 1).mean()),
         r1_after=float((candidate_ranks(cosines + alpha * scores, right) == 1).mean()),
     )
+
+
+def kept_threshold(reader: Proofreader, pairs: Pairs, edits: EditMaker, seed: int = 0) -> float:
+    """The threshold that `calibrate` chooses, of a proofreader that is kept already; arguments as there."""
+    plain = reader.correcting(np.inf)
+    count = min(len(pairs), _MOST)
+    drawn = _drawn(pairs, edits, count, seed)
+    known = editable([edit for _, edit in drawn])
+    of: dict[int, list[Edited]] = {}
+    for row, edit in drawn:
+        of.setdefault(row, []).append(edit)
+    chances: list[float] = []
+    wrong: list[bool] = []
+    for row, texts in of.items():
+        (image,) = plain.encode_images(pairs.pixels(np.array([row])))
+        for edit, proof in zip(texts, plain.check_texts([edit.text for edit in texts], image), strict=True):
+            for word in judge(edit, proof, proof, known, frozenset()):
+                chances.append(word.own)
+                wrong.append(word.wrong)
+    return deciding_threshold(np.array(chances), np.array(wrong, bool))
 
 
 @dataclass(frozen=True)

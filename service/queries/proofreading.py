@@ -20,9 +20,6 @@ from service.runtime import Runtime
 from service.schemas.proofread import Correction, ProofreadAnswer, ProofView, WordView
 from service.served import Served
 
-# below it a word is more likely wrong than right; the proofreader tells corrections of the same words
-_EVEN = 0.5
-
 
 async def proofread_items(runtime: Runtime, name: str, ids: Sequence[str], text: str) -> ProofreadAnswer:
     """Read *text* beside items of a collection, from what is stored of them.
@@ -158,7 +155,7 @@ def _word(word: WordProof) -> WordView:
         start=word.start,
         end=word.end,
         support=None if word.support is None else round(word.support, 4),
-        contradicted=word.support is not None and word.support < _EVEN,
+        contradicted=word.contradicted,
         corrections=[Correction(word=each, probability=round(chance, 4)) for each, chance in word.corrections],
     )
 
@@ -220,7 +217,13 @@ def _answer(
     model: Model, proofs: Sequence[Proof], timings: Timings, collection: str | None = None, ids: Sequence[str] = ()
 ) -> ProofreadAnswer:
     views = [
-        ProofView(index=place, id=ids[place] if ids else None, score=round(proof.score, 4), words=word_views(proof))
+        ProofView(
+            index=place,
+            id=ids[place] if ids else None,
+            score=round(proof.score, 4),
+            threshold=proof.threshold,
+            words=word_views(proof),
+        )
         for place, proof in enumerate(proofs)
     ]
     return ProofreadAnswer(

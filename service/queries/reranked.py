@@ -34,7 +34,10 @@ class Reranked:
         """All candidates in their new order: the pages of one question are cut from one reading."""
         plain, how, meant = self.plain, self.how, self.meant
         cache = plain.runtime.cache
-        asked = [how.candidates, how.explain, meant.text, meant.item, plain.options.filter, plain.views.key]
+        # no part of the bundle's digest, which the key has
+        reading = plain.served.model.bundle.manifest.proofreader
+        limit = None if reading is None else reading.calibration.threshold
+        asked = [how.candidates, how.explain, meant.text, meant.item, plain.options.filter, plain.views.key, limit]
         key = key_of("r", plain.served, asked, plain.vector)
         stored = await cached(cache, key, _REREAD)
         if stored is not None:
@@ -61,7 +64,9 @@ class Reranked:
         view = self.plain.views.hit(each.hit)
         if each.proof is None or each.mixed is None:
             return view
-        words = word_views(each.proof) if self.how.explain else None
-        text = each.proof.text if self.how.explain and each.hit.caption is not None else None
-        proof = HitProof(score=round(each.proof.score, 4), mixed=round(each.mixed, 6), text=text, words=words)
+        proof = HitProof(score=round(each.proof.score, 4), mixed=round(each.mixed, 6))
+        if self.how.explain:
+            told = {"threshold": each.proof.threshold, "words": word_views(each.proof)}
+            text = each.proof.text if each.hit.caption is not None else None
+            proof = proof.model_copy(update={"text": text, **told})
         return view.model_copy(update={"proof": proof})

@@ -64,6 +64,11 @@ class HitProof(BaseModel):
     text: str | None = Field(
         default=None, description="A found caption as the proofreader reads it: words are counted in it (explain)."
     )
+    threshold: float | None = Field(
+        default=None,
+        description="The probability of being wrong above which a word counts as contradicted (explain).",
+        examples=[0.3244],
+    )
     words: list[WordView] | None = Field(
         default=None, description="Every word of the query, or of a found caption (explain)."
     )

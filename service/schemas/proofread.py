@@ -40,7 +40,7 @@ class WordView(BaseModel):
         description="Probability that it is right, in [0, 1]; null when it stands beyond what the model reads.",
         examples=[0.04],
     )
-    contradicted: bool = Field(description="Whether it is more likely wrong than right.", examples=[True])
+    contradicted: bool = Field(description="Whether 1 - `support` is above the `threshold`.", examples=[True])
     corrections: list[Correction] = Field(description="Of a contradicted word, likeliest first; at most three.")
 
 
@@ -52,6 +52,11 @@ class ProofView(BaseModel):
     score: float = Field(
         description="Sum of the logarithms of the words' support, at most 0: close to it when nothing is contradicted, never quite.",
         examples=[-3.2],
+    )
+    threshold: float = Field(
+        description="The probability of being wrong above which a word counts as contradicted: the model's, chosen on held-out "
+        "words, where calling words wrong hits best.",
+        examples=[0.3244],
     )
     words: list[WordView]
 

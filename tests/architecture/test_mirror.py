@@ -7,6 +7,7 @@ SMALL = 15
 
 # modules whose behaviour is seen through something larger, and where
 ELSEWHERE = {
+    "models/proof.py": "tests/models/test_proofreader.py",
     "models/training/losses/__init__.py": "tests/models/training/losses/test_contrastive.py",
     "service/catalogue.py": "tests/service/test_runtime.py",
     "service/dependencies.py": "tests/service/routes/test_collections.py",

@@ -166,10 +166,11 @@ FITTED: dict[str, object] = {
     "slope": 1.5, "intercept": -0.5, "alpha": 0.1, "words": 100, "ece_before": 0.1, "ece_after": 0.01,
     "r1_before": 0.5, "r1_after": 0.6,
 }  # fmt: skip
-READING: dict[str, object] = {
+OLDER_READING: dict[str, object] = {
     "image": "proof.image.onnx", "text": "proof.text.onnx", "reading": "proofreader.onnx", "vocabulary": "words.json",
     "words": 9, "features": 8, "patches": 4, "channels": 8, "calibration": FITTED,
 }  # fmt: skip
+READING = OLDER_READING | {"calibration": FITTED | {"threshold": 0.25}}
 
 
 def test_a_proofreader_is_part_of_the_identity(folder: Path) -> None:
@@ -183,6 +184,34 @@ def test_a_proofreader_is_part_of_the_identity(folder: Path) -> None:
     assert 1.5 == manifest.proofreader.calibration.slope
     assert READING == json.loads(manifest.to_bytes())["proofreader"]
     assert before.digest() != manifest.digest()
+
+
+def test_the_threshold_is_no_part_of_the_identity(folder: Path) -> None:
+    """Bundles that differ in the threshold alone have one digest: it may be chosen anew beside collections that exist."""
+    _rewrite(folder, proofreader=OLDER_READING)
+    older = read_manifest(folder)
+    assert older.proofreader is not None
+
+    found = [older, *(older.with_threshold(each) for each in (0.25, 0.5, 0.75))]
+    found.append(BundleManifest.from_fields(json.loads(found[1].to_bytes())))
+
+    assert {older.digest()} == {each.digest() for each in found}
+    assert [0.5, 0.25, 0.5, 0.75, 0.25] == [
+        each.proofreader.calibration.threshold for each in found if each.proofreader is not None
+    ]
+    # what did not say it does not say it now
+    assert [False, True, True, True, True] == [b"threshold" in each.to_bytes() for each in found]
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0, -1.0, float("nan")])
+def test_a_threshold_is_a_probability(folder: Path, threshold: float) -> None:
+    """What is not between 0 and 1 is refused, and so is any threshold of a bundle that cannot proofread."""
+    with pytest.raises(ValueError, match="no proofreader"):
+        read_manifest(folder).with_threshold(0.5)
+    _rewrite(folder, proofreader=READING)
+
+    with pytest.raises(ValueError, match="threshold"):
+        read_manifest(folder).with_threshold(threshold)
 
 
 def test_a_bundle_without_a_proofreader_does_not_speak_of_one(tiny_bundle: Path) -> None:
@@ -202,6 +231,8 @@ def test_a_bundle_without_a_proofreader_does_not_speak_of_one(tiny_bundle: Path)
         ({"patches": -1}, "proofreader.patches"),
         ({"calibration": FITTED | {"slope": -1}}, "proofreader.calibration.slope"),
         ({"calibration": FITTED | {"alpha": -1}}, "proofreader.calibration.alpha"),
+        ({"calibration": FITTED | {"threshold": 0}}, "proofreader.calibration.threshold"),
+        ({"calibration": FITTED | {"threshold": 1}}, "proofreader.calibration.threshold"),
         ({"calibration": None}, "proofreader.calibration"),
         ({"surprise": 1}, "proofreader.surprise"),
     ],

@@ -191,6 +191,25 @@ def test_nothing_to_read_is_answered(reader: Proofreader, images: list[StoredIma
         assert [0.0] * 4 == reader.score(text, images).tolist()
 
 
+@pytest.mark.parametrize("threshold", [0.001, 0.3, 0.5, 0.999])
+def test_a_word_is_contradicted_above_the_threshold(
+    bundle: Bundle, images: list[StoredImage], tmp_path: Path, threshold: float
+) -> None:
+    """Contradicted, and corrected, are the words whose P(wrong) is above it; supports and scores are the same for each."""
+    plain = Proofreader.open(bundle)
+    folder = Path(shutil.copytree(bundle.path, tmp_path / "copy"))
+    (folder / MANIFEST_NAME).write_bytes(read_manifest(folder).with_threshold(threshold).to_bytes())
+    reader = Proofreader.open(Bundle.open(folder))
+
+    for proof, before in zip(*(each.check("a red picture", images) for each in (reader, plain)), strict=True):
+        assert (threshold, threshold, 0.5) == (reader.threshold, proof.threshold, before.threshold)
+        assert (supports(before), before.score) == (supports(proof), proof.score)
+        for word in proof.words:
+            assert word.support is not None
+            assert word.contradicted == (1 - word.support > threshold) == bool(word.corrections)
+    assert threshold == reader.check("a red picture", images, words=False)[0].threshold
+
+
 def test_corrections_can_be_asked_of_all_words_or_of_none(reader: Proofreader, images: list[StoredImage]) -> None:
     """Whoever measures gets the corrections of every word, or of none; what is said of the words stays the same."""
     usual = reader.check("a red picture", images)
@@ -279,7 +298,7 @@ def test_any_text_is_answered(text: str, reader: Proofreader, images: list[Store
     for word in proof.words:
         assert word.text == proof.text[word.start : word.end]
         assert word.support is None or 0 <= word.support <= 1
-        assert bool(word.corrections) <= (word.support is not None and word.support < 0.5)
+        assert bool(word.corrections) <= word.contradicted == (word.support is not None and word.support < 0.5)
     assert reader.score(text, images[:1])[0] == pytest.approx(proof.score, rel=1e-4, abs=1e-5)
 
 

@@ -44,7 +44,7 @@ def test_words_are_marked_for_each_picture(home: Path, proof_bundle: Path) -> No
 
 
 def test_programs_get_json(home: Path, proof_bundle: Path) -> None:
-    """With --json each line is one picture's proof: text, words with their places and supports, corrections, score."""
+    """With --json each line is one picture's proof: text, words with their places and supports, corrections, score, threshold."""
     path = str(home / "painted" / "green-0.png")
 
     proof = json.loads(run(home, "a red picture", path, "--json", bundle=proof_bundle).output)
@@ -53,6 +53,9 @@ def test_programs_get_json(home: Path, proof_bundle: Path) -> None:
     assert [(0, 1), (2, 5), (6, 13)] == [(word["start"], word["end"]) for word in proof["words"]]
     assert "green" == proof["words"][1]["corrections"][0][0]
     assert proof["score"] < 0
+    assert [1 - word["support"] > proof["threshold"] for word in proof["words"]] == [
+        word["contradicted"] for word in proof["words"]
+    ]
 
 
 def test_what_cannot_proofread_is_named(home: Path) -> None:
@@ -79,11 +82,12 @@ def test_a_picture_that_is_none_is_named(home: Path, proof_bundle: Path) -> None
 
 
 def test_marks_leave_the_rest_of_the_text() -> None:
-    """Signs between words stay; words that were not read are not marked; a word without corrections is only crossed."""
+    """Signs between words stay; words that were not read are not marked; a contradicted word, whatever its support, is
+    crossed, and one without corrections only crossed."""
     words = (
-        WordProof("two", 0, 3, 0.1),
-        WordProof("dogs", 5, 9, 0.9),
-        WordProof("[red]", 11, 16, 0.2, (("blue", 0.7), ("green", 0.2))),
+        WordProof("two", 0, 3, 0.6, (), contradicted=True),
+        WordProof("dogs", 5, 9, 0.4),
+        WordProof("[red]", 11, 16, 0.2, (("blue", 0.7), ("green", 0.2)), contradicted=True),
         WordProof("end", 17, 20, None),
     )
 

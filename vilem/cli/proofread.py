@@ -58,7 +58,7 @@ def marked(proof: "Proof") -> "Text":
         line.append(proof.text[at : word.start])
         if word.support is None:
             line.append(word.text, style="dim")
-        elif word.support < 1 / 2:
+        elif word.contradicted:
             line.append(f"✗{word.text}" + "".join(f"→{other}" for other, _ in word.corrections[:1]), style="bold red")
         else:
             line.append(word.text, style="green")
@@ -69,7 +69,7 @@ def marked(proof: "Proof") -> "Text":
 def _verdict(path: Path, proof: "Proof") -> "Text":
     from rich.text import Text
 
-    wrong = sum(word.support is not None and word.support < 1 / 2 for word in proof.words)
+    wrong = sum(word.contradicted for word in proof.words)
     return Text(f"{path}: {wrong} of {len(proof.words)} words contradicted, score {proof.score:.2f}")
 
 

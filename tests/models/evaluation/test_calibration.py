@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.evaluation.calibration import calibration_error, candidate_ranks, mixing_weight, platt, sigmoid
+from models.evaluation.calibration import (
+    calibration_error,
+    candidate_ranks,
+    deciding_threshold,
+    mixing_weight,
+    platt,
+    sigmoid,
+)
 
 
 def draw(slope: float, intercept: float, words: int = 20_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -152,3 +159,52 @@ def test_where_nothing_is_won_nothing_is_mixed_in() -> None:
 
     assert 0 == mixing_weight(cosines, np.zeros((2, 2)), np.array([0, 1]))
     assert 0 == mixing_weight(cosines, np.zeros((2, 2)), np.array([-1, -1]))
+
+
+def f1(chances: np.ndarray, wrong: np.ndarray, threshold: float) -> float:
+    """Of calling wrong the words above a threshold, by its definition."""
+    called = chances > threshold
+    return 2 * (called & wrong).sum() / max(1, called.sum() + wrong.sum())
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=40))
+@settings(max_examples=200)
+def test_no_threshold_finds_wrong_words_better(drawn: list[tuple[float, bool]]) -> None:
+    """From the share of wrong words to one half no threshold has a greater F1, and no larger one as great an F1."""
+    chances = np.array([chance for chance, _ in drawn])
+    wrong = np.array([each for _, each in drawn], bool)
+
+    found = deciding_threshold(chances, wrong)
+
+    assert 0 < found <= 0.5
+    share = (wrong.sum() + 1) / (len(wrong) + 2)
+    for other in (np.arange(1, 5001) / 10_000).tolist():
+        if other > found:
+            assert f1(chances, wrong, other) < f1(chances, wrong, found)
+        elif other > share:
+            assert f1(chances, wrong, other) <= f1(chances, wrong, found)
+
+
+@given(st.floats(-4, -1), st.integers(0, 9))
+@settings(max_examples=20)
+def test_rare_wrong_words_are_called_wrong_below_one_half(intercept: float, seed: int) -> None:
+    """Where calibrated chances are of rare events, more of these are called wrong than above one half."""
+    logits, wrong = draw(1, intercept, seed=seed)
+    chances = sigmoid(logits + intercept)
+
+    found = deciding_threshold(chances, wrong)
+
+    assert found < 0.5
+    assert (chances > found)[wrong].mean() > (chances > 0.5)[wrong].mean()
+
+
+@pytest.mark.parametrize("wrong", [np.arange(100) < 7, np.zeros(100, bool), np.ones(100, bool), np.zeros(0, bool)])
+def test_a_detector_that_knows_nothing_calls_no_rare_word_wrong(wrong: np.ndarray) -> None:
+    """Where every word has the same chance, words are called wrong only where most of them are."""
+    slope, intercept = platt(np.zeros(len(wrong)), wrong)
+    chances = sigmoid(np.full(len(wrong), intercept) + slope * 0)
+
+    called = chances > deciding_threshold(chances, wrong)
+
+    assert called.all() == (wrong.all() if len(wrong) else True)
+    assert called.any() == (len(wrong) > 0 and bool(wrong.all()))

@@ -163,17 +163,21 @@ def test_figures_of_words_are_those_of_words(seed: int, count: int) -> None:
         assert pytest.approx(value) == found[f"words.auroc.{kind}"]
 
 
-def test_words_have_five_sorts_of_figures() -> None:
-    """Detection, its control, correction, what is told of it, and detection by kind; nothing of retrieval."""
-    made = random_words(np.random.default_rng(1))
+@pytest.mark.parametrize("threshold", [0.3, 0.5])
+def test_words_have_six_sorts_of_figures(threshold: float) -> None:
+    """Detection, its control, correction, what is told of it, what is called wrong, and detection by kind; nothing of retrieval."""
+    made = random_words(np.random.default_rng(1)).model_copy(update={"threshold": threshold})
 
     found = figures(Pool(images=30, tasks={}, words=made))
 
     names = ["words.auroc", "words.auroc.one", "words.auroc.two", "words.shuffled", "words.corrected", "words.told"]
-    assert names == list(found)
+    assert [*names, "words.called", "words.alarms"] == list(found)
     assert pytest.approx(len(made.restored) / len(made.known)) == found["words.corrected"]
-    told = sum(made.own[row] > 0.5 for row in made.restored)
+    told = sum(made.own[row] > threshold for row in made.restored)
     assert pytest.approx(told / len(made.known)) == found["words.told"]
+    wrong = {row for rows in made.wrong.values() for row in rows}
+    for name, rows in (("words.called", wrong), ("words.alarms", set(range(len(made.own))) - wrong)):
+        assert pytest.approx(np.mean([made.own[row] > threshold for row in rows])) == found[name]
 
 
 def test_without_a_word_to_restore_nothing_is_said_of_it() -> None:

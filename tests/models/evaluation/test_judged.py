@@ -79,12 +79,6 @@ def test_words_beyond_the_context_are_not_judged(side: int) -> None:
     assert [] == list(judge(RED, proofs[0], proofs[1], WORDS, KNOWN))
 
 
-@pytest.mark.parametrize(("own", "told"), [(0.5, False), (0.51, True), (0.1, False)])
-def test_what_is_thought_wrong_is_told(own: float, told: bool) -> None:
-    """Above one half, and not at it, a word is thought wrong."""
-    assert told == Judged(wrong=True, own=own, other=0.0, restored=True, edit=RED, place=1).told
-
-
 def test_another_text_is_refused() -> None:
     """A proof of another number of words cannot be laid beside the labels."""
     with pytest.raises(ValueError, match="zip"):

@@ -62,6 +62,15 @@ def test_wrong_words_are_found_by_the_picture() -> None:
     assert found["words.auroc"] > found["words.shuffled"] + 0.15
     assert found["words.corrected"] > 0.5
     assert found["words.corrected"] >= found["words.told"]
+    assert found["words.called"] > 5 * found["words.alarms"]
+
+
+def test_words_are_called_wrong_as_the_proofreader_calls_them() -> None:
+    """The report is made by the proofreader's own threshold, and holds it."""
+    words = _report().pool.words
+
+    assert words is not None
+    assert _reader().threshold == words.threshold
 
 
 def test_every_kind_of_edit_has_its_figure() -> None:

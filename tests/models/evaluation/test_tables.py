@@ -99,6 +99,7 @@ def test_shares_are_percent(value: float, text: str) -> None:
         ("folds5.rsum", False),
         ("words.told", True),
         ("words.corrected", True),
+        ("words.alarms", True),
         ("words.auroc.one", False),
         ("words.shuffled", False),
     ],
@@ -116,15 +117,15 @@ def test_differences_have_a_sign() -> None:
         assert row[5] in ("yes", "no")
 
 
-def test_words_are_told_in_two_tables() -> None:
-    """How well wrong words are found, all and by kind, and how many are restored; areas are no percentages."""
+def test_words_are_told_in_three_tables() -> None:
+    """How well wrong words are found, all and by kind, how many are called wrong, and how many are restored; areas are no percentages."""
     report = words_report()
-    found, restored = tables(report)
+    found, _, restored = tables(report)
 
     assert ["all", "one", "two"] == [row[0] for row in found.rows]
     assert f"{report.figures['words.auroc']:.3f}" == found.rows[0][2]
     assert f"{report.figures['words.shuffled']:.3f}" == found.rows[0][3]
-    assert ["right word restored", "thought wrong and restored"] == [row[0] for row in restored.rows]
+    assert ["right word restored", "called wrong and restored"] == [row[0] for row in restored.rows]
     assert percent(report.figures["words.corrected"]) == restored.rows[0][2]
     assert all(len(row) == len(table.columns) for table in (found, restored) for row in table.rows)
 
@@ -141,4 +142,21 @@ def test_what_cannot_be_restored_has_no_row() -> None:
     """Where no right word can be answered, no share of them is shown."""
     bare = words_report(known=[], restored=[])
 
-    assert () == tables(bare)[1].rows
+    assert () == tables(bare)[2].rows
+
+
+def test_false_alarms_stand_beside_what_is_found() -> None:
+    """Of wrong words and of right ones the share that is called wrong is shown, under the threshold that it was called by."""
+    report = words_report(threshold=0.25)
+    older = report.model_copy(
+        update={"figures": {name: report.figures[name] for name in report.figures if "called" not in name}}
+    )
+
+    (found,), (bare,) = ([each for each in tables(one) if "0.25" in each.title] for one in (report, older))
+
+    assert [
+        ("wrong words", percent(report.figures["words.called"])),
+        ("right words", percent(report.figures["words.alarms"])),
+    ] == [(row[0], row[2]) for row in found.rows]
+    # of a report that was made before there was such a figure
+    assert ["right words"] == [row[0] for row in bare.rows]

@@ -1,12 +1,15 @@
 """The calibration of a module that knows four colours, on pictures it has not seen."""
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.bundle import Bundle
 from models.manifest import Calibration
-from models.training.calibration import calibrate
+from models.proofreader import Proofreader
+from models.training.calibration import calibrate, kept_threshold
 from models.training.data import SceneArrays
 from models.training.objective import Objective
 from tests.support.proof_bundle import scenes, trained
@@ -32,6 +35,27 @@ def test_a_good_detector_is_believed(fitted: Calibration) -> None:
     assert 0 <= fitted.ece_before <= 1
     # 32 pictures, two captions each with one colour
     assert 64 == fitted.words
+
+
+def test_a_word_is_called_wrong_at_one_half_at_the_latest(fitted: Calibration) -> None:
+    """The threshold lies above the share of wrong words, and no word that is likelier wrong than right is left uncalled."""
+    assert 0 < fitted.threshold <= 0.5
+
+
+def test_a_kept_proofreader_finds_its_threshold_again(held_out: SceneArrays, proof_bundle: Path) -> None:
+    """By the same words, read as they are served, it is one by which wrong words are called wrong and right ones are not."""
+    known = trained()
+    reader = Proofreader.open(Bundle.open(proof_bundle))
+
+    found = kept_threshold(reader, held_out, known.edits)
+
+    assert 0 < found <= 0.5
+    assert found == kept_threshold(reader, held_out, known.edits)
+    (image,) = reader.encode_images(held_out.pixels(np.array([0])))
+    (proof,) = reader.check("a red picture", [image])
+    (other,) = reader.check("a blue picture", [image])
+    assert all(1 - (word.support or 0) <= found for word in proof.words)
+    assert [False, True, False] == [1 - (word.support or 0) > found for word in other.words]
 
 
 def test_reranking_does_not_lose(fitted: Calibration) -> None:

@@ -42,14 +42,14 @@ def picture(home: Path, name: str) -> bytes:
     return (home / "painted" / name).read_bytes()
 
 
-def test_words_are_contradicted_below_one_half() -> None:
-    """A word counts as contradicted when it is more likely wrong than right; one that was not read never does."""
-    words = tuple(WordProof(str(each), 0, 1, each) for each in (0.0, 0.4999, 0.5, 1.0, None))
+def test_the_proofreader_decides_what_is_contradicted() -> None:
+    """A word counts as contradicted where the proofreader says so, whatever its support."""
+    told = (0.0, True), (0.6, True), (0.6, False), (1.0, False), (None, False)
+    words = tuple(WordProof("x", 0, 1, support, (), contradicted) for support, contradicted in told)
 
     views = word_views(Proof("x", words, -1.0, 4))
 
-    assert [True, True, False, False, False] == [view.contradicted for view in views]
-    assert [0.0, 0.4999, 0.5, 1.0, None] == [view.support for view in views]
+    assert [*told] == [(view.support, view.contradicted) for view in views]
 
 
 def test_a_picture_is_encoded_once(painted: Path) -> None:

@@ -84,7 +84,8 @@ def test_the_words_are_told_when_asked_for(reader: TestClient) -> None:
 
     assert "a red picture" == answer["text"]
     for hit in answer["hits"]:
-        words = hit["proof"]["words"]
+        words, limit = hit["proof"]["words"], hit["proof"]["threshold"]
+        assert [1 - word["support"] > limit for word in words] == [word["contradicted"] for word in words]
         assert ["a", "red", "picture"] == [answer["text"][word["start"] : word["end"]] for word in words]
         if hit["id"].startswith(("green", "blue")):
             assert [False, True, False] == [word["contradicted"] for word in words]

@@ -50,7 +50,7 @@ def test_items_are_read_from_what_is_stored(reader: TestClient, painted: Path, p
     for word, right in zip(found["words"], expected.words, strict=True):
         assert right.support is not None
         assert word["support"] == pytest.approx(right.support, abs=0.02)
-        assert word["contradicted"] == (right.support < 0.5)
+        assert word["contradicted"] == (1 - right.support > found["threshold"]) == right.contradicted
 
 
 def test_a_contradicted_word_is_corrected(reader: TestClient) -> None:
