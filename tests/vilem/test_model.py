@@ -39,6 +39,7 @@ def test_inspect_tells_what_the_manifest_says(home: Path) -> None:
     shipped = run(home, "inspect", "scenes-s").output
     assert "96 px, shortest, bicubic" in shipped
     assert "64 tokens, causal" in shipped
+    assert "a word is wrong above" in shipped
 
 
 def test_verify_finds_a_flipped_byte(home: Path) -> None:

@@ -9,6 +9,7 @@ import typer
 from vilem.cli.home import Home, home_of
 from vilem.cli.model_calibrate import calibrate
 from vilem.cli.model_quantize import quantize
+from vilem.cli.model_threshold import threshold
 from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Inspect, check, calibrate and make model bundles.", no_args_is_help=True)
 app.command("calibrate")(calibrate)
 app.command("quantize")(quantize)
+app.command("threshold")(threshold)
 
 
 class Precision(StrEnum):
@@ -82,6 +84,7 @@ def inspect(bundle: Reference, home: Home = None) -> None:
     if manifest.proofreader is not None:
         # at 0 `rerank: "proofread"` changes no order
         rows.append(("proofreader, weight of re-ranking", f"{manifest.proofreader.calibration.alpha:.4f}"))
+        rows.append(("proofreader, a word is wrong above", f"{manifest.proofreader.calibration.threshold:.4f}"))
     rows += [(f"graphs to torch, {key}", f"{value:.1e}") for key, value in _parity(made.notes).items()]
     rows += [(name, f"{value:.4f}") for name, value in made.metrics.items()]
     print_rows(("bundle", manifest.name), rows)
