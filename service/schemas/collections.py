@@ -27,7 +27,7 @@ class CollectionView(BaseModel):
     unpublished: int = Field(description="Vectors written or dead since the snapshot: publish it when they are many.")
     behind: str | None = Field(description="Why what was written last is not shown; null when it is.")
     model: str = Field(examples=["scenes-s"])
-    bundle_digest: str = Field(description="SHA-256 of the model's manifest.")
+    bundle_digest: str = Field(description="SHA-256 of the model's manifest, but for the threshold of its proofreader.")
     proofread: Ability = Field(description="Whether words of a text can be checked against its items.")
 
 
