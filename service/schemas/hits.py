@@ -53,7 +53,7 @@ class HitProof(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     score: float = Field(
-        description="Sum of the logarithms of the words' support: 0 when nothing is contradicted, else below.",
+        description="Sum of the logarithms of the words' support: close to 0, never quite, when nothing is contradicted, else below.",
         examples=[-0.4],
     )
     mixed: float = Field(
