@@ -364,7 +364,7 @@ class Collection:
             kept, orphans = self._stored_captions(ids, stored)
             self._captions.drop(Rows.each(orphans))
             self._captions.put(captions_table(entries, kept, self.info.dim))
-            self._moments = self._moments.written(entries)
+            self._moments = self._moments.written(entries, self._video_keys(entries, stored))
             # the commit point: from here on the items and their captions are there
             self._write_items(entries, stored, anew)
             stale = kept.keys() - {row for entry in entries for row in caption_rows(entry.record)}
@@ -457,6 +457,12 @@ class Collection:
         listed = {caption for record in records if record is not None for caption in caption_rows(record)}
         orphans = [at for caption, at in rows.items() if caption not in listed]
         return {caption: at for caption, at in rows.items() if caption in listed}, orphans
+
+    def _video_keys(self, entries: Sequence[Entry], stored: Mapping[str, StoredRow]) -> dict[str, str]:
+        """Of the entries that come with moments, and whose items are videos already: their keys, by id."""
+        ids = [entry.record.id for entry in entries if entry.moments is not None]
+        records = self.records_at([stored[each].row for each in ids if each in stored])
+        return {record.id: record.video.key for record in records if record is not None and record.video is not None}
 
     def _write_items(self, entries: Sequence[Entry], stored: Mapping[str, StoredRow], anew: Container[str]) -> None:
         table = items_like(self.items.schema, entries, self.info.dim)

@@ -100,17 +100,27 @@ class Moments:
         """Number of rows, those included that do not count."""
         return 0 if self._dataset is None else self._dataset.count_rows()
 
-    def written(self, entries: Sequence[Entry]) -> "Moments":
-        """With the new moments of those entries; the caller has the turn, and writes the items next."""
+    def written(self, entries: Sequence[Entry], borne: Mapping[str, str]) -> "Moments":
+        """With the new moments of those entries; the caller has the turn, and writes the items next.
+
+        What a killed writer left, whose key no item bears yet, may be older than a snapshot without it: who looks for what was
+        written since would not see it. So it is not used, but written anew, as captions are.
+
+        Args:
+            entries: what is to be written.
+            borne: by id, the keys that the videos among the items bear as yet.
+        """
         fresh = [entry for entry in entries if entry.moments is not None]
         if not fresh:
             return self
         stored = self._stored([entry.record.id for entry in fresh])
-        table = _table(fresh, stored.keys(), self._dim)
+        kept = {each: row for each, row in stored.items() if borne.get(each[0]) == each[1]}
+        left = self._without([row for each, row in stored.items() if each not in kept])
+        table = _table(fresh, kept.keys(), self._dim)
         if not table.num_rows:
-            return self
-        if self._dataset is not None:
-            return Moments(self._folder, self._dim, lance.write_dataset(table, self._dataset, mode="append"))
+            return left
+        if left._dataset is not None:  # noqa: SLF001 - of our own class
+            return Moments(self._folder, self._dim, lance.write_dataset(table, left._dataset, mode="append"))  # noqa: SLF001
         path = self._folder / MOMENTS
         shutil.rmtree(path, ignore_errors=True)
         return Moments(self._folder, self._dim, lance.write_dataset(table, path, enable_stable_row_ids=True))

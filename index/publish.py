@@ -92,10 +92,12 @@ def publish_held(
     _remove_unfinished(collection.path)
     remove_abandoned_files(collection.home)
     index_texts(collection)
-    pinned = collection.latest()
-    snapshot_id = f"v{pinned.version}-{uuid.uuid4().hex[:8]}"
-    # what is written while the index is built is found by comparing with them
-    keep_versions(pinned, snapshot_id)
+    # in a turn: else captions could be counted whose item a writer is about to commit, and that no build would list
+    with collection.turn():
+        pinned = collection.latest()
+        snapshot_id = f"v{pinned.version}-{uuid.uuid4().hex[:8]}"
+        # what is written while the index is built is found by comparing with them
+        keep_versions(pinned, snapshot_id)
     with staged(pinned.path / SNAPSHOTS / snapshot_id) as folder:
         manifest = _write(pinned, snapshot_id, folder, *wanted, gpus)
         _self_check(Snapshot.open(folder), pinned, wanted[0])

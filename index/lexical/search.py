@@ -101,9 +101,19 @@ def search_texts(
 def search_captions(
     collection: Collection, text: str, k: int, *, operator: Operator = "or", allowed: np.ndarray | None = None
 ) -> Ranking:
-    """The k captions that match the words of *text* best; as `search_texts`, but with the captions' own row ids."""
-    fetch = _fetch(collection, query_of(text), CAPTIONS, operator, k, allowed)
-    return _enough(fetch, k, lambda each: np.where(each.items >= 0, each.texts, -1)).top(k)
+    """The k captions that match the words of *text* best; as `search_texts`, but with the captions' own row ids.
+
+    Those in *allowed* are captions' too.
+    """
+    query = _asked(collection, query_of(text), CAPTIONS, operator)
+    if _is_idle(query_of(text), k, allowed):
+        return best_of(np.zeros(0, np.int64), np.zeros(0, np.float32))
+    among = _if_few(allowed, k, collection.captions.count_rows())
+    fetch = _captions(collection, query, None if among is None else row_filter(among.tolist()), None)
+    # of an item that has them no more, or of none that may be found
+    return _enough(
+        fetch, k, lambda each: np.where((each.items >= 0) & _within(each.texts, allowed), each.texts, -1)
+    ).top(k)
 
 
 def _enough(fetch: _Fetch, k: int, rows: Callable[[_Found], np.ndarray]) -> Ranking:
@@ -123,21 +133,34 @@ def _enough(fetch: _Fetch, k: int, rows: Callable[[_Found], np.ndarray]) -> Rank
 def _fetch(
     collection: Collection, query: str, column: str, operator: Operator, k: int, allowed: np.ndarray | None
 ) -> _Fetch:
+    asked = _asked(collection, query, column, operator)
+    if _is_idle(query, k, allowed):
+        nothing = np.zeros(0, np.int64)
+        return lambda _: _Found(nothing, nothing, np.zeros(0, np.float32))
+    among = _if_few(allowed, k, collection.count())
+    if column == CAPTIONS:
+        return _captions(collection, asked, _captions_filter(collection, among), allowed)
+    return _column(collection.items, asked, None if among is None else row_filter(among.tolist()), allowed)
+
+
+def _asked(collection: Collection, query: str, column: str, operator: Operator) -> FullTextQuery:
+    """What Lance is asked; raises TextIndexMissing."""
     dataset, name = (collection.captions, _TEXT) if column == CAPTIONS else (collection.items, column)
     if not has_text_index(dataset, name):
         raise TextIndexMissing(
             f"{column!r} of collection {collection.info.name!r} cannot be searched by words yet: publish it with "
             f"`vilem index publish {collection.info.name}`"
         )
-    if not query or k < 1 or (allowed is not None and not len(allowed)):
-        nothing = np.zeros(0, np.int64)
-        return lambda _: _Found(nothing, nothing, np.zeros(0, np.float32))
-    asked = _lance_query(query, name, operator)
-    few = allowed is not None and len(allowed) ** 2 <= _LOOKUPS * k * collection.count()
-    among = allowed if few else None
-    if column == CAPTIONS:
-        return _captions(collection, asked, _captions_filter(collection, among), allowed)
-    return _column(collection.items, asked, None if among is None else row_filter(among.tolist()), allowed)
+    return _lance_query(query, name, operator)
+
+
+def _is_idle(query: str, k: int, allowed: np.ndarray | None) -> bool:
+    return not query or k < 1 or (allowed is not None and not len(allowed))
+
+
+def _if_few(allowed: np.ndarray | None, k: int, count: int) -> np.ndarray | None:
+    """Rows that Lance is told to look among; None where it is quicker to leave out others of what it finds."""
+    return allowed if allowed is not None and len(allowed) ** 2 <= _LOOKUPS * k * count else None
 
 
 def _lance_query(query: str, column: str, operator: Operator) -> FullTextQuery:
@@ -163,7 +186,7 @@ def _column(items: lance.LanceDataset, query: FullTextQuery, among: str | None, 
 
 
 def _captions(
-    collection: Collection, query: FullTextQuery, among: pc.Expression | None, allowed: np.ndarray | None
+    collection: Collection, query: FullTextQuery, among: pc.Expression | str | None, allowed: np.ndarray | None
 ) -> _Fetch:
     def fetch(limit: int) -> _Found:
         table = _matches(collection.captions, query, ["item_id", "position", "text"], among, limit)

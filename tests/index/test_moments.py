@@ -14,8 +14,10 @@ from index import moments as module
 from index.collection import Collection
 from index.errors import CollectionMissing
 from index.moments import MOMENTS, NO_VERSION, BestMoment, MomentRow, Moments, moments_key
+from index.publish import publish
 from index.rows import Entry, MomentRows
 from index.schema import Video
+from index.searcher import Searcher
 from index.vectors import unit
 from models.video.sampling import Sampling
 from tests.index.support import DIM, empty_collection
@@ -101,7 +103,7 @@ class _Killed(BaseException):
 
 
 def test_a_writer_killed_between_moments_and_item(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it left counts for nothing, also beside the item's old moments, and is used when the item comes again."""
+    """What it left counts for nothing, also beside the item's old moments, and is written anew when the item comes again."""
     collection = empty_collection(tmp_path)
     collection.add([video_entry(1, [0.0, 1.0])])
     with monkeypatch.context() as patched:
@@ -118,6 +120,26 @@ def test_a_writer_killed_between_moments_and_item(tmp_path: Path, monkeypatch: p
     left.add([video_entry(1, [0.5], "new"), video_entry(2, [4.0])])
     assert [("item-00001", "new", 0.5), ("item-00002", "k", 4.0)] == counted(left)
     assert 2 == left.moments.count()
+
+
+def test_what_a_killed_writer_left_is_found_once_it_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a snapshot was published between the kill and the second try: moments written since are looked for."""
+    collection = empty_collection(tmp_path, dim=DIM)
+    collection.add([video_entry(1, [0.0, 1.0])])
+    with monkeypatch.context() as patched:
+        patched.setattr(Collection, "_write_items", _dies)
+        with pytest.raises(_Killed):
+            Collection.open(tmp_path, "test").add([video_entry(2, [4.0])])
+    publish(Collection.open(tmp_path, "test"))
+
+    again = video_entry(2, [4.0])
+    Collection.open(tmp_path, "test").add([again])
+
+    assert again.moments is not None
+    (hits,) = Searcher.open(tmp_path, "test", contents=False).search(again.moments.vectors, [1], "moments")
+    assert ["item-00002"] == [hit.id for hit in hits]
 
 
 def _dies(*_: object) -> None:

@@ -2,6 +2,8 @@
 
 import os
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from index.collection import Collection
 from index.errors import PlanImpossible, SelfCheckFailed, SnapshotMissing, StorageFull
 from index.plan import Budget
 from index.publish import ALIAS, KEEP, SNAPSHOTS, current, publish
+from index.searcher import Searcher
 from index.snapshot import MANIFEST_NAME, IndexPart, Snapshot, SnapshotManifest
 from index.vectors import unit
 from models.sealed import STAGING_PREFIX
@@ -169,6 +172,32 @@ def test_a_full_disk_is_said_before_the_first_byte(collection: Collection, monke
     monkeypatch.setattr(module, "lease", full)
     with pytest.raises(StorageFull):
         publish(collection)
+
+
+def test_a_write_that_is_under_way_is_in_the_snapshot_or_after_it(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who publishes waits for a writer between an item's captions and the item: no snapshot counts captions of no item."""
+    write, publisher = Collection._write_items, Thread(target=lambda: publish(_opened(collection)))
+
+    def beside(*arguments: Any) -> None:  # noqa: ANN401 # passed on
+        publisher.start()
+        # long enough to publish, were it not to wait
+        publisher.join(3)
+        write(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Collection, "_write_items", beside)
+        _opened(collection).add(entries(unit_vectors(1, seed=9), first=900))
+    publisher.join()
+
+    searcher = Searcher.open(collection.home.parent, collection.info.name, contents=False).advanced()
+    (hits,) = searcher.search(unit_vectors(1, seed=9), [1], "texts")
+    assert ["item-00900"] == [hit.id for hit in hits]
+
+
+def _opened(collection: Collection) -> Collection:
+    return Collection.open(collection.home.parent, collection.info.name)
 
 
 def test_scores_are_cosines(collection: Collection) -> None:

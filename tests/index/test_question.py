@@ -1,7 +1,10 @@
 """One ranking of what is asked beside a vector."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
+from pydantic import JsonValue
 
 from index.duplicates.groups import Groups, GroupsInfo
 from index.errors import FieldUnknown
@@ -10,7 +13,7 @@ from index.fields.types import parse_declaration
 from index.lexical.upkeep import index_texts
 from index.live.view import View
 from index.publish import current, publish
-from index.question import Filtered, Question, Words, ranked
+from index.question import Filtered, Question, Target, Words, ranked
 from index.snapshot import Snapshot
 from tests.index.published import entries, filled, unit_vectors
 
@@ -121,6 +124,21 @@ def test_among_bounds_both_rankings(view: View) -> None:
     found = ranked(view, Question(VECTORS[3], among=among, words=words), 50)
 
     assert len(found) and set(numbers(view, found.rows)) == set(range(20, 50))
+
+
+@pytest.mark.parametrize("method", ["rrf", "weighted"])
+@pytest.mark.parametrize("target", ["images", "texts"])
+@pytest.mark.parametrize("where", [{"number": {"lt": 5}}, {"number": {"gte": 35}}, {"number": {"in": [7, 21, 44]}}])
+def test_no_hit_is_outside_of_the_filter(
+    view: View, where: JsonValue, target: Target, method: Literal["rrf", "weighted"]
+) -> None:
+    """Of captions as of items: what is found by words is in the filter, and all of the filter that has a word is found."""
+    among = Filtered(view).rows(where, target)
+    words = Words("caption 1", depth=200, method=method, weight=0.5)
+
+    found = ranked(view, Question(VECTORS[3], target, among=among, words=words), 200)
+
+    assert set(among.tolist()) == set(found.rows.tolist())
 
 
 def test_a_fused_ranking_does_not_depend_on_the_page(view: View) -> None:
