@@ -4,7 +4,7 @@
 
 Of every corpus every fourth picture is there in four altered copies too (`index.duplicates.threshold.ALTERATIONS`). A pair counts as
 found when both are in one group; it is right when both are of one picture. The corpora are rendered scenes, what --source names, and,
-where VILEM_TEST_DATA names a folder with them, photographs (`coco-mini/`, `flickr8k/val-000.tar`). The bar is for scenes, which
+where TEST_DATA names a folder with them, photographs (`coco-mini/`, `flickr8k/val-000.tar`). The bar is for scenes, which
 the default bundle knows; photographs ask for a bundle that knows those.
 """
 
@@ -37,7 +37,7 @@ _SPARED = 4
 def corpora(pictures: int, sources: list[str]) -> Iterator[tuple[str, list[bytes]]]:
     """Name and files of each corpus."""
     yield "rendered scenes", [each.png() for each in generate("test", pictures, 5)]
-    data = os.environ.get("VILEM_TEST_DATA")
+    data = os.environ.get("TEST_DATA")
     known = [Path(data, "coco-mini"), Path(data, "flickr8k", "val-000.tar")] if data else []
     for source in [*sources, *(str(path) for path in known if path.exists())]:
         items = (item for item in open_source(source) if isinstance(item, SourceItem))

@@ -15,7 +15,6 @@ one is served.
 
 from collections.abc import Container, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 
 import lance
@@ -106,13 +105,7 @@ class Collection:
         """
         check_name(name)
         path = root / name
-        info = CollectionInfo(
-            name=name,
-            dim=dim,
-            bundle_digest=bundle_digest,
-            bundle_name=bundle_name,
-            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
+        info = CollectionInfo.new(name, dim=dim, bundle_digest=bundle_digest, bundle_name=bundle_name)
         path.mkdir(parents=True, exist_ok=True)
         # two first jobs at once: the second must not take the first one's rows for what a killed attempt left
         with lease(path, "creation"):
@@ -123,13 +116,7 @@ class Collection:
 
     def create_generation(self, generation: str, *, dim: int, bundle_digest: str, bundle_name: str) -> "Collection":
         """Make an empty generation of this collection; see `open`. The caller holds the lease on generations."""
-        info = CollectionInfo(
-            name=self.info.name,
-            dim=dim,
-            bundle_digest=bundle_digest,
-            bundle_name=bundle_name,
-            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
+        info = CollectionInfo.new(self.info.name, dim=dim, bundle_digest=bundle_digest, bundle_name=bundle_name)
         path = folder_of(self.home, generation)
         path.mkdir(parents=True, exist_ok=True)
         make_datasets(path, info)

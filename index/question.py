@@ -5,6 +5,7 @@ filter -> rows that may be found -> by vector, by words -> fused -> duplicates f
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import lance
@@ -21,7 +22,7 @@ from index.filters.grammar import parse_filter
 from index.filters.rows import matching_rows
 from index.fusion import reciprocal_rank_fusion, weighted_fusion
 from index.kept import Kept
-from index.lexical.search import Operator, search_captions, search_texts
+from index.lexical.search import CAPTIONS, Operator, search_captions, search_texts
 from index.live.part import LiveVectors
 from index.live.view import View
 from index.ranking import Ranking, best_of
@@ -45,6 +46,7 @@ class Words:
         method: "rrf" fuses by ranks, "weighted" by scores.
         weight: of the words, in [0, 1]; the vector has the rest.
         depth: hits that each of the two rankings gives to the fused one, which ends with them.
+        columns: where the words are looked for, as `search_texts` takes them; of captions themselves always their own text.
     """
 
     text: str
@@ -53,6 +55,7 @@ class Words:
     # where the model knows the words, BM25 finds half of what it finds: docs/hybrid.md
     weight: float = 0.2
     depth: int = 200
+    columns: tuple[str, ...] = (CAPTIONS,)
 
 
 NO_ROWS = np.zeros(0, np.int64)
@@ -140,7 +143,7 @@ def _fused(view: View, question: Question, depth: int) -> Ranking:
     if question.words is None:
         return _by_vector(view, question, depth)
     words = question.words
-    search = search_texts if question.target == "images" else search_captions
+    search = partial(search_texts, columns=words.columns) if question.target == "images" else search_captions
     by_words = search(view.collection, words.text, words.depth, operator=words.operator, allowed=question.among)
     rankings, weights = [_by_vector(view, question, words.depth), by_words], [1 - words.weight, words.weight]
     if words.method == "rrf":

@@ -8,7 +8,8 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Literal, Self
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -48,6 +49,12 @@ class CollectionInfo(BaseModel):
     bundle_digest: str = Field(description="SHA-256 of the manifest of the bundle that embeds this collection")
     bundle_name: str
     created_at: str = Field(description="UTC, ISO 8601")
+
+    @classmethod
+    def new(cls, name: str, *, dim: int, bundle_digest: str, bundle_name: str) -> Self:
+        """Of a collection that is made now."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(name=name, dim=dim, bundle_digest=bundle_digest, bundle_name=bundle_name, created_at=now)
 
 
 @dataclass(frozen=True)

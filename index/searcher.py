@@ -14,6 +14,7 @@ from index.collection import Collection
 from index.datasets import row_ids, rows_at, rows_of_ids
 from index.duplicates.groups import Groups, last_found, load_groups
 from index.errors import SnapshotInvalid, TailFull, UriMissing
+from index.fields.types import Field, fields_of
 from index.filters.facets import Facet, facet_counts
 from index.gpu.device import Gpus
 from index.live.changes import NO_COMMITS, Commits
@@ -281,6 +282,11 @@ class Searcher:
     def still(self, record: Record, seconds: float | None) -> bytes | None:
         """A small JPEG of a video's moment nearest to *seconds*, or of its middle; None for a picture."""
         return self._view.collection.moments.still(record, seconds)
+
+    @property
+    def fields(self) -> list[Field]:
+        """What a filter of it can name: the fields of every item, then those of its metadata."""
+        return list(fields_of(self._view.collection.items.schema).values())
 
     @cached_property
     def filtered(self) -> Filtered:

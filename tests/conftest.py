@@ -17,7 +17,7 @@ settings.register_profile(
     "shared",
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    derandomize=os.environ.get("VILEM_TEST_EXAMPLES") == "same",
+    derandomize=os.environ.get("TEST_EXAMPLES") == "same",
 )
 settings.load_profile("shared")
 

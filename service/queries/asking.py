@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from index.faiss_cpu import use_threads
 from index.filters.facets import Facet
+from index.lexical.columns import text_columns
 from index.question import NO_ROWS, Question, Words
 from index.ranking import Ranking
 from index.searcher import Hit
@@ -173,7 +174,8 @@ class Asking:
         if asked is not None:
             text = asked.text or self.text
             assert text is not None, "the request was checked"
-            words = Words(text, asked.operator, asked.method, asked.weight, asked.depth)
+            columns = text_columns(searcher.view.collection.items.schema, asked.fields, "hybrid.fields")
+            words = Words(text, asked.operator, asked.method, asked.weight, asked.depth, columns)
         without = searcher.rows_of(self.excluded) if self.excluded else NO_ROWS
         return Question(self.vector, _rows_of(options.target), self.among, words, groups, without)
 

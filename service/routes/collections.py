@@ -7,7 +7,7 @@ from service.dependencies import CollectionName, RuntimeDep, problems
 from service.errors import UNTOLD
 from service.queries.views import item_view
 from service.schemas.ability import Ability
-from service.schemas.collections import CollectionDetail, CollectionList, CollectionView
+from service.schemas.collections import CollectionDetail, CollectionList, CollectionView, FieldView
 from service.served import Served
 
 SAMPLE = 12
@@ -23,20 +23,24 @@ async def list_collections(runtime: RuntimeDep, request: Request) -> CollectionL
     """
     told = "admin" in request.scope["granted"]
     return CollectionList(
-        collections=[CollectionView(**_fields(served)) for served in runtime.collections],
+        collections=[CollectionView(**_summary(served)) for served in runtime.collections],
         unavailable={name: reason if told else UNTOLD for name, reason in runtime.unavailable.items()},
     )
 
 
 @router.get("/{name}", responses=problems(404, 422, 503))
 async def show_collection(name: CollectionName, runtime: RuntimeDep) -> CollectionDetail:
-    """Show one collection, with some of its items."""
+    """Show one collection, with the fields that a filter can name and some of its items."""
     served = runtime.served(name)
     sample = await runtime.readers.run(lambda: served.searcher.first(SAMPLE))
-    return CollectionDetail(**_fields(served), sample=[item_view(name, record) for record in sample])
+    return CollectionDetail(
+        **_summary(served),
+        fields=[FieldView(name=each.name, type=each.type) for each in served.searcher.fields],
+        sample=[item_view(name, record) for record in sample],
+    )
 
 
-def _fields(served: Served) -> dict:
+def _summary(served: Served) -> dict:
     manifest = served.searcher.manifest
     return {
         "name": manifest.collection,

@@ -4,8 +4,18 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from index.fields.types import FieldType
 from service.schemas.ability import Ability
 from service.schemas.hits import Item
+
+
+class FieldView(BaseModel):
+    """One field of a collection's items."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(description="As filters and facets name it.", examples=["price"])
+    type: FieldType = Field(description="`strings` is a list of them, `geo` a point.", examples=["float"])
 
 
 class CollectionView(BaseModel):
@@ -32,8 +42,11 @@ class CollectionView(BaseModel):
 
 
 class CollectionDetail(CollectionView):
-    """One served collection with some of its items."""
+    """One served collection with its fields and some of its items."""
 
+    fields: list[FieldView] = Field(
+        description="What a filter can name: of every item `id`, `width` and `height`, then those of the metadata."
+    )
     sample: list[Item] = Field(description="Some items, for a page that has no query yet.")
 
 

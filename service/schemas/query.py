@@ -18,7 +18,7 @@ MAX_CANDIDATES = 100
 
 
 class Hybrid(Asked):
-    """A search by words (BM25 over captions) beside the one by vector; the two rankings are fused."""
+    """A search by words (BM25 over captions and fields of text) beside the one by vector; the two rankings are fused."""
 
     text: str | None = Field(
         default=None, min_length=1, pattern=r"\S", description="Whose words; needed where the query is no text."
@@ -35,6 +35,14 @@ class Hybrid(Asked):
         ge=1,
         le=2000,
         description="Hits that each of the two rankings gives; the fused one ends with them.",
+    )
+    fields: tuple[str, ...] = Field(
+        default=("captions",),
+        min_length=1,
+        max_length=16,
+        fail_fast=True,
+        description="Where items' words are looked for: `captions`, and fields of strings that `vilem index fields NAME "
+        "words FIELD` made ready. The best of them counts.",
     )
 
 
@@ -162,6 +170,10 @@ class SearchRequest(SearchOptions):
             raise ValueError("target: hybrid, collapse and cursor are for items and captions, not for moments")
         if self.collapse is not None and self.target != "images":
             raise ValueError("collapse: duplicates are items; captions have none")
+        if self.hybrid is not None and self.target == "texts" and self.hybrid.fields != ("captions",):
+            raise ValueError(
+                "hybrid.fields: captions are found by their own words: leave fields out, or ask for images"
+            )
         if self.hybrid is not None and self.hybrid.text is None and self.query.text is None:
             raise ValueError("hybrid.text: a query that is no text brings no words: say which to search for")
         if self.cursor is not None and self.offset:

@@ -1,4 +1,4 @@
-"""The containers for real: built, started, indexed, searched. Slow, so only with VILEM_TEST_CONTAINERS=1."""
+"""The containers for real: built, started, indexed, searched. Slow, so only with TEST_CONTAINERS=1."""
 
 import os
 import subprocess
@@ -18,8 +18,8 @@ from tests.support.servers import free_port
 ENGINE = engine()
 pytestmark = [
     pytest.mark.skipif(
-        os.environ.get("VILEM_TEST_CONTAINERS") != "1",
-        reason="builds the image, which takes minutes and a network: VILEM_TEST_CONTAINERS=1 runs it",
+        os.environ.get("TEST_CONTAINERS") != "1",
+        reason="builds the image, which takes minutes and a network: TEST_CONTAINERS=1 runs it",
     ),
     pytest.mark.skipif(ENGINE is None, reason="neither `docker compose` nor podman-compose is here"),
     # a first build downloads 300 MB

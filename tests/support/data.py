@@ -13,10 +13,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def real_data(*parts: str) -> Path:
     """A path in the folder of real data; the test is skipped where it is not there."""
-    root = Path(os.environ.get("VILEM_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    root = Path(os.environ.get("TEST_DATA", REPOSITORY.parent / "shared" / "data"))
     path = root.joinpath(*parts)
     if not path.exists():
-        pytest.skip(f"no real data at {path}: set VILEM_TEST_DATA")
+        pytest.skip(f"no real data at {path}: set TEST_DATA")
     return path
 
 

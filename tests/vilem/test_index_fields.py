@@ -10,6 +10,7 @@ from index.errors import FieldInvalid, FieldUnknown
 from index.fields.types import fields_of
 from index.filters.grammar import parse_filter
 from index.filters.rows import matching_rows
+from index.lexical.search import search_texts
 from tests.index.filters.support import write
 from tests.index.support import empty_collection, write_pictures, write_table
 from tests.support.tiny_bundle import make_tiny_bundle
@@ -49,6 +50,18 @@ def test_fields_come_and_go(home: Path) -> None:
     assert "dropped price" in run(home, "fields", "test", "drop", "price").output
     assert ["brand", "string", "1", "no"] in cells(run(home, "fields", "test"))
     assert "price" not in run(home, "fields", "test").output
+
+
+def test_words_of_a_field_are_made_findable(home: Path) -> None:
+    """`words` makes searches find what a field says, and is refused for one that holds no text."""
+    run(home, "fields", "test", "add", "brand:string", "price:float")
+    assert 0 == run(home, "fields", "test", "words", "brand").exit_code
+
+    collection = Collection.open(home / "collections", "test")
+    assert 1 == len(search_texts(collection, "X", 9, columns=["field:brand"]).rows)
+    refused = run(home, "fields", "test", "words", "price")
+    assert isinstance(refused.exception, FieldUnknown) and "brand" in str(refused.exception)
+    assert 2 == run(home, "fields", "test", "words").exit_code
 
 
 def test_infer_looks_and_changes_nothing(home: Path) -> None:

@@ -34,6 +34,7 @@ class Action(StrEnum):
     ADD = "add"
     DROP = "drop"
     INFER = "infer"
+    WORDS = "words"
 
 
 def fields(
@@ -41,11 +42,13 @@ def fields(
     action: Annotated[Action | None, typer.Argument(help="Left out: list them.", show_default=False)] = None,
     which: Annotated[
         list[str] | None,
-        typer.Argument(help="NAME:TYPE to add, NAME to drop.", metavar="[FIELD]...", show_default=False),
+        typer.Argument(
+            help="NAME:TYPE to add, NAME to drop or to search by words.", metavar="[FIELD]...", show_default=False
+        ),
     ] = None,
     home: Home = None,
 ) -> None:
-    """List, add or drop typed fields, or look which the metadata would give.
+    """List, add or drop typed fields, look which the metadata would give, or let searches look for words in them.
 
     Types: string, int, float, bool, datetime, strings (a list of them), geo ({"lat": …, "lon": …} or [lat, lon]).
     `vilem index build` adds those that have one type throughout by itself. A value that does not fit is no value.
@@ -56,6 +59,7 @@ def fields(
       vilem index fields shop infer
       vilem index fields shop add price:float made:datetime
       vilem index fields shop drop price
+      vilem index fields shop words title
     """
     from index.collection import Collection
 
@@ -74,6 +78,9 @@ def fields(
 
             drop_fields(collection, _needed(given, "the NAME of a field"))
             typer.echo(f"dropped {', '.join(given)}: the metadata keep the values")
+
+        case Action.WORDS:
+            _search_by_words(collection, _needed(given, "the NAME of a field of strings"))
 
 
 def settle(collection: "Collection", name: str) -> None:
@@ -128,6 +135,16 @@ def _add(collection: "Collection", declarations: Sequence[str]) -> None:
     index_fields(collection)
     typer.echo(f"added {_joined(added)} to {collection.count():,} items")
     _tell_misfits(misfits.items(), collection.info.name)
+
+
+def _search_by_words(collection: "Collection", names: Sequence[str]) -> None:
+    from index.lexical.columns import text_columns
+    from index.lexical.search import CAPTIONS
+    from index.lexical.upkeep import index_texts
+
+    columns = [each for each in text_columns(collection.items.schema, names) if each != CAPTIONS]
+    index_texts(collection, columns=columns)
+    typer.echo(f"searches find words in {', '.join(names)}, where hybrid.fields names them")
 
 
 def _needed(given: Sequence[str], what: str) -> Sequence[str]:

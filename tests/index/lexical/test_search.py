@@ -295,7 +295,9 @@ def test_an_empty_collection_is_searched(tmp_path: Path) -> None:
 
 def test_a_column_without_an_index_is_refused(corpus: Collection, tmp_path: Path) -> None:
     """The error names the column and what to do, for captions of an older collection and for columns alike."""
-    with pytest.raises(TextIndexMissing, match="'uri' of collection 'test' cannot be searched by words yet: publish"):
+    with pytest.raises(
+        TextIndexMissing, match="'uri' of collection 'test' cannot be searched by words yet: run `vilem index publish"
+    ):
         search_texts(corpus, "red", 10, columns=["uri"])
     with pytest.raises(TextIndexMissing, match="'captions'"):
         search_texts(empty_collection(tmp_path), "", 10)

@@ -41,7 +41,7 @@ def test_one_collection_has_a_sample(client: TestClient) -> None:
     """A collection answers some of its items, with captions, for a page without a query."""
     body = client.get("/v1/collections/colours").json()
 
-    assert {*FIELDS, "sample"} == set(body)
+    assert {*FIELDS, "fields", "sample"} == set(body)
     assert 12 == len(body["sample"])
     assert all(item["captions"] and item["thumbnail_url"] for item in body["sample"])
 

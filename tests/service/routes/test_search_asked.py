@@ -87,6 +87,16 @@ def problem(client: TestClient, **body: object) -> tuple[int, str]:
     return answer.status_code, answer.json()["type"].rpartition("/")[2]
 
 
+def test_a_collection_names_what_its_filters_may_name(client: TestClient) -> None:
+    """Its fields are listed with their types, and a filter takes each of them."""
+    fields = client.get(f"/v1/collections/{NAME}").json()["fields"]
+
+    assert [("id", "string"), ("width", "int"), ("height", "int"), ("colour", "string"), ("shade", "int")] == [
+        (each["name"], each["type"]) for each in fields
+    ]
+    assert 24 == len(ask(client, filter={"and": [{"field": each["name"], "op": "exists"} for each in fields]})["hits"])
+
+
 def test_only_matching_items_are_found(client: TestClient) -> None:
     """A filter bounds what is found, to the last item; the order is that of the search without."""
     wanted = {
@@ -171,6 +181,37 @@ def test_two_rankings_are_fused(client: TestClient, method: str) -> None:
     assert {"blue-0", "blue-1", "blue-2"} == set(ids(answer)[:3])
     assert sorted(scores, reverse=True) == scores
     assert ids(answer)[:15] == parts
+
+
+def test_words_are_looked_for_in_fields_of_text(writable: TestClient, tmp_path: Path) -> None:
+    """A field that was made ready is searched beside captions or without them; what was written since is found too."""
+    index_texts(Collection.open(tmp_path / "collections", NAME), columns=["field:colour"])
+    writable.app.state.runtime.advance(NAME)  # type: ignore[attr-defined]
+    picture = base64.b64encode(colour_picture("red", 9)).decode()
+    item = {"id": "new", "image": picture, "captions": ["crossing"], "metadata": {"colour": "zebra"}}
+    assert 200 == writable.put(ITEMS, json={"items": [item]}).status_code
+
+    def found(words: str, *fields: str) -> set[str]:
+        return set(ids(ask(writable, words, hybrid={"weight": 1.0, "fields": fields})))
+
+    assert {"green-0", "green-1", "green-2"} == found("green", "colour")
+    assert {"new"} == found("zebra", "colour") == found("zebra", "captions", "colour")
+    assert set() == found("zebra", "captions") == found("crossing", "colour")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ({"hybrid": {"fields": ["shade"]}}, 422, "field-unknown"),
+        ({"hybrid": {"fields": ["plaid"]}}, 422, "field-unknown"),
+        ({"hybrid": {"fields": []}}, 422, "request-invalid"),
+        ({"hybrid": {"fields": ["colour"]}, "target": "texts"}, 422, "request-invalid"),
+        ({"hybrid": {"fields": ["colour"]}}, 409, "text-index-missing"),
+    ],
+)
+def test_words_of_what_holds_none_are_refused(client: TestClient, body: dict, status: int, kind: str) -> None:
+    """A field of numbers or an unknown one, none at all, one for captions, one without an index of words: each is told."""
+    assert (status, kind) == problem(client, **body)
 
 
 def test_a_picture_may_be_asked_with_words(client: TestClient) -> None:
