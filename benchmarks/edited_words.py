@@ -27,6 +27,7 @@ from models.training.parts import EditsPart
 
 AUROC, SHUFFLED, RESTORED = 0.95, 0.65, 80.0
 _BATCH = 64
+_FEW = 3
 
 
 def rows_of(found: Sequence[Judged], threshold: float) -> list[Row]:
@@ -43,8 +44,21 @@ def rows_of(found: Sequence[Judged], threshold: float) -> list[Row]:
         Row("the same beside another picture", auroc(other, wrong), "", SHUFFLED, at_most=True),
         *(Row(f"- found: {kind}", value, "") for kind, value in by_kind.items()),
         Row("right word restored", float(right), "%", RESTORED),
+        # where many words are wrong, none is left that tells which thing is meant
+        *(Row(f"- restored: {name}", value, "%") for name, value in _restored_by_errors(found).items()),
         Row("called wrong and restored", float(said), "%"),
     ]
+
+
+def _restored_by_errors(found: Sequence[Judged]) -> dict[str, float]:
+    """Percent of words restored, of captions with few wrong words and with many."""
+    asked = [(sum(each.edit.wrong) > _FEW, each.restored) for each in found if each.restored is not None]
+    named = {f"up to {_FEW} wrong words in a caption": False, "more than that": True}
+    return {
+        f"{name} ({len(some):,})": 100 * float(np.mean(some))
+        for name, many in named.items()
+        if (some := [restored for of_many, restored in asked if of_many == many])
+    }
 
 
 def main() -> None:
