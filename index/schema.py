@@ -5,8 +5,9 @@ cosine of two of them is off by less than 1e-3, at half the bytes.
 """
 
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, Self
@@ -28,6 +29,8 @@ MAX_CAPTION_BYTES = 64 * 1024
 MAX_CAPTIONS = 1_000
 MAX_METADATA_BYTES = 64 * 1024
 MAX_METADATA_DEPTH = 64
+# Of a key that an error names.
+_MAX_SHOWN = 40
 # `GET /items/{id}/image` must not be readable as the item "{id}/image".
 _RESERVED_ENDS = ("/image", "/thumbnail")
 
@@ -246,11 +249,29 @@ def metadata_to_json(metadata: Metadata) -> str:
     try:
         text = canonical_json(metadata)
     except (ValueError, TypeError, RecursionError) as error:
+        place = next(_not_finite(metadata, "metadata"), None)
+        if place is not None:
+            said = f"{place}, which is no number in JSON: leave it out, or write null"
+            raise ItemInvalid("bad-metadata", said) from error
         raise ItemInvalid("bad-metadata", f"the metadata are not JSON ({error}): mend the source") from error
     size = len(encoded(text, "bad-metadata", "metadata"))
     if size > MAX_METADATA_BYTES:
         raise ItemInvalid("bad-metadata", f"the metadata have {size} bytes as JSON, {MAX_METADATA_BYTES} are allowed")
     return text
+
+
+def _not_finite(value: object, path: str) -> Iterator[str]:
+    """The places of NaN and infinity in it, in words; no deeper than metadata may be."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{path} is {json.dumps(value)}"
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            # half a surrogate pair, as JSON may hold it, cannot be written
+            name = str(key).encode(errors="backslashreplace").decode()
+            yield from _not_finite(inner, f"{path}.{name if len(name) <= _MAX_SHOWN else name[:_MAX_SHOWN] + '…'}")
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from _not_finite(inner, f"{path}[{at}]")
 
 
 def canonical_json(metadata: Metadata) -> str:

@@ -2,15 +2,18 @@
 
 import asyncio
 import hashlib
+import json
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from index.errors import BundleMismatch, CollectionError
+from index.fields.columns import misfits_of
+from index.fields.types import BUILT_IN, Field
 from index.live.writes import Put, Remove
 from index.schema import Record, check_captions, check_id, metadata_to_json
 from index.sources.item import split_fields
@@ -29,6 +32,9 @@ from service.writing import Written
 
 _WHERE = "items"
 _PAUSE_S = 0.02
+# An answer must not grow with what is sent: of an item's misfits so many are told, and of a value so many characters.
+_MAX_WARNINGS = 16
+_MAX_SHOWN = 40
 
 
 async def put_items(runtime: Runtime, name: str, items: Sequence[object]) -> WriteAnswer:
@@ -42,6 +48,8 @@ async def put_items(runtime: Runtime, name: str, items: Sequence[object]) -> Wri
     served = _writable(runtime, name, ids)
     timings = Timings(runtime.metrics)
     repeated = {item_id for item_id, count in Counter(ids).items() if item_id is not None and count > 1}
+    # those of the metadata: what every item has comes from its picture
+    fields = [field for field in served.searcher.fields if field.name not in BUILT_IN]
 
     async def write(place: int) -> WriteResult:
         item_id = ids[place]
@@ -55,7 +63,8 @@ async def put_items(runtime: Runtime, name: str, items: Sequence[object]) -> Wri
             made, done = await _Making(runtime, await _successor(runtime, served), place, timings).write(item)
         if done.outcome == "unknown":
             raise ItemUnknown(f"there is no item {item_id!r} to keep the picture of: send image or vector")
-        return WriteResult(id=item_id, status=done.outcome, truncated=made.truncated)
+        told = _warnings(item.metadata, fields)
+        return WriteResult(id=item_id, status=done.outcome, truncated=made.truncated, warnings=told)
 
     return await _answer(runtime, name, ids, write, timings)
 
@@ -217,6 +226,22 @@ async def _answer(
     return WriteAnswer(
         results=results, collection=name, version=runtime.served(name).searcher.version, took_ms=timings.ms
     )
+
+
+def _warnings(metadata: Mapping[str, JsonValue], fields: Sequence[Field]) -> list[str]:
+    """What of an item's metadata is stored and yet seen by no filter."""
+    found = misfits_of(metadata, fields)
+    told = [
+        f"metadata.{field.name}: {_cut(value)} is no value of {field}: it is stored, and filters and facets do not see it"
+        for field, value in found[:_MAX_WARNINGS]
+    ]
+    left = len(found) - len(told)
+    return [*told, f"and {left} more values that do not fit their fields"] if left else told
+
+
+def _cut(value: JsonValue) -> str:
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
 
 
 def _id(item: object) -> str | None:

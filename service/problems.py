@@ -97,6 +97,7 @@ _PLAIN = {
     "json_invalid": "this is not JSON: check its quotes, commas and brackets",
     "model_attributes_type": "send a JSON object, with the header content-type: application/json",
     "model_type": "send a JSON object",
+    "finite_number": "send a finite number, not NaN or Infinity",
     "string_pattern_mismatch": "the text is blank: write at least one character",
     "string_unicode": "the text has half of a surrogate pair (\\ud800 to \\udfff): send whole characters",
     "extra_forbidden": "there is no such field: remove it, or check its spelling against /openapi.json",

@@ -30,6 +30,12 @@ def typed_columns(
     return columns, misfits
 
 
+def misfits_of(metadata: Mapping[str, JsonValue], fields: Iterable[Field]) -> list[tuple[Field, JsonValue]]:
+    """Of one item, the fields whose value in its metadata is none of their type, each with that value."""
+    given = ((field, metadata.get(field.name)) for field in fields)
+    return [(field, value) for field, value in given if fit(value, field.type) is MISFIT]
+
+
 def _arrays(field: Field, values: Sequence[object]) -> dict[str, pa.Array]:
     kinds = field.columns()
     if field.type != "geo":

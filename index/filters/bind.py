@@ -36,8 +36,8 @@ _TEXT: frozenset[FieldType] = frozenset({"string"})
 _ENDS = ("gt", "gte", "lt", "lte")
 # By operator, the types it may be asked of.
 _ALLOWED: dict[str, frozenset[FieldType]] = {
-    "eq": _SCALARS,
-    "ne": _SCALARS,
+    "eq": _SCALARS | _LIST,
+    "ne": _SCALARS | _LIST,
     "in": _SCALARS | _LIST,
     **dict.fromkeys([*_ENDS, "range"], _ORDERED),
     "exists": _SCALARS | _LIST | _POINT,
@@ -70,6 +70,10 @@ def bind(field: Field, op: str, value: JsonValue, path: str, op_path: str) -> No
 
 
 def _eq(field: Field, value: JsonValue, path: str) -> Leaf:
+    if field.type in _LIST and isinstance(value, list):
+        raise FilterInvalid(
+            path, f"this asks {field} for one element: for any of several use in, for all of them an and of one each"
+        )
     found = _scalar(field, value, path)
     # no integer is 2.5
     return OneOf(field, ()) if _is_between_integers(field, found) else OneOf(field, (found,))
@@ -138,8 +142,7 @@ def _exists(field: Field, value: JsonValue, path: str) -> Node:
 
 
 def _contains(field: Field, value: JsonValue, path: str) -> Leaf:
-    text = _text(value, path)
-    return HasPart(field, text) if field.type == "string" else OneOf(field, (text,))
+    return HasPart(field, _text(value, path)) if field.type in _TEXT else _eq(field, value, path)
 
 
 def _prefix(field: Field, value: JsonValue, path: str) -> Leaf:
@@ -188,7 +191,9 @@ def _number(value: JsonValue, path: str) -> float:
         number = float(value)
     except OverflowError:
         number = math.inf
-    if not math.isfinite(number):
+    if math.isnan(number):
+        raise FilterInvalid(path, "this takes a number, which NaN is not: rows without a value are found by exists")
+    if math.isinf(number):
         raise FilterInvalid(path, "this takes a number of at most 1.8e308")
     # the columns hold no -0.0, which Arrow would tell from 0.0
     return number + 0.0

@@ -3,6 +3,7 @@
     {"field": "price", "op": "lt", "value": 5}      one condition
     {"and": [F, F]}  {"or": [F, F]}  {"not": F}     conditions put together
     {"price": {"gte": 2, "lt": 5}, "brand": "x"}    short for an "and" of conditions: a value means eq, a list means in
+    {"tags": "red"}                                 of a list field: red is one of its elements
 
 An object with one of the keys field, and, or, not is read as the long form, so a field of such a name needs it.
 """
@@ -78,20 +79,20 @@ class _Parser:
         if not isinstance(op, str):
             raise FilterInvalid(f"{path}.op", f"this takes one of {', '.join(OPERATORS)}")
         if "value" not in value and op != "exists":
-            raise FilterInvalid(path, f"{op[:40]} takes a value")
+            raise FilterInvalid(path, f"{_shown(op)} takes a value")
         found = find_field(self.fields, name, f"{path}.field")
         return _bound(found, op, value.get("value", True), f"{path}.value", f"{path}.op")
 
     def _short(self, value: Mapping[str, JsonValue], path: str, depth: int) -> Node:
         parts: list[Node] = []
         for name, wanted in value.items():
-            at = f"{path}.{name[:40]}"
+            at = f"{path}.{_shown(name)}"
             if not isinstance(wanted, dict):
                 parts.append(self._bind(name, "in" if isinstance(wanted, list) else "eq", wanted, at))
             elif not wanted:
                 raise FilterInvalid(at, 'this takes a value, a list of values, or operators like {"lt": 5}')
             else:
-                parts.extend(self._bind(name, op, operand, f"{at}.{op[:40]}") for op, operand in wanted.items())
+                parts.extend(self._bind(name, op, operand, f"{at}.{_shown(op)}") for op, operand in wanted.items())
             self.nodes += len(wanted) if isinstance(wanted, dict) else 1
             self._count(at, depth)
         return parts[0] if len(parts) == 1 else And(tuple(parts))
@@ -105,6 +106,11 @@ class _Parser:
             raise FilterInvalid(path, f"filters may stand in each other at most {MAX_DEPTH} deep: flatten this one")
         if self.nodes > MAX_NODES:
             raise FilterInvalid(path, f"a filter may have at most {MAX_NODES} parts: use `in` for lists of values")
+
+
+def _shown(key: str) -> str:
+    # half a surrogate pair, as JSON may hold it, cannot be written
+    return key[:40].encode(errors="backslashreplace").decode()
 
 
 def _bound(found: Field, op: str, value: JsonValue, path: str, op_path: str) -> Node:

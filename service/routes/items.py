@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from index.errors import UriMissing, UriUnreadable
 from index.schema import Record
+from index.searcher import Searcher
 from models.decode import DecodeLimits
 from service.attended import AttendedRoute
 from service.dependencies import CollectionName, RuntimeDep, problems
@@ -18,7 +19,7 @@ from service.pictures import MAX_SIDE, THUMBNAIL_TYPE, media_type, thumbnail, vi
 from service.problems import problem_of, response
 from service.queries.views import item_view
 from service.runtime import Runtime
-from service.schemas.hits import Item
+from service.schemas.hits import ItemDetail
 from service.streaming import Span, pieces, size_of, span_of
 
 _log = logging.getLogger("vilem.service")
@@ -100,16 +101,21 @@ async def item_thumbnail(
 
 
 @router.get("/{item_id:path}")
-async def show_item(name: CollectionName, item_id: ItemId, runtime: RuntimeDep) -> Item:
+async def show_item(name: CollectionName, item_id: ItemId, runtime: RuntimeDep) -> ItemDetail:
     """Show one item with its captions and metadata."""
-    return item_view(name, await _record(runtime, name, item_id))
+    searcher = runtime.served(name).searcher
+    record = await _found(runtime, searcher, item_id)
+    return ItemDetail(**dict(item_view(name, record)), version=searcher.version)
 
 
 async def _record(runtime: Runtime, name: str, item_id: str) -> Record:
-    searcher = runtime.served(name).searcher
+    return await _found(runtime, runtime.served(name).searcher, item_id)
+
+
+async def _found(runtime: Runtime, searcher: Searcher, item_id: str) -> Record:
     record = await runtime.readers.run(lambda: searcher.record(item_id))
     if record is None:
-        raise ItemUnknown(f"collection {name!r} has no item {item_id[:100]!r}")
+        raise ItemUnknown(f"collection {searcher.name!r} has no item {item_id[:100]!r}")
     return record
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, File, Form, Request, Response, UploadFile
-from pydantic import Json
+from pydantic import Json, JsonValue
 
 from service.attended import AttendedRoute
 from service.dependencies import CollectionName, EntryDep, RuntimeDep, problems
@@ -42,7 +42,7 @@ router = APIRouter(
 
 
 _RERANKING = ("candidates", "explain")
-_OPTIONS = ("target", "limit", "offset", "include", "min_score", "diversify", "rerank")
+_OPTIONS = ("target", "limit", "offset", "include", "filter", "min_score", "diversify", "rerank")
 _FIELDS = frozenset(("file", *_OPTIONS, *_RERANKING))
 
 
@@ -73,6 +73,14 @@ async def search_by_upload(
     limit: Annotated[int, Form(ge=1, le=100)] = 10,
     offset: Annotated[int, Form(ge=0, le=1000)] = 0,
     include: Annotated[list[Include], Form(max_length=2)] = ["metadata", "captions"],  # noqa: B006 - FastAPI copies it
+    where: Annotated[
+        Json[JsonValue] | None,
+        Form(
+            alias="filter",
+            description="Which items may be found (docs/filters.md): the filter of a search's body, as JSON.",
+            examples=['{"price": {"lt": 50}}'],
+        ),
+    ] = None,
     min_score: Annotated[
         float | None,
         Form(
@@ -99,7 +107,13 @@ async def search_by_upload(
     if fault := fault_of_rerank(idle, able=rerank is None or target == "texts"):
         raise QueryInvalid(next(iter(sorted(idle)), "rerank"), fault)
     options = SearchOptions(
-        target=target, limit=limit, offset=offset, include=tuple(include), min_score=min_score, diversify=diversify
+        target=target,
+        limit=limit,
+        offset=offset,
+        include=tuple(include),
+        filter=where,
+        min_score=min_score,
+        diversify=diversify,
     )
     if fault := fault_of_diversify(options, reranked=rerank is not None):
         raise QueryInvalid("diversify", fault)

@@ -74,6 +74,12 @@ class HitProof(BaseModel):
     )
 
 
+class ItemDetail(Item):
+    """One item, as it is in one version of its collection."""
+
+    version: int = Field(description="Version of the collection that it was read from.", examples=[3])
+
+
 class HitView(Item):
     """One result: an item, and the caption that was found when captions were searched."""
 

@@ -60,6 +60,13 @@ class WriteResult(BaseModel):
     truncated: bool = Field(
         default=False, description="A caption was longer than the model reads; it was stored whole."
     )
+    warnings: list[str] = Field(
+        default=[],
+        description="Metadata that were stored and do not fit their field, so that no filter or facet sees them.",
+        examples=[
+            ["metadata.price: 'cheap' is no value of price:float: it is stored, and filters and facets do not see it"]
+        ],
+    )
     problem: Problem | None = Field(default=None, description="Why it was rejected.")
 
 

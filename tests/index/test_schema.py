@@ -100,6 +100,21 @@ def test_what_json_cannot_hold_is_refused(metadata: dict[str, JsonValue]) -> Non
     assert "bad-metadata" == caught.value.reason
 
 
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ({"price": math.nan}, "metadata.price is NaN"),
+        ({"a": 1, "x": {"y": [1, -math.inf]}}, "metadata.x.y[1] is -Infinity"),
+        ({"k" * 500: math.inf}, f"metadata.{'k' * 40}… is Infinity"),
+    ],
+)
+def test_a_number_that_json_does_not_know_is_told_with_its_place(metadata: dict[str, JsonValue], said: str) -> None:
+    """Whoever sends NaN is told where it is and what to write in its place, and long names are cut."""
+    with pytest.raises(ItemInvalid) as caught:
+        schema.metadata_to_json(metadata)
+    assert f"{said}, which is no number in JSON: leave it out, or write null" == str(caught.value)
+
+
 def test_vectors_are_half_precision_of_fixed_length() -> None:
     """Both vector columns hold d float16 numbers and no row may lack one."""
     for columns in (schema.items_schema(7), schema.captions_schema(7)):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from index.fields.types import Field
 from service.encoding import urgency
 from service.errors import CollectionUnknown, QueryInvalid, WritesOff
-from service.ingest import _Making, put_items, remove_items
+from service.ingest import _Making, _warnings, put_items, remove_items
 from service.runtime import Runtime
 from service.schemas.items import PutItem
 from tests.index.reindex.support import NAME, change, make_home, make_models, run
@@ -33,6 +34,17 @@ def test_the_answers_keep_the_order_of_the_request(tmp_path: Path, tiny_bundle: 
         assert [number % 3 == 0 for number in range(12)] == [each.status == "rejected" for each in answer.results]
 
     with_runtime(use, tmp_path, max_batch=2)
+
+
+def test_warnings_are_few_and_short() -> None:
+    """A result does not grow with what was sent: the first misfits are told, cut, and how many more there are."""
+    fields = [Field(f"n{number}", "int") for number in range(100)]
+    told = _warnings({field.name: "x" * 60_000 for field in fields}, fields)
+
+    assert ["metadata.n0: 'xxx", "and 84 more"] == [told[0][:17], told[-1][:11]]
+    assert 17 == len(told)
+    assert max(map(len, told)) < 200
+    assert 16 == len(_warnings(dict.fromkeys([field.name for field in fields[:16]], "x"), fields))
 
 
 def test_who_writes_does_not_watch(tmp_path: Path, tiny_bundle: Path) -> None:

@@ -258,6 +258,7 @@ def test_broken_json_is_a_fault_of_the_body() -> None:
         ({"content": b'{"size": 1}'}, "content-type: application/json"),
         ({"json": []}, "content-type: application/json"),
         ({"json": {"size": 1, "siez": 2}}, "check its spelling"),
+        ({"content": b'{"size": NaN}', "headers": {"content-type": "application/json"}}, "not NaN or Infinity"),
     ],
 )
 def test_messages_are_for_who_sends_requests(sent: dict[str, object], said: str) -> None:

@@ -13,6 +13,7 @@ from vilem.cli.index_videos import clock
 from vilem.cli.proofread import marked
 from vilem.cli.refuse import refuse
 from vilem.cli.search_parts import Embedded, Parts, embed_text, find, matching_of, put_together
+from vilem.cli.search_sought import Hybrid, Sought, Where, WordsIn, expect_words, read_filter, words_of
 from vilem.cli.searcher import searcher_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ def search(
     texts: Annotated[bool, typer.Option("--texts", help="Find captions instead of pictures.")] = False,
     moments: Annotated[bool, typer.Option("--moments", help="Find moments of videos.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Hits to show.")] = 10,
+    where: Where = None,
+    hybrid: Hybrid = False,
+    words_in: WordsIn = None,
     rerank: Annotated[
         Rerank | None,
         typer.Option(help="Order the best anew by what pictures say of words; for captions --image --texts."),
@@ -71,37 +75,46 @@ def search(
       vilem search photos "two dogs on a beach"
       vilem search photos holiday.jpg --image --limit 5
       vilem search films "two dogs on a beach" --moments
+      vilem search shop "a red shoe" --hybrid --filter '{"price": {"lt": 20}}'
       vilem search photos "two dogs on a beach" --rerank proofread
       vilem search photos holiday.jpg --image --texts --rerank proofread
       vilem search photos "a beach" --plus "at night" --minus people --like beach-7.jpg
       vilem search photos holiday.jpg --image --change day night --diversify 0.5
     """
     from index.rerank import Reread
-    from models.bundle import Bundle, bundle_of
 
     parts = Parts(plus or [], minus or [], change, like or [], unlike or [])
-    _expect_sense(query, parts, image=image, texts=texts, moments=moments, rerank=rerank, diversify=diversify)
     if rerank is None:
         refuse({"--candidates": candidates}, "only --rerank orders candidates anew; add it, or leave this out")
-    folder = home_of(home)
-    searcher = searcher_of(folder, collection)
-    bundle = Bundle.open(bundle_of(searcher.text_model.bundle_digest, searcher.text_model.bundle_name, folder))
+    _expect_sense(query, parts, image=image, texts=texts, moments=moments, rerank=rerank, diversify=diversify)
+    target = "moments" if moments else "texts" if texts else "images"
+    needed = min_score is not None
+    expect_words(words_in or [], target, hybrid=hybrid, image=image, reranks=bool(rerank), bounded=needed)
+    conditions = None if where is None else read_filter(where)
+    searcher, bundle = _opened(home_of(home), collection)
+    among = None if where is None else searcher.filtered.rows(conditions, target)
+    words = words_of(searcher, query, words_in or []) if hybrid else None
     pixels = _pixels(bundle, query) if image else None
     asked = embed_text(bundle, query) if pixels is None else Embedded(bundle.embed_images(pixels[None])[0])
-    known = not parts.are_given and asked.sentences is None and image == texts
-    matching = _matching(searcher, bundle, known=known, needed=min_score is not None)
+    known = not parts.are_given and asked.sentences is None and image == texts and not hybrid
+    matching = _matching(searcher, bundle, known=known, needed=needed)
     least = -inf if min_score is None or matching is None else matching.cosine(min_score)
     vector = put_together(bundle, searcher, asked.vector, parts) if parts.are_given else asked.vector
-    if rerank is not None:
-        found = _proofread(
-            searcher, bundle, query if pixels is None else pixels, vector, candidates or _CANDIDATES, limit
-        )
+    sought = Sought(target, limit, diversify, least, among, words)
+    if rerank is None:
+        found = [Reread(hit) for hit in find(searcher, vector, sought, without=parts.judged)]
     else:
-        target = "moments" if moments else "texts" if texts else "images"
-        hits = find(searcher, vector, target, limit, without=parts.judged, trade=diversify, least=least)
-        found = [Reread(hit) for hit in hits]
-    found = [each for each in found if each.hit.score >= least]
+        found = _proofread(searcher, bundle, query if pixels is None else pixels, vector, sought, candidates)
     _show(found, f"{collection} version {searcher.version}", asked, matching, as_json=as_json)
+
+
+def _opened(home: Path, collection: str) -> "tuple[Searcher, Bundle]":
+    """The collection, and what embeds its queries."""
+    from models.bundle import Bundle, bundle_of
+
+    searcher = searcher_of(home, collection)
+    model = searcher.text_model
+    return searcher, Bundle.open(bundle_of(model.bundle_digest, model.bundle_name, home))
 
 
 def _expect_sense(
@@ -156,9 +169,14 @@ def _matching(searcher: "Searcher", bundle: "Bundle", *, known: bool, needed: bo
 
 
 def _proofread(
-    searcher: "Searcher", bundle: "Bundle", query: "str | np.ndarray", vector: "np.ndarray", candidates: int, limit: int
+    searcher: "Searcher",
+    bundle: "Bundle",
+    query: "str | np.ndarray",
+    vector: "np.ndarray",
+    sought: Sought,
+    candidates: int | None,
 ) -> "list[Reread]":
-    """The best *limit* hits: the candidates in their new order, behind them the others by vector.
+    """The hits that are sought: the candidates in their new order, behind them the others by vector.
 
     Pictures by a text, captions by the pixels of a picture.
     """
@@ -170,18 +188,17 @@ def _proofread(
     elif not searcher.caption_count:
         raise typer.BadParameter(f"collection {searcher.name} has no captions: index a source that has them")
     proofreader = Proofreader.open(bundle)
+    target, among, limit, candidates = sought.target, sought.among, sought.limit, candidates or _CANDIDATES
+    best = searcher.search(vector[None], [candidates], target, patches=target == "images", among=among)[0]
     if isinstance(query, str):
-        target = "images"
-        best = searcher.search(vector[None], [candidates], target, patches=True)[0]
         found = rerank(proofreader, query, best, words=True)
     else:
-        target = "texts"
-        best = searcher.search(vector[None], [candidates], target)[0]
         (image,) = proofreader.encode_images(query[None])
         found = rerank_captions(proofreader, image.to_bytes(), best, words=True)
     if limit > candidates:
-        found += [Reread(hit) for hit in searcher.search(vector[None], [limit], target, skips=[candidates])[0]]
-    return found[:limit]
+        behind = searcher.search(vector[None], [limit], target, skips=[candidates], among=among)[0]
+        found += [Reread(hit) for hit in behind]
+    return [each for each in found[:limit] if each.hit.score >= sought.least]
 
 
 def _expect_patches_of(searcher: "Searcher", bundle: "Bundle") -> None:

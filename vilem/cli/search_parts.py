@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from vilem.cli.search_sought import Sought
+
 if TYPE_CHECKING:
     import numpy as np
 
-    from index.question import Target
     from index.searcher import Hit, Searcher
     from models.bundle import Bundle
     from models.matching import Matching
@@ -110,26 +111,16 @@ def _terms(bundle: "Bundle", parts: Parts) -> "list[Term]":
     return terms
 
 
-def find(
-    searcher: "Searcher",
-    vector: "np.ndarray",
-    target: "Target",
-    limit: int,
-    *,
-    without: list[str],
-    trade: float | None,
-    least: float,
-) -> "list[Hit]":
-    """The best *limit* hits of a score that is high enough but for those items; with *trade* no two alike.
+def find(searcher: "Searcher", vector: "np.ndarray", sought: Sought, *, without: list[str]) -> "list[Hit]":
+    """The hits that are sought, of a score that is high enough, but for those items; where that was asked no two alike.
 
     Moments are only found: of them none is left out by its item, and none stands otherwise.
     """
-    most = limit if trade is None else max(limit, _CANDIDATES)
+    most = sought.limit if sought.trade is None else max(sought.limit, _CANDIDATES)
     # captions of an item are no items
-    gone = {*without} if target == "images" else set[str]()
-    found = searcher.search(vector[None], [most + len(gone)], target)[0]
-    kept = [hit for hit in found if hit.id not in gone and hit.score >= least][:most]
-    return (kept if trade is None else _diverse(searcher, kept, trade))[:limit]
+    gone = list(dict.fromkeys(without)) if sought.target == "images" else []
+    kept = [hit for hit in sought.best(searcher, vector, most, gone) if hit.score >= sought.least]
+    return (kept if sought.trade is None else _diverse(searcher, kept, sought.trade))[: sought.limit]
 
 
 def _diverse(searcher: "Searcher", hits: "list[Hit]", trade: float) -> "list[Hit]":

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 import pyarrow as pa
+from pydantic import JsonValue
 
-from index.fields.columns import typed_columns
+from index.fields.columns import misfits_of, typed_columns
 from index.fields.types import TYPES, Field
 
 
@@ -25,6 +26,14 @@ def test_a_misfit_is_null_and_counted() -> None:
     columns, misfits = typed_columns(metadata, [Field("n", "int"), Field("other", "string")])
     assert [1, None, None, None, None, 7] == columns["field:n"].to_pylist()
     assert {"n": 2} == misfits
+
+
+def test_misfits_are_named() -> None:
+    """Each field whose value is none of its type, in the fields' order, with the value; as `typed_columns` counts them."""
+    fields = [Field("n", "int"), Field("t", "strings"), Field("at", "geo"), Field("none", "float")]
+    item: dict[str, JsonValue] = {"at": [3, 400], "n": "x", "t": ["a"], "none": None, "free": "x"}
+    assert [(fields[0], "x"), (fields[2], [3, 400])] == misfits_of(item, fields)
+    assert {"n": 1, "at": 1} == typed_columns([item], fields)[1]
 
 
 def test_a_point_is_two_columns() -> None:

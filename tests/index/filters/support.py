@@ -107,7 +107,7 @@ def _condition(name: str) -> SearchStrategy[dict[str, Any]]:
     if kind == "string":
         forms.append(asks("prefix", _texts))
     if kind == "strings":
-        forms.append(asks("in", st.lists(_texts, max_size=3)))
+        forms += [asks("in", st.lists(_texts, max_size=3)), asks("eq", _texts), asks("ne", _texts)]
     if kind == "geo":
         circle = st.tuples(_points, _radii)
         forms.append(asks("geo", circle.map(lambda each: {"lat": each[0][0], "lon": each[0][1], "radius_m": each[1]})))
@@ -175,7 +175,7 @@ def _holds(value: object, op: str, operand: object, kind: str) -> bool:
         operand = _floats_of(operand)
     match op:
         case "eq":
-            return value == operand
+            return operand in value if kind == "strings" else value == operand
         case "in":
             return any(each in operand for each in (value if kind == "strings" else [value]))
         case "contains":

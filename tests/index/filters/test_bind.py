@@ -79,12 +79,21 @@ def test_times_are_moments() -> None:
 
 
 def test_lists_are_asked_for_elements() -> None:
-    """contains asks for one element, in for any of several; a list has no order and no prefix."""
-    assert OneOf(TAGS, ("a",)) == bound(TAGS, "contains", "a")
+    """eq and contains ask for one element, ne for none such, in for any of several; a list has no order and no prefix."""
+    assert OneOf(TAGS, ("a",)) == bound(TAGS, "contains", "a") == bound(TAGS, "eq", "a")
+    assert Not(OneOf(TAGS, ("a",))) == bound(TAGS, "ne", "a")
     assert OneOf(TAGS, ("a", "b")) == bound(TAGS, "in", ["b", "a", "b"])
-    for op in ("eq", "lt", "range", "prefix", "geo"):
-        with pytest.raises(FilterInvalid, match="ask in, exists, contains"):
+    for op in ("lt", "range", "prefix", "geo"):
+        with pytest.raises(FilterInvalid, match="ask eq, ne, in, exists, contains"):
             bound(TAGS, op, "a")
+
+
+@pytest.mark.parametrize("op", ["eq", "ne", "contains"])
+def test_a_whole_list_is_no_element(op: str) -> None:
+    """Whoever asks a list field for a list is told the words for any of several, and for all of them."""
+    with pytest.raises(FilterInvalid, match=r"asks tags:strings for one element: .* in, .* and") as error:
+        bound(Field("tags", "strings"), op, ["a", "b"])
+    assert "value" == error.value.path
 
 
 def test_a_circle_is_on_the_globe() -> None:
@@ -107,8 +116,9 @@ def test_a_circle_is_on_the_globe() -> None:
 def test_what_is_no_number_is_told(value: object) -> None:
     """JSON readers let NaN and huge integers through; no field holds them."""
     for field in (STOCK, PRICE):
-        with pytest.raises(FilterInvalid, match="a number"):
+        with pytest.raises(FilterInvalid, match="a number") as error:
             bound(field, "lt", value)
+        assert ("NaN" in str(error.value)) == (value != value)  # NaN alone is not itself
 
 
 def test_values_are_bounded() -> None:

@@ -26,6 +26,8 @@ MADE_BY_X = OneOf(BRAND, ("x",))
         ({"price": {"lt": 5}}, CHEAP),
         ({"brand": "x"}, MADE_BY_X),
         ({"brand": ["y", "x", "y"]}, OneOf(BRAND, ("x", "y"))),
+        ({"tags": "x"}, OneOf(TAGS, ("x",))),
+        ({"tags": ["y", "x"]}, OneOf(TAGS, ("x", "y"))),
         ({"price": {"lt": 5}, "brand": "x"}, And((CHEAP, MADE_BY_X))),
         ({"price": {"gt": 1, "lt": 5}}, And((Between(PRICE, Bound(1.0, inclusive=False), None), CHEAP))),
         ({"and": [{"price": {"lt": 5}}, {"brand": "x"}]}, And((CHEAP, MADE_BY_X))),
@@ -89,6 +91,23 @@ def test_an_unknown_field_is_told_with_its_place(value: object, path: str) -> No
     with pytest.raises(FieldUnknown, match=rf"{path}: there is no field 'prize': .*price:float") as error:
         parse_filter(value, FIELDS)
     assert path == error.value.path
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"\ud800": 5},
+        {"brand": {"\udfff": 5}},
+        {"not": {"\ud800": {"lt": 5}}},
+        {"field": "brand", "op": "\ud800"},
+        {"field": "brand", "op": "eq", "\ud800": 1},
+    ],
+)
+def test_any_place_can_be_told(value: object) -> None:
+    """A key that is no Unicode (half a surrogate pair, as JSON may hold it) is escaped: the message can be sent."""
+    with pytest.raises((FieldUnknown, FilterInvalid)) as error:
+        parse_filter(value, FIELDS)
+    assert "\\ud" in str(error.value).encode().decode()
 
 
 def test_the_place_begins_where_the_caller_says() -> None:

@@ -101,6 +101,8 @@ ASKED: list[Any] = [
     {"field": "brand", "op": "in", "value": ["a", "o'x"]},
     {"field": "tags", "op": "contains", "value": "a"},
     {"not": {"field": "tags", "op": "contains", "value": "a"}},
+    {"field": "tags", "op": "eq", "value": "a"},
+    {"field": "tags", "op": "ne", "value": "a"},
     {"field": "sale", "op": "eq", "value": True},
     {"and": [{"field": "stock", "op": "gte", "value": 2}, {"field": "tags", "op": "in", "value": ["a", "ab"]}]},
     {"field": "place", "op": "geo", "value": {"lat": 10, "lon": 180, "radius_m": 50_000}},
@@ -151,6 +153,21 @@ def test_two_valued_logic(tmp_path: Path) -> None:
     assert ["item-00001"] == found(collection, {"and": [{"not": cheap}, {"field": "price", "op": "exists"}]})
 
 
+def test_a_list_is_asked_for_its_elements(tmp_path: Path) -> None:
+    """A value means one element equal to it, a list any of several; an item without tags has none, and is found by ne."""
+    rows = [{"tags": ["red", "blue"]}, {"tags": "red"}, {"tags": ["reddish"]}, {"tags": []}, {}]
+    collection = collection_of(tmp_path, rows).latest()
+    for asked, wanted in (
+        ({"tags": "red"}, [0, 1]),
+        ({"tags": {"eq": "red"}}, [0, 1]),
+        ({"tags": ["blue", "reddish"]}, [0, 2]),
+        ({"and": [{"tags": "red"}, {"tags": "blue"}]}, [0]),
+        ({"tags": {"ne": "red"}}, [2, 3, 4]),
+        ({"tags": {"ne": "red", "exists": True}}, [2, 3]),
+    ):
+        assert [f"item-{number:05d}" for number in wanted] == found(collection, asked), asked
+
+
 def test_an_older_version_is_asked_at_that_version(tmp_path: Path) -> None:
     """A pinned reader finds what was there, with the fields that were there."""
     collection = collection_of(tmp_path, [{"stock": 1}])
@@ -172,6 +189,7 @@ def test_a_value_is_never_a_part_of_a_query(tmp_path: Path) -> None:
             ("brand", "prefix", text),
             ("brand", "contains", text),
             ("tags", "contains", text),
+            ("tags", "eq", text),
             ("tags", "in", [text, "q"]),
         ):
             asked = {"field": field, "op": op, "value": value}

@@ -1,12 +1,14 @@
 """Searches that ask for more than the nearest vectors: filters, words, duplicates as one, pages that hold still, facets."""
 
 import base64
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from httpx2 import Response
 
 from index.collection import Collection
 from index.duplicates.find import Options, find_duplicates
@@ -121,6 +123,55 @@ def test_captions_are_filtered_by_their_items(client: TestClient) -> None:
 
     assert {"red-0", "red-1", "red-2"} == set(ids(answer))
     assert 6 == len(answer["hits"])
+
+
+@pytest.mark.parametrize("where", [{"\ud800": 5}, {"shade": {"\ud800": 5}}, {"field": "shade", "op": "\ud800"}])
+def test_a_filter_of_any_keys_is_answered(client: TestClient, where: object) -> None:
+    """Half a surrogate pair in a name or an operator is told as what it is, and is no fault of ours."""
+    content = json.dumps({"query": {"text": "red"}, "filter": where})
+    answer = client.post(SEARCH, content=content, headers={"content-type": "application/json"})
+
+    assert 422 == answer.status_code
+    assert "\\ud800" in answer.json()["detail"]
+
+
+def upload(client: TestClient, **options: object) -> Response:
+    """A search by an uploaded red picture."""
+    return client.post(f"{SEARCH}/image", files={"file": colour_picture("red")}, data={"limit": "100", **options})
+
+
+def test_an_upload_takes_a_filter(client: TestClient) -> None:
+    """As JSON, in both forms, for items and captions: the order is that of the upload without."""
+    where = {"or": [{"colour": ["blue", "red"]}, {"field": "shade", "op": "gte", "value": 2}]}
+
+    everything, some = ids(upload(client).json()), ids(upload(client, filter=json.dumps(where)).json())
+
+    assert [each for each in everything if each.startswith(("red", "blue")) or each.endswith("2")] == some
+    captions = upload(client, filter='{"colour": "red"}', target="texts").json()
+    assert 6 == len(captions["hits"])
+    assert {"red-0", "red-1", "red-2"} == set(ids(captions))
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind", "field", "said"),
+    [
+        ("colour = 'red'", "request-invalid", "filter", "not JSON"),
+        ("3", "filter-invalid", "filter", "a filter is an object like"),
+        ('{"shade": {"lt": NaN}}', "filter-invalid", "filter.shade.lt", "NaN"),
+        ('{"price": 5}', "field-unknown", "filter.price", "there is no field 'price'"),
+        ('{"not":' * 5_000, "request-invalid", "filter", "not JSON"),
+        (json.dumps({"not": {"not": {"shade": "x"}}}), "filter-invalid", "filter.not.not.shade", "a number"),
+    ],
+)  # fmt: skip
+def test_an_uploads_filter_is_judged_as_a_bodys(
+    client: TestClient, sent: str, kind: str, field: str, said: str
+) -> None:
+    """What is no JSON, or breaks the grammar, is a problem that names the place."""
+    answer = upload(client, filter=sent)
+
+    assert (422, f"/problems/{kind}") == (answer.status_code, answer.json()["type"])
+    assert [field] == [each["field"] for each in answer.json()["errors"]]
+    assert said in answer.json()["detail"]
 
 
 def test_pages_of_a_filtered_search_are_slices(client: TestClient) -> None:

@@ -11,6 +11,8 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from index.collection import Collection
+from index.fields.change import add_fields
+from index.fields.types import parse_declaration
 from index.publish import publish
 from service.app import create_app
 from service.guard.keys import add_key, make_key
@@ -195,6 +197,51 @@ def test_the_field_at_fault_is_told(client: TestClient, fields: dict[str, object
     (_, result) = put(client, {"id": "good", "image": picture("red")}, {"id": "x", **fields}).json()["results"]
 
     assert [f"items.1.{at_fault}"] == [each["field"] for each in result["problem"]["errors"]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ('"metadata": {"sizes": [1, NaN]}', "metadata.sizes[1] is NaN, which is no number in JSON"),
+        ('"metadata": {"\\ud800": NaN}', "metadata.\\ud800 is NaN, which is no number in JSON"),
+        ('"metadata": {"price": 1e999}', "metadata.price is Infinity, which is no number in JSON"),
+        ('"vector": [0.5, -Infinity]', "vector.1: send a finite number, not NaN or Infinity"),
+    ],
+)
+def test_numbers_that_are_none_are_told(client: TestClient, fields: str, said: str) -> None:
+    """What writers of JSON make of NaN and infinity is refused in words that say where it stands and what to do."""
+    content = f'{{"items": [{{"id": "red-0", {fields}}}]}}'
+    answer = client.put(ITEMS, content=content, headers={"content-type": "application/json"})
+
+    assert ["rejected"] == statuses(answer)
+    assert said in answer.json()["results"][0]["problem"]["detail"]
+
+
+def test_what_no_filter_sees_is_told(client: TestClient, home: Path) -> None:
+    """A value that does not fit its field is written, and the result warns; what fits, is null or is no field does not."""
+    add_fields(
+        Collection.open(home / "collections", NAME),
+        [parse_declaration(each) for each in ("shade:int", "price:float", "tags:strings")],
+    )
+    wait_until(lambda: "price" in str(client.get(f"/v1/collections/{NAME}").json()["fields"]), seconds=10)
+
+    answer = put(
+        client,
+        {"id": "red-0", "metadata": {"shade": 1.5, "price": "cheap", "tags": ["a", 1], "other": "x" * 100}},
+        {"id": "red-1", "metadata": {"shade": "3", "price": None, "tags": "a"}},
+        {"id": "nowhere", "metadata": {"price": "cheap"}},
+    )
+
+    assert ["updated", "updated", "rejected"] == statuses(answer)
+    told = [
+        "metadata.shade: 1.5 is no value of shade:int: it is stored, and filters and facets do not see it",
+        "metadata.price: 'cheap' is no value of price:float: it is stored, and filters and facets do not see it",
+        'metadata.tags: ["a", 1] is no value of tags:strings: it is stored, and filters and facets do not see it',
+    ]
+    assert [told, [], []] == [each["warnings"] for each in answer.json()["results"]]
+    assert "cheap" == client.get(f"{ITEMS}/red-0").json()["metadata"]["price"]
+    body = {"query": {"text": "red"}, "filter": {"price": {"exists": True}}}
+    assert [] == client.post(SEARCH, json=body).json()["hits"]
 
 
 def test_one_id_twice_is_refused_twice(client: TestClient) -> None:
