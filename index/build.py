@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +10,17 @@ import numpy as np
 from index.collection import Collection
 from index.faiss_cpu import FaissIndex
 from index.gpu.device import Gpus
-from index.plan import Budget, Plan, plan
+from index.plan import Budget, Plan, spec_of
 from index.recall import Queries, truths
+from index.shares import plan_collection
 from index.snapshot import IndexPart
 from index.tune import Point, tune
 from index.vectors import unit
 
 # enough for a recall that is known to a point or two
 SAMPLE = 200
+# the kind of query that was given in a file
+QUERIES = "queries"
 
 Batches = Iterable[tuple[np.ndarray, np.ndarray]]
 # reads the vectors anew, from the first
@@ -43,6 +46,13 @@ class Sample:
         step = max(1, -(-len(self.positions) // size))
         return Sample(self.positions[::step], self.vectors[::step], self.seen)
 
+    def without(self, held_out: "Sample") -> "Sample":
+        """The others; all of them where half would be missing, for an index of a few rows learns from what there is."""
+        kept = ~np.isin(self.positions, held_out.positions)
+        if 2 * kept.sum() < len(kept):
+            return self
+        return Sample(self.positions[kept], self.vectors[kept], self.seen)
+
 
 def build_parts(
     collection: Collection,
@@ -51,18 +61,27 @@ def build_parts(
     target_recall: float,
     budget: Budget | None = None,
     gpus: Gpus | None = None,
+    queries: np.ndarray | None = None,
 ) -> tuple[IndexPart, IndexPart | None]:
     """Write the index of the images, and of the captions when there are any, into *folder*; cards, if any, help.
 
+    Args:
+        collection: pinned.
+        folder: where the files go.
+        target_recall: recall@10 to tune for.
+        budget: what all of its indexes may spend.
+        gpus: what helps.
+        queries: (n, d) float32, of unit norm, that are asked too when it is tuned.
+
     Raises:
-        PlanImpossible: no index of them fits the budget.
+        PlanImpossible: an index of them does not fit its share of the budget.
         GpuFailed: a card failed, and cards are required.
     """
     images, captions = collection.item_vectors, collection.caption_vectors
-    build = _Build(folder, collection.info.dim, target_recall, budget, _all_rows(collection), gpus)
-    sampled_images = sample(images(), build.enough(collection.count()))
+    build = _Build.of(collection, folder, target_recall, budget, gpus, queries)
+    sampled_images = sample(images(), build.enough("images"))
     # some of these rows may not count; how many is known when they were read
-    sampled_captions = sample(captions(), build.enough(collection.captions.count_rows()))
+    sampled_captions = sample(captions(), build.enough("texts"))
     image_part = build.part("images", images, sampled_images, {"texts": _strangers(sampled_captions)})
     if not sampled_captions.seen:
         return image_part, None
@@ -76,11 +95,12 @@ def build_moments(
     target_recall: float,
     budget: Budget | None = None,
     gpus: Gpus | None = None,
+    queries: np.ndarray | None = None,
 ) -> IndexPart | None:
-    """Write the index of the moments of videos into *folder*, when there are any."""
+    """Write the index of the moments of videos into *folder*, when there are any; as `build_parts`."""
     moments = collection.moments
-    build = _Build(folder, collection.info.dim, target_recall, budget, _all_rows(collection), gpus)
-    sampled = sample(moments.vectors(collection.items), build.enough(moments.count()))
+    build = _Build.of(collection, folder, target_recall, budget, gpus, queries)
+    sampled = sample(moments.vectors(collection.items), build.enough("moments"))
     if not sampled.seen:
         return None
     # what asks for a moment is a text, or a picture
@@ -112,42 +132,61 @@ class _Build:
     folder: Path
     dim: int
     target_recall: float
-    budget: Budget | None
-    all_rows: int
+    latency_ms: float | None
+    plans: Mapping[str, Plan]
     gpus: Gpus | None
+    queries: np.ndarray
 
-    def enough(self, rows: int) -> int:
-        """How many of *rows* vectors are both queries and what an index learns from."""
-        return max(SAMPLE, self.planned(rows).spec.training_rows(self.dim))
+    @classmethod
+    def of(
+        cls,
+        collection: Collection,
+        folder: Path,
+        target_recall: float,
+        budget: Budget | None,
+        gpus: Gpus | None,
+        queries: np.ndarray | None,
+    ) -> "_Build":
+        """The collection's, as it is planned."""
+        budget, dim = budget or Budget(), collection.info.dim
+        plans = plan_collection(collection, budget, target_recall)
+        asked = np.zeros((0, dim), np.float32) if queries is None else queries
+        return cls(folder, dim, target_recall, budget.latency_ms, plans, gpus, asked)
 
-    def planned(self, rows: int) -> Plan:
-        """The index of *rows*, which get their share of the memory that is given for all."""
-        budget = self.budget or Budget()
-        if budget.memory is not None and rows < self.all_rows:
-            budget = budget.model_copy(update={"memory": budget.memory * rows // self.all_rows})
-        return plan(rows, self.dim, budget, self.target_recall)
+    def enough(self, name: str) -> int:
+        """How many of its vectors are queries, and what an index learns from."""
+        return SAMPLE + self.plans[name].spec.training_rows(self.dim)
 
     def part(self, name: str, source: Source, sampled: Sample, others: Mapping[str, Queries]) -> IndexPart:
-        """Plan, build, tune and write one index; its own vectors are asked for as well as the *others*."""
-        planned = self.planned(sampled.seen)
-        began = time.perf_counter()
-        index, rowids = self._built(name, source, sampled, planned)
-        seconds = time.perf_counter() - began
+        """Build, tune and write one index; its own vectors are asked for as well as the *others*."""
+        planned = _of_rows(self.plans[name], sampled.seen)
         held_out = sampled.thinned(SAMPLE)
-        queries = {name: Queries(held_out.vectors.reshape(-1, self.dim), held_out.positions), **others}
+        began = time.perf_counter()
+        index, rowids = self._built(name, source, planned, sampled.seen, sampled.without(held_out))
+        seconds = time.perf_counter() - began
+        queries = {
+            name: Queries(held_out.vectors.reshape(-1, self.dim), held_out.positions),
+            **others,
+            QUERIES: Queries.strangers(self.queries),
+        }
         asked = {kind: each for kind, each in queries.items() if len(each.vectors)}
         # an exact index finds what is found: nothing is compared with it
-        best, curve = tune(index, truths(source() if index.knobs else [], asked), self.target_recall)
+        known = truths(source() if index.knobs else [], asked)
+        best, curve = tune(index, known, self.target_recall, self.latency_ms)
         return self._written(name, index, rowids, planned, best, curve, seconds)
 
-    def _built(self, name: str, source: Source, sampled: Sample, planned: Plan) -> tuple[FaissIndex, np.ndarray]:
+    def _built(
+        self, name: str, source: Source, planned: Plan, rows: int, training: Sample
+    ) -> tuple[FaissIndex, np.ndarray]:
         rowids: list[np.ndarray] = []
-        spec = planned.spec
-        training = sampled.thinned(max(SAMPLE, spec.training_rows(self.dim))).vectors
-        vectors = self.folder / _vectors_file(name)
-        batches = _split(source(), rowids)
         index = FaissIndex.build(
-            batches, sampled.seen, self.dim, spec, training=training, vectors=vectors, gpus=self.gpus
+            _split(source(), rowids),
+            rows,
+            self.dim,
+            planned.spec,
+            training=training.vectors,
+            vectors=self.folder / _vectors_file(name),
+            gpus=self.gpus,
         )
         return index, np.concatenate(rowids) if rowids else np.zeros(0, np.int64)
 
@@ -187,8 +226,10 @@ def _vectors_file(name: str) -> str:
     return f"{name}.vectors.f16"
 
 
-def _all_rows(collection: Collection) -> int:
-    return collection.count() + collection.captions.count_rows() + collection.moments.count()
+def _of_rows(planned: Plan, rows: int) -> Plan:
+    """The plan, where fewer *rows* count than it was made for: they fill no more lists than can be learnt from them."""
+    lists = min(planned.spec.lists, spec_of(planned.spec.kind, rows).lists)
+    return replace(planned, spec=replace(planned.spec, lists=lists))
 
 
 def _strangers(sampled: Sample) -> Queries:

@@ -73,12 +73,12 @@ def plan(rows: int, dim: int, budget: Budget | None = None, recall: float = RECA
     if budget.kind is not None and rows:
         chosen = spec_of(budget.kind, rows)
         if not _fits(chosen, rows, dim, budget):
-            raise PlanImpossible(_too_little(rows, dim, budget, [chosen]))
+            raise PlanImpossible(_too_little(rows, dim, budget, recall))
         return _planned(chosen, rows, dim, [f"{budget.kind} was asked for"])
     candidates = _candidates(rows, recall)
     fitting = [spec for spec in candidates if _fits(spec, rows, dim, budget)]
     if not fitting:
-        raise PlanImpossible(_too_little(rows, dim, budget, candidates))
+        raise PlanImpossible(_too_little(rows, dim, budget, recall))
     why = [_reason(fitting[0], rows, recall)]
     if fitting[0] != candidates[0]:
         why.append(
@@ -97,6 +97,13 @@ def plan(rows: int, dim: int, budget: Budget | None = None, recall: float = RECA
     return _planned(
         fastest, rows, dim, [f"the quickest that fits; none is as quick as {budget.latency_ms} ms", *why[1:]]
     )
+
+
+def smallest(rows: int, dim: int, budget: Budget, recall: float = RECALL) -> tuple[Spec, int]:
+    """What *budget* leaves open that keeps least in memory, whatever it gives of that; and the bytes it keeps."""
+    tried = _candidates(rows, recall) if budget.kind is None or not rows else [spec_of(budget.kind, rows)]
+    least = min(tried, key=lambda spec: resident_bytes(spec, rows, dim))
+    return least, resident_bytes(least, rows, dim)
 
 
 def spec_of(kind: Kind, rows: int) -> Spec:
@@ -135,10 +142,18 @@ def estimated_ms(spec: Spec, rows: int, dim: int) -> float:
 
 def human(count: float) -> str:
     """Bytes for people."""
-    for name, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
+    for name, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        # 999,600 bytes are 1 MB: as 1e+03 kB nobody, and no option, could read them
+        if count >= size * 0.9995:
             return f"{count / size:.3g} {name}"
     return f"{count:.0f} B"
+
+
+def advised(least: int) -> str:
+    """What to give of memory where *least* bytes are needed: a tenth more, as the rows will be, in digits that round up."""
+    wanted = -(-least * 11 // 10)
+    step = 10 ** max(0, len(str(wanted)) - 3)
+    return f"--memory {human(-(-wanted // step) * step).replace(' ', '')}"
 
 
 def _candidates(rows: int, recall: float) -> list[Spec]:
@@ -173,11 +188,11 @@ def _fits(spec: Spec, rows: int, dim: int, budget: Budget) -> bool:
     return budget.memory is None or resident_bytes(spec, rows, dim) <= budget.memory
 
 
-def _too_little(rows: int, dim: int, budget: Budget, tried: Sequence[Spec]) -> str:
-    least = min(tried, key=lambda spec: resident_bytes(spec, rows, dim))
+def _too_little(rows: int, dim: int, budget: Budget, recall: float) -> str:
+    spec, needed = smallest(rows, dim, budget, recall)
     return (
-        f"{rows:,} x {dim} vectors do not fit {human(budget.memory or 0)}: {least.kind} needs "
-        f"{human(resident_bytes(least, rows, dim))}; give --memory {human(resident_bytes(least, rows, dim) * 1.1).replace(' ', '')}"
+        f"{rows:,} x {dim} vectors do not fit {human(budget.memory or 0)}: {spec.kind} needs {human(needed)}; "
+        f"give {advised(needed)}"
     )
 
 
@@ -204,4 +219,16 @@ def _bytes_of_centroids(spec: Spec, dim: int) -> float:
     return spec.lists * (4 * dim + graph + blocks)
 
 
-__all__ = ["KINDS", "Budget", "Plan", "estimated_ms", "human", "mapped_bytes", "plan", "resident_bytes", "spec_of"]
+__all__ = [
+    "KINDS",
+    "Budget",
+    "Plan",
+    "advised",
+    "estimated_ms",
+    "human",
+    "mapped_bytes",
+    "plan",
+    "resident_bytes",
+    "smallest",
+    "spec_of",
+]

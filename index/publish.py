@@ -32,6 +32,8 @@ from models.sealed import STAGING_PREFIX, seal_files, staged, write_atomically
 SNAPSHOTS = "snapshots"
 ALIAS = "current"
 TARGET_RECALL = RECALL
+# vectors of what will be asked, (n, d) float32, where they were given: the next publication is tuned on them too
+QUERIES_FILE = "queries.npy"
 # The served one and two to go back to. A reader that still has an older one open keeps its mapped files.
 KEEP = 3
 
@@ -47,6 +49,7 @@ def publish(
     target_recall: float | None = None,
     budget: Budget | None = None,
     device: Device = "auto",
+    queries: np.ndarray | None = None,
 ) -> SnapshotManifest:
     """Index the collection as it is now and make that the snapshot that is served.
 
@@ -55,6 +58,8 @@ def publish(
         target_recall: recall@10 that the index must reach; as the served snapshot was asked for if it is left out.
         budget: what may be spent on it; as the served snapshot was given if it is left out.
         device: what learns and builds it (`index.gpu`); the snapshot opens on any machine.
+        queries: (n, d) float32 vectors of what will be asked, to tune it on too, some hundreds; those of the served
+            snapshot if it is left out, none if n = 0.
 
     Raises:
         GpuMissing, GpuFailed: "gpu", and there is none, or it cannot do it.
@@ -67,7 +72,7 @@ def publish(
     """
     with full_disk_named(collection.path, lambda: _STILL_SERVED), lease(collection.home, "publishing"):
         collection.expect_served()
-        return publish_held(collection, target_recall=target_recall, budget=budget, device=device)
+        return publish_held(collection, target_recall=target_recall, budget=budget, device=device, queries=queries)
 
 
 def publish_held(
@@ -76,6 +81,7 @@ def publish_held(
     target_recall: float | None = None,
     budget: Budget | None = None,
     device: Device = "auto",
+    queries: np.ndarray | None = None,
 ) -> SnapshotManifest:
     """As `publish`, by a job that holds the lease on the collection, or on its generations and this is one that it builds.
 
@@ -87,6 +93,7 @@ def publish_held(
     wanted = (
         served_recall if target_recall is None else target_recall,
         served_budget if budget is None else budget,
+        _kept_queries(collection) if queries is None else unit(queries),
     )
     # first: what killed publications left may be what fills the disk
     _remove_unfinished(collection.path)
@@ -153,11 +160,31 @@ def _remove_unfinished(path: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
+def _kept_queries(collection: Collection) -> np.ndarray:
+    """What the served snapshot was tuned on beside its own vectors, (n, d); damaged or gone, there are none."""
+    try:
+        found = np.load(current(collection.path) / QUERIES_FILE, allow_pickle=False)
+    except (SnapshotError, OSError, EOFError, ValueError):
+        found = np.zeros(0)
+    usable = found.dtype == np.float32 and found.shape[1:] == (collection.info.dim,)
+    return found if usable else np.zeros((0, collection.info.dim), np.float32)
+
+
 def _write(
-    collection: Collection, snapshot_id: str, folder: Path, target_recall: float, budget: Budget, gpus: Gpus | None
+    collection: Collection,
+    snapshot_id: str,
+    folder: Path,
+    target_recall: float,
+    budget: Budget,
+    queries: np.ndarray,
+    gpus: Gpus | None,
 ) -> SnapshotManifest:
-    images, texts = build_parts(collection, folder, target_recall=target_recall, budget=budget, gpus=gpus)
-    moments = build_moments(collection, folder, target_recall=target_recall, budget=budget, gpus=gpus)
+    images, texts = build_parts(
+        collection, folder, target_recall=target_recall, budget=budget, gpus=gpus, queries=queries
+    )
+    moments = build_moments(collection, folder, target_recall=target_recall, budget=budget, gpus=gpus, queries=queries)
+    if len(queries):
+        np.save(folder / QUERIES_FILE, queries)
     write_records(collection.items, folder / RECORDS_FILE)
     manifest = SnapshotManifest(
         id=snapshot_id,

@@ -6,7 +6,7 @@ and candidates), that is done for each doubling of the candidates, and the quick
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -68,8 +68,16 @@ def measure(index: VectorIndex, truths: Mapping[str, Truth], parameters: dict[st
     return Point(parameters=parameters, recall=recall, query_ms=round(1000 * float(np.median(times or [0.0])), 4))
 
 
-def tune(index: Tunable, truths: Mapping[str, Truth], target: float) -> tuple[Point, list[Point]]:
+def tune(
+    index: Tunable, truths: Mapping[str, Truth], target: float, latency_ms: float | None = None
+) -> tuple[Point, list[Point]]:
     """Find the cheapest setting that reaches *target* for every kind of query.
+
+    Args:
+        index: what is asked.
+        truths: what should be found, of each kind of query.
+        target: recall@10.
+        latency_ms: what a query may take; the reserve is given up for it, the target is not.
 
     Returns:
         The choice, and the whole curve: all that was measured, the quickest first. If nothing is enough, the choice is what
@@ -83,26 +91,39 @@ def tune(index: Tunable, truths: Mapping[str, Truth], target: float) -> tuple[Po
             seen[key] = measure(index, truths, parameters)
         return seen[key]
 
-    aim = target + _RESERVE * (1 - target)
-    knobs = index.knobs
+    wanted = (target + _RESERVE * (1 - target), target)
+    _search(measured, index.knobs, wanted[0])
+    choice = _choice(seen.values(), wanted, latency_ms)
+    if latency_ms is not None and choice.query_ms > latency_ms:
+        _search(measured, index.knobs, target)
+        choice = _choice(seen.values(), wanted, latency_ms)
+    return choice, _quickest_first(seen.values())
+
+
+def _search(measured: Measure, knobs: Sequence[Knob], aim: float) -> None:
+    """Measure the settings around the least that reach *aim*."""
     if not knobs:
         measured({})
     elif len(knobs) == 1:
         _least(measured, knobs[0], {}, aim, knobs[0].least)
     else:
         _least_of_two(measured, knobs, aim)
-    curve = sorted(seen.values(), key=lambda point: point.query_ms)
-    return _choice(curve, target, aim), curve
 
 
-def _choice(curve: Sequence[Point], target: float, aim: float) -> Point:
-    for wanted in (aim, target):
-        enough = [point for point in curve if point.worst >= wanted]
+def _choice(measured: Iterable[Point], wanted: Sequence[float], latency_ms: float | None) -> Point:
+    curve = _quickest_first(measured)
+    found: list[Point] = []
+    for recall in wanted:
+        enough = [point for point in curve if point.worst >= recall]
         # times are noisy: what looks at no less in any way is no quicker
-        least = [point for point in enough if not any(_below(other, point) for other in enough)]
-        if least:
-            return least[0]
-    return max(curve, key=lambda point: point.worst)
+        found += [point for point in enough if not any(_below(other, point) for other in enough)][:1]
+    if not found:
+        return max(curve, key=lambda point: point.worst)
+    return next((point for point in found if latency_ms is None or point.query_ms <= latency_ms), found[0])
+
+
+def _quickest_first(points: Iterable[Point]) -> list[Point]:
+    return sorted(points, key=lambda point: point.query_ms)
 
 
 def _below(one: Point, other: Point) -> bool:

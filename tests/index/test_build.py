@@ -1,16 +1,21 @@
 """From a collection's vectors to index files."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.build import build_parts, sample
+from index import build as module
+from index.build import QUERIES, build_parts, sample
 from index.errors import PlanImpossible
+from index.faiss_cpu import FaissIndex
 from index.kinds.spec import Kind
 from index.plan import Budget
+from index.recall import Batches, Queries, Truth, truths
 from tests.index.published import filled, unit_vectors
 from tests.index.support import empty_collection
 
@@ -71,6 +76,49 @@ def test_a_sample_knows_its_places(rows: int, size: int, parts: int) -> None:
     assert np.allclose(vectors[found.positions], found.vectors, atol=1e-6)
 
 
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 40))
+def test_what_is_held_out_is_in_no_other_sample(rows: int, size: int, held: int) -> None:
+    """A sample and what is held out of it are apart, and together the whole; unless too little would be left."""
+    vectors = unit_vectors(rows)
+    found = sample([(np.arange(rows), vectors)], size)
+    held_out = found.thinned(held)
+
+    others = found.without(held_out)
+
+    if 2 * len(held_out.positions) > len(found.positions):
+        assert others is found
+        return
+    assert not {*others.positions.tolist()} & {*held_out.positions.tolist()}
+    assert {*found.positions.tolist()} == {*others.positions.tolist()} | {*held_out.positions.tolist()}
+    assert np.allclose(vectors[others.positions], others.vectors, atol=1e-6)
+
+
+def test_an_index_does_not_learn_from_what_it_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vectors that are asked to tune it are not among those that its lists are learnt from; they are found all the same."""
+    asked: list[np.ndarray] = []
+    learnt: list[np.ndarray] = []
+
+    def measured(batches: Batches, queries: Mapping[str, Queries]) -> dict[str, Truth]:
+        asked.append(queries["images"].vectors)
+        return truths(batches, queries)
+
+    def built(*arguments: Any, training: np.ndarray, **options: Any) -> FaissIndex:  # noqa: ANN401 # passed on
+        learnt.append(training)
+        return build(*arguments, training=training, **options)
+
+    build = FaissIndex.build
+    monkeypatch.setattr(module, "truths", measured)
+    monkeypatch.setattr(FaissIndex, "build", built)
+    collection = filled(tmp_path, unit_vectors(900, 16), captions=0)
+
+    part, _ = build_parts(collection, tmp_path, target_recall=0.9, budget=Budget(kind="ivf-rabitq"))
+
+    assert not {each.tobytes() for each in asked[0]} & {each.tobytes() for each in learnt[0]}
+    # spread evenly: every fifth of 900
+    assert (180, 720) == (len(asked[0]), len(learnt[0]))
+    assert 900 == part.rows
+
+
 @pytest.mark.parametrize("kind", ["hnsw-sq8", "ivf-rabitq", "ivf-pq"])
 def test_the_kind_that_is_asked_for_is_built_and_tuned(kind: Kind, tmp_path: Path) -> None:
     """Images and captions get it, with their vectors beside, a curve over both kinds of query, and what was planned."""
@@ -97,5 +145,22 @@ def test_memory_is_shared_by_the_rows(tmp_path: Path) -> None:
 
     assert texts is not None
     assert given_bytes == images.planned_bytes + texts.planned_bytes
-    with pytest.raises(PlanImpossible, match="500 x 16"):
+    with pytest.raises(PlanImpossible, match="1,000 x 16 vectors of texts"):
         build_parts(collection, tmp_path, target_recall=0.9, budget=Budget(memory=100))
+
+
+def test_texts_that_are_given_are_asked_too(tmp_path: Path) -> None:
+    """Of images and captions alike, as a kind of query of its own: the one that finds least decides over them too."""
+    collection = filled(tmp_path, unit_vectors(800, 16), captions=1)
+
+    parts = build_parts(
+        collection,
+        tmp_path,
+        target_recall=0.9,
+        budget=Budget(kind="ivf-rabitq"),
+        queries=unit_vectors(40, 16, seed=5),
+    )
+
+    for part in parts:
+        assert part is not None
+        assert {"images", "texts", QUERIES} == set(part.curve[0].recall)

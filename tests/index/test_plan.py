@@ -12,14 +12,17 @@ from index.faiss_cpu import FaissIndex
 from index.kinds.spec import EXACT_BELOW_ROWS, KINDS, Kind
 from index.plan import (
     Budget,
+    advised,
     estimated_ms,
     human,
     mapped_bytes,
     plan,
     resident_bytes,
+    smallest,
     spec_of,
 )
 from tests.index.published import unit_vectors
+from vilem.cli.index_plan import bytes_of
 
 ROWS = st.integers(0, 10**9)
 DIMS = st.integers(2, 2048)
@@ -51,7 +54,8 @@ def test_a_plan_keeps_its_budget(rows: int, dim: int, memory: int) -> None:
         needed = min(resident_bytes(spec_of(kind, rows), rows, dim) for kind in KINDS)
         thin = resident_bytes(spec_of("ivf-pq", rows), rows, dim)
         assert memory < max(needed, thin)
-        assert "--memory" in str(error)
+        enough = bytes_of(str(error).split("--memory ")[1])
+        assert plan(rows, dim, Budget(memory=enough)).resident <= enough
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -135,10 +139,29 @@ def test_nothing_fits_anything() -> None:
     assert "flat" == plan(0, 512, Budget(memory=0, kind="ivf-pq")).spec.kind
 
 
-@pytest.mark.parametrize(("count", "text"), [(12, "12 B"), (2_500, "2.5 kB"), (717e6, "717 MB"), (1.234e10, "12.3 GB")])
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(12, "12 B"), (2_500, "2.5 kB"), (717e6, "717 MB"), (999_700, "1 MB"), (1.234e10, "12.3 GB"), (2e12, "2 TB")],
+)
 def test_bytes_are_for_people(count: float, text: str) -> None:
-    """Three digits and a unit."""
+    """Three digits and a unit, which can be given back as an option."""
     assert text == human(count)
-    assert np.isclose(
-        count, float(text.split()[0]) * {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[text.split()[1]], rtol=0.01
-    )
+    assert np.isclose(count, bytes_of(text), rtol=0.01)
+
+
+@given(st.integers(1, 10**14))
+def test_what_is_advised_is_no_less(least: int) -> None:
+    """As an option reads it: what is needed and a tenth, and at most a hundredth of rounding."""
+    given_bytes = bytes_of(advised(least).removeprefix("--memory "))
+
+    assert 11 * least <= 10 * given_bytes <= 11.2 * least + 10
+
+
+@given(st.integers(1, 10**8), DIMS, st.sampled_from([None, *KINDS]))
+def test_the_smallest_fits_exactly(rows: int, dim: int, kind: Kind | None) -> None:
+    """With the bytes that it names there is a plan, with one less there is none."""
+    _, needed = smallest(rows, dim, Budget(kind=kind))
+
+    assert needed == plan(rows, dim, Budget(memory=needed, kind=kind)).resident
+    with pytest.raises(PlanImpossible):
+        plan(rows, dim, Budget(memory=needed - 1, kind=kind))

@@ -13,9 +13,9 @@ from index.build import build_parts
 from index.collection import Collection
 from index.errors import PlanImpossible, SelfCheckFailed, SnapshotMissing, StorageFull
 from index.plan import Budget
-from index.publish import ALIAS, KEEP, SNAPSHOTS, current, publish
+from index.publish import ALIAS, KEEP, QUERIES_FILE, SNAPSHOTS, current, publish
 from index.searcher import Searcher
-from index.snapshot import MANIFEST_NAME, IndexPart, Snapshot, SnapshotManifest
+from index.snapshot import MANIFEST_NAME, IndexPart, Snapshot, SnapshotManifest, read_manifest
 from index.vectors import unit
 from models.sealed import STAGING_PREFIX
 from tests.index.published import entries, filled, unit_vectors
@@ -220,6 +220,24 @@ def test_publishing_anew_keeps_to_what_was_wanted(collection: Collection) -> Non
     assert (0.9, wanted, "hnsw-fp16") == (again.target_recall, again.budget, again.images.kind)
     assert (0.9, Budget()) == wishes_of(publish(collection, budget=Budget()))
     assert (0.95, "flat") == (publish(collection, target_recall=0.95).target_recall, publish(collection).images.kind)
+
+
+def test_publishing_anew_is_tuned_on_the_texts_that_were_given(tmp_path: Path) -> None:
+    """They stay with the snapshot, sealed, until others are given, or none; a file that is damaged counts as none."""
+    collection = filled(tmp_path, unit_vectors(800), captions=0)
+
+    def asked(queries: np.ndarray | None = None) -> set[str]:
+        return set(publish(collection, budget=Budget(kind="ivf-rabitq"), queries=queries).images.curve[0].recall)
+
+    assert {"images"} == asked()
+    assert {"images", "queries"} == asked(unit_vectors(30, seed=3)) == asked()
+    assert QUERIES_FILE in read_manifest(current(collection.path)).files
+    assert {"images"} == asked(unit_vectors(0)) == asked()
+    assert not (current(collection.path) / QUERIES_FILE).exists()
+    for damaged in (b"", b"no array"):
+        asked(unit_vectors(30, seed=3))
+        (current(collection.path) / QUERIES_FILE).write_bytes(damaged)
+        assert {"images"} == asked()
 
 
 def wishes_of(manifest: SnapshotManifest) -> tuple[float | None, Budget]:

@@ -1,6 +1,6 @@
 """The cheapest parameters that find enough."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index import tune as module
 from index.allowed import Allowed
 from index.faiss_cpu import FaissIndex
 from index.kinds.spec import Spec
-from index.recall import Queries, truths
-from index.tune import Point, measure, tune
+from index.recall import Queries, Truth, truths
+from index.tune import Point, Tunable, measure, tune
 from index.vectors import Knob, Parameters
 from tests.index.published import unit_vectors
 
@@ -80,6 +81,44 @@ def test_two_knobs_are_enough_together(lists: int, candidates: int) -> None:
     assert choice.parameters["candidates"] >= candidates
     assert 1.0 == choice.worst
     assert len(curve) <= 60
+
+
+class Graded(Stepped):
+    """Finds as many of every ten as its knob is, and takes what a clock of its own says."""
+
+    def search(
+        self, queries: np.ndarray, k: int, parameters: Parameters, *, allowed: Allowed | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The first so many, of a hundred parts."""
+        scores, positions = self._exact.search(queries, k, {}, allowed=allowed)
+        lost = np.random.default_rng(0).random(positions.shape) * 100 >= parameters["efSearch"]
+        return scores, np.where(lost, -1, positions)
+
+
+def graded(monkeypatch: pytest.MonkeyPatch, latency_ms: float | None) -> Point:
+    """The choice for a recall of 0.5 where a hundredth of recall takes a tenth of a millisecond."""
+
+    def timed(index: Tunable, asked: Mapping[str, Truth], parameters: dict[str, int]) -> Point:
+        point = measure(index, asked, parameters)
+        return point.model_copy(update={"query_ms": parameters["efSearch"] / 10})
+
+    monkeypatch.setattr(module, "measure", timed)
+    return tune(Graded([Knob("efSearch", 8, 128)], {}), TRUTHS, 0.5, latency_ms)[0]
+
+
+def test_the_reserve_is_given_up_for_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fifth of what may be missed is kept where there is time for it; where there is not, the target is still reached."""
+    at_leisure = graded(monkeypatch, None)
+    pressed = graded(monkeypatch, 5.8)
+
+    assert at_leisure == graded(monkeypatch, 100.0)
+    assert at_leisure.worst >= 0.6 > pressed.worst >= 0.5
+    assert pressed.query_ms <= 5.8 < at_leisure.query_ms
+
+
+def test_the_target_is_not_given_up_for_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing that suffices is quick enough, what is chosen still finds enough, with its reserve."""
+    assert graded(monkeypatch, None) == graded(monkeypatch, 0.5)
 
 
 def test_what_is_never_enough_is_said() -> None:

@@ -11,7 +11,18 @@ from vilem.cli.index_duplicates import duplicates
 from vilem.cli.index_engine import Address, Engine, EngineName, Workers, job_on
 from vilem.cli.index_fields import InferFields, fields, settle
 from vilem.cli.index_items import EXIT_WITH_REJECTS, delete, upsert
-from vilem.cli.index_plan import DeviceName, KindName, LatencyMs, Memory, Recall, explain, plan, publish_within
+from vilem.cli.index_plan import (
+    DeviceName,
+    KindName,
+    LatencyMs,
+    Memory,
+    QueriesFile,
+    Recall,
+    embedded,
+    explain,
+    plan,
+    publish_within,
+)
 from vilem.cli.index_push import push
 from vilem.cli.index_reindex import gc, generations, reindex, rollback
 from vilem.cli.index_videos import EVERY, MOMENTS, Every, Moments, video_options
@@ -55,6 +66,7 @@ def build(
     memory: Memory = None,
     latency_ms: LatencyMs = None,
     kind: KindName = None,
+    queries: QueriesFile = None,
     device: DeviceName = "auto",
     infer_fields: InferFields = True,
     engine: Engine = EngineName.PLAIN,
@@ -87,6 +99,8 @@ def build(
     heed_supervisors()
     with stoppable(lambda: _safe(collections, name)):
         collection = _collection(collections, name, bundle)
+        # before hours of embedding: the file may be no text
+        asked = embedded(queries, collection, folder, bundle)
         with embed(collection, items, bundle, options) as job:
             _follow(job)
         if not job.summary.seen:
@@ -96,7 +110,7 @@ def build(
             raise SourceError(f"none of {seen} items could be indexed: `vilem index rejects {name}` says why")
         if infer_fields:
             settle(collection, name)
-        manifest = publish_within(collection.latest(), recall, memory, latency_ms, kind, device)
+        manifest = publish_within(collection.latest(), recall, memory, latency_ms, kind, device, asked)
     _print_summary(name, job.summary, manifest)
     if job.summary.rejected:
         typer.echo(f"`vilem index rejects {name}` lists what was rejected, and why")
@@ -111,6 +125,7 @@ def publish(
     memory: Memory = None,
     latency_ms: LatencyMs = None,
     kind: KindName = None,
+    queries: QueriesFile = None,
     device: DeviceName = "auto",
 ) -> None:
     """Index a collection's rows anew and make that what is served.
@@ -119,12 +134,15 @@ def publish(
     Examples:
       vilem index publish photos
       vilem index publish photos --recall 0.9
-      vilem index publish photos --memory 700MB
+      vilem index publish photos --memory 700MB --latency-ms 5
+      vilem index publish photos --queries asked.txt
     """
     from index.collection import Collection
 
-    collection = Collection.open(home_of(home) / "collections", name)
-    manifest = publish_within(collection, recall, memory, latency_ms, kind, device)
+    folder = home_of(home)
+    collection = Collection.open(folder / "collections", name)
+    asked = embedded(queries, collection, folder)
+    manifest = publish_within(collection, recall, memory, latency_ms, kind, device, asked)
     typer.echo(f"published {manifest.id}: {manifest.images.rows} items, {manifest.images.factory}")
 
 

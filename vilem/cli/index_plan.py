@@ -1,6 +1,7 @@
 """`vilem index plan` and `explain`: which index a collection needs, and why it has the one it has."""
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -10,14 +11,20 @@ from vilem.cli.refuse import refuse
 from vilem.cli.table import print_rows
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from index.collection import Collection
     from index.gpu.device import Device
     from index.plan import Budget, Plan
     from index.snapshot import IndexPart, SnapshotManifest
+    from models.bundle import Bundle
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 # kinds of index are index.kinds.spec's; importing them here would load FAISS for `--help`
 _KINDS = "flat, hnsw-fp16, hnsw-sq8, ivf-rabitq or ivf-pq"
+
+# in one run of a model
+_TEXTS = 32
 
 
 def bytes_of(text: str) -> int:
@@ -29,7 +36,8 @@ def bytes_of(text: str) -> int:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", text, re.IGNORECASE)
     if found is None:
         raise typer.BadParameter(f"{text} is no size: give a number and a unit, as 700MB, 2GB or 1.5GiB")
-    return int(float(found[1]) * _UNITS[(found[2] or "").lower()])
+    # to the byte: 4.35 has no exact float, and one byte less than was advised is too little
+    return round(float(found[1]) * _UNITS[(found[2] or "").lower()])
 
 
 def known_kind(text: str) -> str:
@@ -91,6 +99,20 @@ KindName = Annotated[
 ]
 
 
+QueriesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--queries",
+        exists=True,
+        dir_okay=False,
+        metavar="FILE",
+        help="Texts that will be asked, one a line (200 are enough), to tune the index on too: for collections without "
+        "captions. A file without texts lifts it.",
+        show_default="as before, at first none",
+    ),
+]
+
+
 # index.gpu.device's, which would load FAISS for `--help`
 DeviceName = Annotated[
     Literal["auto", "cpu", "gpu"],
@@ -115,6 +137,9 @@ def plan(
 ) -> None:
     """Propose an index: its kind, what it will keep in memory, and why. Nothing is built.
 
+    Of a collection: what `vilem index publish` with the same options would build of its images, captions and moments,
+    which share the memory. Options that are left out are as it was published last.
+
     Bytes are counted. Milliseconds are an estimate, good to a factor of two; building measures them.
 
     \b
@@ -123,21 +148,23 @@ def plan(
       vilem index plan --rows 1000000 --dim 512 --memory 700MB --latency-ms 5
       vilem index plan photos --recall 0.99
     """
-    from index.plan import KINDS, Budget
+    from index.plan import RECALL, Budget
     from index.plan import plan as plan_index
 
     if name is not None:
         refuse({"--rows": rows, "--dim": dim}, "the collection has its own")
-        rows, dim = _size(name, home)
-    if rows is None or dim is None:
+        dim, proposed = _planned_for(name, home, recall, memory, latency_ms, kind)
+    elif rows is None or dim is None:
         raise typer.BadParameter("give a collection, or --rows and --dim")
-    budget = budget_of(memory, latency_ms, kind, Budget())
-    wanted = 0.95 if recall is None else recall
-    proposed = plan_index(rows, dim, budget, wanted)
-    others = [plan_index(rows, dim, Budget(kind=each)) for each in KINDS if each != proposed.spec.kind] if rows else []
+    else:
+        budget = budget_of(memory, latency_ms, kind, Budget())
+        proposed = {"vectors": (rows, plan_index(rows, dim, budget, RECALL if recall is None else recall))}
     print_rows(
-        ("kind", "FAISS", "in memory", "mapped", "ms a query (estimate)", "why"),
-        [_proposed(proposed, dim), *(_proposed(each, dim, "not chosen") for each in others)],
+        ("of", "kind", "FAISS", "in memory", "mapped", "ms a query (estimate)", "why"),
+        [
+            *((label, *_proposed(each, dim)) for label, (_, each) in proposed.items()),
+            *(row for label, (count, each) in proposed.items() for row in _others(label, count, dim, each)),
+        ],
     )
 
 
@@ -150,13 +177,15 @@ def explain(name: Annotated[str, typer.Argument(help="Name of a published collec
     """
     from index.collection import Collection
     from index.publish import current
+    from index.shortfalls import parts_of, shortfalls
     from index.snapshot import read_manifest
 
     manifest = read_manifest(current(Collection.open(home_of(home) / "collections", name).path))
     wanted = [] if manifest.target_recall is None else [("recall@10 wanted", f"{manifest.target_recall}")]
     spent = [(key, str(value)) for key, value in manifest.budget.model_dump(exclude_none=True).items()]
-    print_rows(("collection", name), [("snapshot", manifest.id), *wanted, *spent])
-    for label, part in _parts(manifest):
+    short = [("warning", said) for said in shortfalls(manifest)]
+    print_rows(("collection", name), [("snapshot", manifest.id), *wanted, *spent, *short])
+    for label, part in parts_of(manifest):
         print_rows((label, f"{part.rows:,} vectors"), _explained(part, manifest.dim))
         if part.curve:
             kinds = sorted(part.curve[0].recall)
@@ -173,12 +202,58 @@ def publish_within(
     latency_ms: float | None,
     kind: str | None,
     device: "Device" = "auto",
+    queries: "np.ndarray | None" = None,
 ) -> "SnapshotManifest":
-    """Publish a collection with what the options say; what they leave out is as it was when it was published last."""
-    from index.publish import publish, wishes
+    """Publish a collection with what the options say; what they leave out is as it was when it was published last.
 
-    _, served = wishes(collection.path)
-    return publish(collection, target_recall=recall, budget=budget_of(memory, latency_ms, kind, served), device=device)
+    What it falls short of is told.
+    """
+    from index.publish import publish, wishes
+    from index.shortfalls import shortfalls
+
+    budget = budget_of(memory, latency_ms, kind, wishes(collection.path)[1])
+    manifest = publish(collection, target_recall=recall, budget=budget, device=device, queries=queries)
+    for said in shortfalls(manifest):
+        typer.echo(f"warning: {said}", err=True)
+    return manifest
+
+
+def embedded(
+    queries: Path | None, collection: "Collection", home: Path, own: "Bundle | None" = None
+) -> "np.ndarray | None":
+    """Vectors (n, d) of the texts in a file by the model that answers for the collection, which may be the *own* one.
+
+    Raises:
+        typer.BadParameter: it is no text.
+    """
+    import numpy as np
+
+    from index.text_model import text_model
+    from models.bundle import Bundle, bundle_of
+
+    if queries is None:
+        return None
+    texts = texts_in(queries)
+    answering = text_model(collection.path, collection.info)
+    if own is None or own.digest != answering.bundle_digest:
+        own = Bundle.open(bundle_of(answering.bundle_digest, answering.bundle_name, home))
+    batches = [own.embed_texts(texts[at : at + _TEXTS]).vectors for at in range(0, len(texts), _TEXTS)]
+    return np.concatenate([np.zeros((0, collection.info.dim), np.float32), *batches])
+
+
+def texts_in(file: Path) -> list[str]:
+    """The texts of a file, one a line, blank lines left out; more than are asked are thinned out evenly.
+
+    Raises:
+        typer.BadParameter: it is no text.
+    """
+    from index.build import SAMPLE
+
+    try:
+        texts = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{file} is not UTF-8: give a file with one text a line") from error
+    return texts[:: max(1, -(-len(texts) // SAMPLE))]
 
 
 def budget_of(memory: int | None, latency_ms: float | None, kind: str | None, served: "Budget") -> "Budget":
@@ -193,11 +268,33 @@ def budget_of(memory: int | None, latency_ms: float | None, kind: str | None, se
     return served.model_copy(update=changes)
 
 
-def _size(name: str, home: Home) -> tuple[int, int]:
+def _planned_for(
+    name: str, home: Home, recall: float | None, memory: int | None, latency_ms: float | None, kind: str | None
+) -> tuple[int, "dict[str, tuple[int, Plan]]"]:
+    """The dimension of a collection; rows and plan of each index that publishing it with those options would build."""
     from index.collection import Collection
+    from index.publish import wishes
+    from index.shares import plan_collection, rows_of
 
     collection = Collection.open(home_of(home) / "collections", name)
-    return collection.count(), collection.info.dim
+    served_recall, served = wishes(collection.path)
+    budget = budget_of(memory, latency_ms, kind, served)
+    plans = plan_collection(collection, budget, served_recall if recall is None else recall)
+    rows = rows_of(collection)
+    return collection.info.dim, {
+        label: (rows[label], each) for label, each in plans.items() if rows[label] or label == "images"
+    }
+
+
+def _others(label: str, rows: int, dim: int, proposed: "Plan") -> list[tuple[str, ...]]:
+    """What the kinds would take that are not proposed."""
+    from index.plan import KINDS, Budget
+    from index.plan import plan as plan_index
+
+    if not rows:
+        return []
+    others = [plan_index(rows, dim, Budget(kind=kind)) for kind in KINDS if kind != proposed.spec.kind]
+    return [(label, *_proposed(each, dim, "not chosen")) for each in others]
 
 
 def _proposed(proposed: "Plan", dim: int, why: str | None = None) -> tuple[str, ...]:
@@ -211,11 +308,6 @@ def _proposed(proposed: "Plan", dim: int, why: str | None = None) -> tuple[str, 
         f"{proposed.milliseconds:.2g}",
         why or "; ".join(proposed.why),
     )
-
-
-def _parts(manifest: "SnapshotManifest") -> list[tuple[str, "IndexPart"]]:
-    parts = (("images", manifest.images), ("texts", manifest.texts), ("moments", manifest.moments))
-    return [(label, part) for label, part in parts if part is not None]
 
 
 def _explained(part: "IndexPart", dim: int) -> list[tuple[str, str]]:
