@@ -60,7 +60,6 @@ from index.schema import (
     check_name,
 )
 from index.table import Table
-from index.uploads import SCHEME
 
 
 class Collection:
@@ -288,11 +287,6 @@ class Collection:
         table = rows_at(self.captions, rows, CAPTION_COLUMNS)
         found = {row.pop("_rowid"): CaptionRow(**row) for row in table.to_pylist()}
         return [found.get(row) for row in rows]
-
-    def upload_names(self) -> set[str]:
-        """Addresses of the pictures that came with a request and that items have."""
-        named = self.items.to_table(columns=["uri"], filter=f"starts_with(uri, '{SCHEME}')")
-        return set(named["uri"].to_pylist())
 
     def first(self, limit: int) -> list[Record]:
         """The first *limit* items in storage order."""

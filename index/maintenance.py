@@ -51,6 +51,18 @@ def tidy(collection: Collection, max_loose: int = MAX_LOOSE) -> bool:
     return bool(untidy)
 
 
+def clean_up(collection: Collection) -> None:
+    """What a job does for its collection at its end: merge small files, and remove old versions that nobody needs.
+
+    What the job was for is done by then: whatever keeps this from being done is told, and left to the next.
+    """
+    try:
+        tidy(collection)
+        remove_old_versions(collection.latest())
+    except Exception as error:  # noqa: BLE001 - see above
+        _log.warning("old files of collection %s are left to the next job: %s", collection.info.name, error)
+
+
 def _due(dataset: lance.LanceDataset, max_loose: int) -> int | None:
     """Files of fewer rows than that are to be merged; None where there are too few of them."""
     sizes = np.array([fragment.physical_rows for fragment in dataset.get_fragments()], np.int64)
@@ -74,7 +86,7 @@ def _merge(dataset: lance.LanceDataset, rows: int) -> None:
 
 
 def main() -> None:
-    """Publish the collection in the folder that is given, and remove its old versions: the service's child process.
+    """Publish the collection in the folder that is given, which removes its old versions: the service's child process.
 
     One that was pushed to a Milvus is pushed again in place of that, with the token that is read from stdin, and published
     only for its moments. A file of milvus-lite is pushed to by the service itself: it is open there.
@@ -94,7 +106,7 @@ def main() -> None:
             _push(collection, record.uri)
             if collection.moments.version != read_manifest(current(collection.path)).moments_version:
                 publish(collection)
-        remove_old_versions(Collection.open(folder.parent, folder.name))
+            clean_up(Collection.open(folder.parent, folder.name))
     except CollectionError as error:
         # of a lease too: whoever holds it publishes at its end
         sys.exit(str(error))

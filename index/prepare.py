@@ -9,6 +9,7 @@ import numpy as np
 
 from index.errors import ItemInvalid, UriMissing, UriUnreadable, VideoSupportMissing
 from index.moments import moments_key
+from index.samplings import sampling_of
 from index.schema import (
     MAX_ID_BYTES,
     Record,
@@ -111,7 +112,8 @@ def _video(item: SourceItem, stored: Record | None, bundle: Bundle, options: Vid
     Raises:
         UriUnreadable, VideoSupportMissing, VideoTooLarge, VideoUnreadable: why not.
     """
-    options = replace(options, sampling=item.sampling or options.sampling)
+    as_stored = None if stored is None else sampling_of(stored, options.keep)
+    options = replace(options, sampling=item.sampling or as_stored or options.sampling)
     if stored is not None and item.sha256 is not None and _has_moments(stored, item.sha256, options):
         return _kept(item, stored)
     with open_uri(item.file or item.uri, max_bytes=options.limits.max_bytes) as file:

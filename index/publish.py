@@ -22,6 +22,7 @@ from index.generations import remove_abandoned_files
 from index.gpu.device import Device, Gpus, gpus_for
 from index.lease import lease
 from index.lexical.upkeep import index_texts
+from index.maintenance import clean_up
 from index.plan import RECALL, Budget
 from index.records import RECORDS_FILE, write_records
 from index.snapshot import MANIFEST_NAME, LoadedPart, Snapshot, SnapshotManifest, read_manifest
@@ -51,7 +52,7 @@ def publish(
     device: Device = "auto",
     queries: np.ndarray | None = None,
 ) -> SnapshotManifest:
-    """Index the collection as it is now and make that the snapshot that is served.
+    """Index the collection as it is now and make that the snapshot that is served; then old versions go (`clean_up`).
 
     Args:
         collection: at any version.
@@ -72,7 +73,9 @@ def publish(
     """
     with full_disk_named(collection.path, lambda: _STILL_SERVED), lease(collection.home, "publishing"):
         collection.expect_served()
-        return publish_held(collection, target_recall=target_recall, budget=budget, device=device, queries=queries)
+        manifest = publish_held(collection, target_recall=target_recall, budget=budget, device=device, queries=queries)
+        clean_up(collection)
+        return manifest
 
 
 def publish_held(

@@ -4,13 +4,15 @@ A row tells it only as a hash (`index.moments.moments_key`). `samplings.json` in
 collection's jobs were told beside the usual; the one that gives a row its hash is the row's.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import lance
 from pydantic import Field
 
-from index.moments import moments_key
-from index.schema import Record
+from index.moments import keeps_videos, moments_key
+from index.schema import VIDEO_KEY, Record
 from index.sealed_json import SealedJson
 from models.video.sampling import Sampling
 
@@ -53,3 +55,14 @@ def sampling_of(record: Record, known: Sequence[Sampling]) -> Sampling | None:
     if record.video is None:
         return None
     return next((each for each in known if record.video.key == moments_key(record.sha256, each)), None)
+
+
+def commonest_sampling(items: lance.LanceDataset, known: Sequence[Sampling]) -> Sampling:
+    """Which of the *known* ones most of the stored videos were taken by; the last of them where there are no videos."""
+    counts = Counter[Sampling]()
+    if len(known) > 1 and keeps_videos(items):
+        scan = items.scanner(columns=["sha256", VIDEO_KEY], filter=f"{VIDEO_KEY} IS NOT NULL")
+        for batch in scan.to_batches():
+            for sha256, key in zip(batch["sha256"].to_pylist(), batch[VIDEO_KEY].to_pylist(), strict=True):
+                counts.update(each for each in known if key == moments_key(sha256, each))
+    return max(known, key=lambda each: counts[each]) if counts else known[-1]

@@ -301,11 +301,8 @@ class Searcher:
             DuplicatesInvalid: what was found is damaged.
         """
         found = load_groups(self._view.collection.path, contents=False)
-        if found is None:
-            return None
         # a picture that was replaced since is another
-        since = f"_row_last_updated_at_version > {found.info.items_version}"
-        return found.without(row_ids(self._view.collection.items.to_table(columns=[], filter=since, with_row_id=True)))
+        return None if found is None else found.at(self._view.collection.items)
 
     def ranked(self, question: Question, depth: int) -> Ranking:
         """The best of a question, as many as *depth* and maybe more; see `index.question.ranked`."""

@@ -3,13 +3,15 @@
 The address of one is `upload:SHA256`: it names no place, so a collection may be moved, and no request can name a file.
 """
 
+import os
 import re
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from index.disk import full_disk_named
-from models.sealed import write_atomically
+from models.sealed import STAGING_PREFIX, write_atomically
 
 UPLOADS = "uploads"
 SCHEME = "upload:"
@@ -23,10 +25,7 @@ def keep(folder: Path, data: bytes, sha256: str) -> str:
         StorageFull: there is no space.
     """
     path = _path(folder, sha256)
-    if path.is_file() and path.stat().st_size == len(data):
-        # young again: it is about to be named
-        path.touch()
-    else:
+    if not _young_again(path, len(data)):
         with full_disk_named(folder, lambda: "free some and send it again"):
             write_atomically(path, data)
     return f"{SCHEME}{sha256}"
@@ -39,7 +38,7 @@ def located(folder: Path, uri: str) -> str:
 
 
 def remove_unnamed(folder: Path, named: AbstractSet[str], before: datetime) -> int:
-    """Remove uploads that no item names, if they were stored *before* then; bytes removed.
+    """Remove uploads that nothing names, if they were stored *before* then; bytes removed.
 
     An upload is stored before its item is committed, so a young one may yet be named.
 
@@ -50,11 +49,38 @@ def remove_unnamed(folder: Path, named: AbstractSet[str], before: datetime) -> i
     """
     removed = 0
     for path in (folder / UPLOADS).glob("*/*"):
-        stat = path.stat()
-        if f"{SCHEME}{path.name}" not in named and stat.st_mtime < before.timestamp():
-            path.unlink(missing_ok=True)
-            removed += stat.st_size
+        if f"{SCHEME}{path.name}" not in named:
+            # another may clean up too
+            with suppress(FileNotFoundError):
+                removed += _removed(path, before.timestamp())
     return removed
+
+
+def _removed(path: Path, before: float) -> int:
+    """Bytes of an upload that was removed; none where it is younger, or is stored again at this very moment."""
+    if path.stat().st_mtime >= before:
+        return 0
+    # from here on who stores it again writes it anew; who has done so just now made it young
+    aside = path.with_name(f"{STAGING_PREFIX}{path.name}")
+    path.rename(aside)
+    stat = aside.stat()
+    if stat.st_mtime >= before:
+        aside.rename(path)
+        return 0
+    aside.unlink()
+    return stat.st_size
+
+
+def _young_again(path: Path, size: int) -> bool:
+    """Whether the file is there in its full size: it is about to be named, so it is no old one any more."""
+    try:
+        if path.stat().st_size == size:
+            # not `touch`, which would make an empty one of a file that is being removed
+            os.utime(path)
+            return True
+    except FileNotFoundError:
+        pass
+    return False
 
 
 def _path(folder: Path, sha256: str) -> Path:

@@ -29,11 +29,13 @@ class VideoOptions:
         sampling: which frames are their moments.
         limits: of one video; beyond them it is rejected.
         window: videos read ahead of inference: each holds the pixels of its moments, 19 MB for 128 of side 224.
+        keep: a stored video that was taken by one of these is taken so again, whatever *sampling* is.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
     limits: VideoLimits = field(default_factory=_limits)
     window: int = 3
+    keep: tuple[Sampling, ...] = ()
 
     def __post_init__(self) -> None:
         if self.window < 1:

@@ -178,6 +178,7 @@ def _result(
         places.rows[owners[named]],
         cosines[named],
         places.first[named] != named,
+        places.digests[named],
     )
     kept = np.unique(found.representatives).tolist()
     unreadable = 0 if hashes is None else hashes.unreadable

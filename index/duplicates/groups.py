@@ -3,35 +3,39 @@
 `duplicates/groups.arrow` is an Arrow IPC file of one batch, sorted by row id, with the rows that are in a group of two or more:
 
     row_id int64 · representative int64 (a row id too) · cosine float32 (to the representative) · copy bool (an earlier item
-    has the same bytes)
+    has the same bytes) · picture 16 bytes (the first half of the file's SHA-256; zeros where there is no file)
 
-and in its schema's metadata, as JSON, what it was made of and with. It is derived: it may be deleted, and found again.
+and in its schema's metadata, as JSON, what it was made of and with. It is derived: it may be deleted, and found again. Version 1 had no pictures: of such a file
+every row that was written since is taken for another picture.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import lance
 import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from index.collection import Collection
+from index.datasets import row_ids
+from index.duplicates.rows import DIGEST, digests_of
 from index.errors import DuplicatesInvalid
 from index.live.tail import within
 from index.schema import COLLECTION_FILE
 from models.sealed import write_atomically
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FOLDER = "duplicates"
 GROUPS_FILE = "groups.arrow"
 
 _METADATA = b"vilem"
-_SCHEMA = pa.schema(
+_FIRST_SCHEMA = pa.schema(
     [
         pa.field("row_id", pa.int64(), nullable=False),
         pa.field("representative", pa.int64(), nullable=False),
@@ -39,6 +43,7 @@ _SCHEMA = pa.schema(
         pa.field("copy", pa.bool_(), nullable=False),
     ]
 )
+_SCHEMA = _FIRST_SCHEMA.append(pa.field("picture", pa.binary(16), nullable=False))
 _AGAIN = "find them again with `vilem index duplicates`, or remove the file"
 
 
@@ -77,12 +82,14 @@ class Found:
         representatives: (n,) int64 row id of each one's representative, which is its own for these.
         cosines: (n,) float32 to the representative.
         copies: (n,) bool: an item of an earlier row has the same bytes.
+        digests: (n,) S16, as of `Places`.
     """
 
     rows: np.ndarray
     representatives: np.ndarray
     cosines: np.ndarray
     copies: np.ndarray
+    digests: np.ndarray
 
     def groups(self) -> list[np.ndarray]:
         """Places in `rows` of each group's members, the representative's first; the largest group first."""
@@ -100,11 +107,13 @@ class Groups:
         info: how they were found.
         rows: (n,) int64 row ids that are in a group, rising.
         representatives: (n,) int64 row id of each one's representative.
+        digests: (n,) S16 of their pictures then; None in a file of version 1.
     """
 
     info: GroupsInfo
     rows: np.ndarray
     representatives: np.ndarray
+    digests: np.ndarray | None = None
 
     def of(self, rows: np.ndarray) -> np.ndarray:
         """Row id of the representative of each of *rows* (n,) int64: its own where it is in no group."""
@@ -129,7 +138,26 @@ class Groups:
         Those that a removed representative stands for stay together: its row id goes on naming their group.
         """
         kept = ~within(self.rows, np.sort(np.asarray(rows, np.int64)))
-        return Groups(self.info, self.rows[kept], self.representatives[kept])
+        digests = None if self.digests is None else self.digests[kept]
+        return replace(self, rows=self.rows[kept], representatives=self.representatives[kept], digests=digests)
+
+    def at(self, items: lance.LanceDataset) -> "Groups":
+        """The groups without the items that have other pictures at that later version of them; captions may be others."""
+        since = f"_row_last_updated_at_version > {self.info.items_version}"
+        columns = [] if self.digests is None else ["sha256"]
+        changed = [np.zeros(0, np.int64)]
+        for batch in items.scanner(columns=columns, filter=since, with_row_id=True).to_batches():
+            rows = row_ids(batch)
+            changed.append(rows if self.digests is None else rows[self._others_now(rows, batch["sha256"])])
+        return self.without(np.concatenate(changed))
+
+    def _others_now(self, rows: np.ndarray, sha256: pa.Array) -> np.ndarray:
+        """Places of the rows (n,) that are in a group, and whose pictures have other SHA-256 sums now."""
+        assert self.digests is not None
+        # few of what was written is in a group
+        grouped = np.flatnonzero(within(rows, self.rows))
+        now = digests_of(sha256.take(pa.array(grouped)).to_pylist())
+        return grouped[now != self.digests[np.searchsorted(self.rows, rows[grouped])]]
 
 
 def save_groups(
@@ -157,12 +185,15 @@ def save_groups(
         groups=len(np.unique(found.representatives)),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    columns = [found.rows, found.representatives, found.cosines.astype(np.float32), found.copies]
-    head = _Head(schema_version=SCHEMA_VERSION, sha256=_digest(columns[:2]), info=info.model_dump())
+    seal = _digest([found.rows, found.representatives], found.digests)
+    head = _Head(schema_version=SCHEMA_VERSION, sha256=seal, info=info.model_dump())
     schema = _SCHEMA.with_metadata({_METADATA: head.model_dump_json().encode()})
+    columns = [found.rows, found.representatives, found.cosines.astype(np.float32), found.copies]
+    pictures = pa.py_buffer(np.ascontiguousarray(found.digests, DIGEST).tobytes())
+    arrays = [*map(pa.array, columns), pa.Array.from_buffers(pa.binary(16), len(found.rows), [None, pictures])]
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:
-        writer.write_batch(pa.record_batch([pa.array(each) for each in columns], schema=schema))
+        writer.write_batch(pa.record_batch(arrays, schema=schema))
     write_atomically(collection.path / FOLDER / GROUPS_FILE, sink.getvalue().to_pybytes())
     return info
 
@@ -172,7 +203,7 @@ def load_groups(collection_path: Path, *, contents: bool = True) -> Groups | Non
 
     Args:
         collection_path: of the collection.
-        contents: compare the row ids with their SHA-256 (16 bytes a row, some 10 ms a million).
+        contents: compare row ids and pictures with their SHA-256 (32 bytes a row, some 20 ms a million).
 
     Returns:
         None where none were looked for, or the file is of another collection that had this name.
@@ -196,9 +227,10 @@ def load_groups(collection_path: Path, *, contents: bool = True) -> Groups | Non
     if (info.collection, info.collection_created_at) != (owner["name"], owner["created_at"]):
         return None
     rows, representatives = (table[name].combine_chunks().to_numpy() for name in ("row_id", "representative"))
-    if contents and _digest([rows, representatives]) != head.sha256:
-        raise DuplicatesInvalid(f"{path} is altered: its row ids are not those that were sealed; {_AGAIN}")
-    return Groups(info, rows, representatives)
+    digests = _pictures(table)
+    if contents and _digest([rows, representatives], digests) != head.sha256:
+        raise DuplicatesInvalid(f"{path} is altered: its rows are not those that were sealed; {_AGAIN}")
+    return Groups(info, rows, representatives, digests)
 
 
 def last_found(collection_path: Path) -> int | None:
@@ -212,15 +244,27 @@ def last_found(collection_path: Path) -> int | None:
 def _read(path: Path) -> tuple[_Head, pa.Table]:
     try:
         table = pa.ipc.open_file(pa.memory_map(os.fspath(path))).read_all()
-        if not table.schema.equals(_SCHEMA):
+        head = _Head.model_validate_json(table.schema.metadata[_METADATA])
+        if not table.schema.equals(_FIRST_SCHEMA if head.schema_version == 1 else _SCHEMA):
             raise DuplicatesInvalid(f"{path} has other columns than groups of duplicates: {_AGAIN}")
-        return _Head.model_validate_json(table.schema.metadata[_METADATA]), table
+        return head, table
     except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValidationError) as error:
         raise DuplicatesInvalid(f"{path} holds no groups of duplicates, or a part of them: {_AGAIN}") from error
 
 
-def _digest(columns: Iterable[np.ndarray]) -> str:
+def _pictures(table: pa.Table) -> np.ndarray | None:
+    """(n,) S16, mapped; None where the file is of version 1."""
+    if "picture" not in table.schema.names:
+        return None
+    column = table["picture"].combine_chunks()
+    _, data = column.buffers()
+    return np.frombuffer(data, DIGEST, count=len(column), offset=16 * column.offset)
+
+
+def _digest(columns: Iterable[np.ndarray], digests: np.ndarray | None) -> str:
     digest = hashlib.sha256()
     for column in columns:
         digest.update(np.ascontiguousarray(column, np.int64).data)
+    if digests is not None:
+        digest.update(np.ascontiguousarray(digests, DIGEST).tobytes())
     return digest.hexdigest()

@@ -8,7 +8,7 @@ from index.collection import Collection
 from index.datasets import row_ids
 
 # Half of a SHA-256: of 10^9 different files two would share it with a probability of 10^-21.
-_DIGEST = "S16"
+DIGEST = "S16"
 _HEX = 32
 
 
@@ -31,7 +31,7 @@ class Places:
     @classmethod
     def of(cls, collection: Collection) -> "Places":
         """Of all items of a collection."""
-        rows, digests, pixels = [np.zeros(0, np.int64)], [np.zeros(0, _DIGEST)], [np.zeros(0, np.int64)]
+        rows, digests, pixels = [np.zeros(0, np.int64)], [np.zeros(0, DIGEST)], [np.zeros(0, np.int64)]
         scan = collection.items.scanner(columns=["sha256", "width", "height"], with_row_id=True, batch_size=8_192)
         for batch in scan.to_batches():
             rows.append(row_ids(batch))
@@ -60,5 +60,5 @@ class Places:
 def digests_of(sha256: list[str]) -> np.ndarray:
     """(n,) S16: the first halves of SHA-256 sums in hex; empty strings stay empty."""
     if all(len(each) >= _HEX for each in sha256):
-        return np.frombuffer(bytes.fromhex("".join(each[:_HEX] for each in sha256)), _DIGEST)
-    return np.array([bytes.fromhex(each[:_HEX]) for each in sha256], _DIGEST)
+        return np.frombuffer(bytes.fromhex("".join(each[:_HEX] for each in sha256)), DIGEST)
+    return np.array([bytes.fromhex(each[:_HEX]) for each in sha256], DIGEST)

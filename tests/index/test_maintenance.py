@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,12 @@ from index.fields.types import Field, fields_of
 from index.filters.grammar import parse_filter
 from index.filters.rows import matching_rows
 from index.lease import lease
-from index.maintenance import tidy
+from index.maintenance import clean_up, tidy
 from index.publish import current, publish
 from index.searcher import Searcher
 from index.snapshot import read_manifest
 from index.vectors import unit
+from index.versions import remove_old_versions
 from tests.index.published import entries, filled, unit_vectors
 
 VECTORS = unit_vectors(200)
@@ -202,3 +204,31 @@ def test_the_child_gives_way_to_a_job(collection: Collection) -> None:
 
     assert 1 == done.returncode
     assert "is being written by" in done.stderr
+
+
+def test_jobs_clean_up(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publishing merges small files and removes old versions: a collection that only jobs write to does not grow for ever."""
+    monkeypatch.setattr(maintenance, "tidy", lambda now: tidy(now, 5))
+    monkeypatch.setattr(maintenance, "remove_old_versions", lambda now: remove_old_versions(now, timedelta(0)))
+    before = len(collection.latest().items.versions())
+
+    publish(collection)
+
+    assert 1 == files(collection)
+    assert len(collection.latest().items.versions()) < min(before, 5)
+    assert 50 == Searcher.open(collection.home.parent, "test").count
+
+
+def test_what_cannot_be_cleaned_up_is_told(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The job has done what it was for: it does not fail."""
+
+    def broken(_: Collection) -> None:
+        raise OSError("no such luck")
+
+    monkeypatch.setattr(maintenance, "remove_old_versions", broken)
+
+    clean_up(collection)
+
+    assert "old files of collection test are left to the next job: no such luck" in caplog.text

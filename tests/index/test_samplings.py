@@ -1,5 +1,6 @@
 """How the videos of a generation were taken."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ from hypothesis import strategies as st
 
 from index.errors import CollectionInvalid
 from index.moments import moments_key
-from index.samplings import SAMPLINGS_FILE, note_samplings, noted_samplings, sampling_of
+from index.samplings import SAMPLINGS_FILE, commonest_sampling, note_samplings, noted_samplings, sampling_of
 from index.schema import Record, Video
 from models.video.sampling import Sampling
+from tests.index.support import empty_collection
+from tests.index.test_moments import video_entry
 
 USUAL, SELDOM, FEW = Sampling(), Sampling(every=10.0), Sampling(most=3, still_side=64)
 ways = st.builds(Sampling, st.floats(0.01, 1e6), st.integers(1, 4096), st.integers(1, 4096))
@@ -68,3 +71,19 @@ def test_a_damaged_note_is_refused(tmp_path: Path) -> None:
     for read in (lambda: noted_samplings(tmp_path), lambda: note_samplings(tmp_path, [FEW])):
         with pytest.raises(CollectionInvalid, match="remove it"):
             read()
+
+
+def test_most_videos_tell_how_the_next_are_taken(tmp_path: Path) -> None:
+    """Of the known ways the commonest one; without videos, or any that is known, what a job was told last."""
+    collection = empty_collection(tmp_path)
+    assert SELDOM == commonest_sampling(collection.items, [USUAL, SELDOM])
+
+    for number, way in enumerate([FEW, FEW, USUAL, SELDOM, Sampling(every=7)]):
+        sha256 = f"{number}" * 64
+        entry = video_entry(number, [1.0], moments_key(sha256, way))
+        collection.add([replace(entry, record=replace(entry.record, sha256=sha256))])
+
+    assert FEW == commonest_sampling(collection.items, [USUAL, FEW, SELDOM])
+    assert USUAL == commonest_sampling(collection.items, [USUAL, SELDOM])
+    assert USUAL == commonest_sampling(collection.items, [USUAL])
+    assert Sampling(most=9) == commonest_sampling(collection.items, [Sampling(most=8), Sampling(most=9)])

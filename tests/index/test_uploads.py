@@ -1,13 +1,16 @@
 """Pictures that came with a request."""
 
 import hashlib
+import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from index.sources import read_uri
-from index.uploads import UPLOADS, keep, located
+from index.uploads import UPLOADS, keep, located, remove_unnamed
 
 DATA = b"not really a picture"
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -31,6 +34,43 @@ def test_one_content_is_one_file(tmp_path: Path) -> None:
     assert address == keep(tmp_path, DATA, SHA256)
     assert [path for path in (tmp_path / UPLOADS).rglob("*") if path.is_file()] == files
     assert DATA == files[0].read_bytes()
+
+
+@pytest.mark.parametrize("moment", ["rename", "unlink"])
+def test_what_comes_again_while_it_is_removed_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """An old picture that nothing names is sent again after its age was looked at, or on its way out: it stays, or is written anew."""
+    keep(tmp_path, DATA, SHA256)
+    path = tmp_path / UPLOADS / SHA256[:2] / SHA256
+    os.utime(path, (0, 0))
+    act, sent = getattr(Path, moment), list[str]()
+
+    def sent_first(acted: Path, *arguments: Path, **options: bool) -> object:
+        if not sent and acted.name.endswith(SHA256):
+            sent.append(keep(tmp_path, DATA, SHA256))
+        return act(acted, *arguments, **options)
+
+    monkeypatch.setattr(Path, moment, sent_first)
+    remove_unnamed(tmp_path, frozenset(), datetime.now(UTC) - timedelta(hours=1))
+
+    assert 1 == len(sent)
+    assert [path] == [each for each in (tmp_path / UPLOADS).rglob("*") if each.is_file()]
+    assert DATA == path.read_bytes()
+
+
+def test_two_may_clean_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another removes at the same time is no error."""
+    keep(tmp_path, DATA, SHA256)
+    rename = Path.rename
+
+    def removed_first(path: Path, to: Path) -> Path:
+        path.unlink()
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", removed_first)
+
+    assert 0 == remove_unnamed(tmp_path, frozenset(), datetime.now(UTC) + timedelta(hours=1))
 
 
 @given(

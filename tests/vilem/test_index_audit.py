@@ -8,6 +8,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from index.audit import run as module
+from index.audit.density import Density
+from index.live.view import View
+from index.neighbours import Tell
+from index.searcher import Searcher
 from tests.support.collections import make_colours
 from vilem.cli.main import app
 
@@ -64,3 +68,20 @@ def test_stopped_it_writes_nothing(home: Path, tmp_path: Path, monkeypatch: pyte
 
     assert 130 == result.exit_code
     assert not (tmp_path / "a.json").exists()
+
+
+def test_what_it_reads_is_held(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clean-up beside it leaves the versions that it sees, until it ends."""
+    tags: list[str] = []
+    density = module.density_of
+
+    def seen(view: View, tell: Tell) -> Density:
+        tags.extend(view.collection.items.tags.list())
+        return density(view, tell)
+
+    monkeypatch.setattr(module, "density_of", seen)
+
+    assert 0 == run(home).exit_code
+    assert ["reading"] == [tag.split("-")[0] for tag in tags if not tag.startswith("snapshot")]
+    after = Searcher.open(home / "collections", "colours").view.collection.items.tags.list()
+    assert [] == [tag for tag in after if not tag.startswith("snapshot")]

@@ -1,6 +1,7 @@
 """`vilem index duplicates`."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ from typer.testing import CliRunner
 from index.duplicates import find
 from index.duplicates.groups import load_groups
 from index.duplicates.threshold import altered
+from index.neighbours import Tell
+from index.publish import KEEP, publish
 from index.searcher import Searcher
+from index.versions import remove_old_versions
 from models.bundle import Bundle
 from models.errors import BundleMissing
 from tests.index.duplicates.made import photograph, pictured
@@ -149,3 +153,29 @@ def test_a_weak_model_is_told_of(home: Path) -> None:
 
     weak = float(result.output.split(": ")[1].split("%")[0]) < 50
     assert weak == ("--hash finds copies by their look" in result.output + result.stderr)
+
+
+def test_what_it_reads_is_held(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Items are removed, and what is old is published away and cleaned up, while it compares: it finds what it saw."""
+    look = find.find_duplicates
+
+    def disturbed(seen: Searcher, options: find.Options, tell: Tell) -> find.Duplicates:
+        now = seen.view.collection.latest()
+        now.delete(["copy.png"])
+        for _ in range(KEEP + 1):
+            publish(now)
+        remove_old_versions(now.latest(), timedelta(0))
+        # as a process sees it that has read nothing yet
+        pinned = now.at(seen.view.collection.version, seen.view.collection.captions_version)
+        assert 8 == pinned.count()
+        return look(seen, options, tell)
+
+    monkeypatch.setattr(find, "find_duplicates", disturbed)
+
+    result = run(home, "--threshold", "1")
+
+    assert 0 == result.exit_code, result.output
+    assert "copy.png" in result.output or "0.png" in result.output
+    assert not [
+        tag for tag in Searcher.open(home / "collections", "photos").view.collection.items.tags.list() if "read" in tag
+    ]

@@ -1,9 +1,11 @@
 """`vilem index reindex | rollback | generations | gc`, on the command line."""
 
+import re
 import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ from index.plan import Budget
 from index.publish import wishes
 from index.reindex.report import REPORT_FILE
 from index.searcher import Searcher
+from index.versions import remove_old_versions
 from models.errors import BundleMissing
+from tests.index.published import entries, unit_vectors
 from tests.index.reindex.support import NAME, expect_embedded_by, make_home, make_models, opened
 from tests.index.support import REPOSITORY
 from tests.support.tiny_bundle import make_tiny_bundle
@@ -121,6 +125,23 @@ def test_garbage_goes_when_asked(home: Path) -> None:
     assert ["removed: nothing"] == lines(run(home, "gc", "--unfinished"))
     assert isinstance(run(home, "rollback").exception, GenerationMissing)
     assert 16 == Searcher.open(home / "collections", NAME).count
+
+
+def test_old_versions_go_when_asked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody needs of a collection that only jobs write to is removed, small files are merged, and what is there stays."""
+    collection = opened(home)
+    for number, vector in enumerate(unit_vectors(40, dim=16)):
+        collection.add(entries(vector[None], captions=0, first=number))
+    # not an hour
+    monkeypatch.setattr(remove_old_versions, "__defaults__", (timedelta(0),))
+
+    said = lines(run(home, "gc"))
+
+    assert "removed: nothing" == said[0]
+    assert re.fullmatch(r"old versions of files: \S+ kB are free again", said[1])
+    now = opened(home)
+    assert 56 == now.count()
+    assert len(now.items.versions()) < 5 and len(now.items.get_fragments()) < 5
 
 
 def test_a_supervisor_may_stop_it(home: Path) -> None:

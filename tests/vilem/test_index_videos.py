@@ -50,10 +50,35 @@ def test_another_model_takes_videos_as_they_were_or_as_it_is_told(home: Path, tm
     assert 2 == len(moments(home, "kept"))
 
 
-def moments(home: Path, name: str) -> list[float]:
-    """Seconds of the moments of the longer film."""
+def test_upserted_videos_are_taken_as_the_collection_has_them(home: Path, tmp_path: Path) -> None:
+    """Those that are there stay as they are taken, new ones come as most are; options take what the source names otherwise."""
+    run(home, "index", "build", "grown", str(home / "source"), "--model", "tiny", "--every", "0.5")
+    times = moments(home, "grown")
+    (tmp_path / "more").mkdir()
+    for name, colour in (("red-blue.mp4", None), ("new.mp4", "green"), ("other.mp4", "red")):
+        data = colour_video(colour) if colour else (home / "source" / name).read_bytes()
+        (tmp_path / "more" / name).write_bytes(data)
+
+    told = run(home, "index", "upsert", "grown", str(tmp_path / "more"))
+
+    assert "2 embedded, 1 updated, 0 unchanged" in told
+    assert times == moments(home, "grown")
+    assert moments(home, "grown", "green.mp4") == moments(home, "grown", "new.mp4")
+    assert 4 == len(moments(home, "grown", "new.mp4"))
+
+    run(home, "index", "upsert", "grown", str(tmp_path / "more"), "--every", "1")
+
+    assert 4 == len(moments(home, "grown")) and 2 == len(moments(home, "grown", "new.mp4"))
+    assert 4 == len(moments(home, "grown", "green.mp4"))
+    # of two ways that were taken, each stays its own
+    assert "3 unchanged" in run(home, "index", "upsert", "grown", str(tmp_path / "more"))
+    assert 4 == len(moments(home, "grown", "green.mp4"))
+
+
+def moments(home: Path, name: str, film: str = "red-blue.mp4") -> list[float]:
+    """Seconds of the moments of a film, by itself the longer one."""
     collection = Collection.open(home / "collections", name)
-    record = collection.get("red-blue.mp4")
+    record = collection.get(film)
     found = None if record is None else collection.moments.of(record)
     assert found is not None
     return found.seconds.tolist()

@@ -7,7 +7,7 @@ import typer
 
 from vilem.cli.bar import bar
 from vilem.cli.home import Home, home_of
-from vilem.cli.searcher import searcher_of
+from vilem.cli.searcher import held_searcher
 from vilem.cli.stopping import stoppable
 from vilem.cli.table import print_rows
 
@@ -38,8 +38,7 @@ def audit(
     from index.audit.report import summary, write_page
     from index.audit.run import audit as run
 
-    with stoppable(lambda: "nothing was written"):
-        searcher = searcher_of(home_of(home), name)
+    with stoppable(lambda: "nothing was written"), held_searcher(home_of(home), name) as searcher:
         with bar() as tell:
             found = run(searcher, files=files, limit=limit, tell=tell)
         print_rows((name, f"version {found.items_version}, {found.items:,} items"), summary(found))

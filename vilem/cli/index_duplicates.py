@@ -8,7 +8,7 @@ import typer
 from vilem.cli.bar import bar
 from vilem.cli.home import Home, home_of
 from vilem.cli.refuse import refuse
-from vilem.cli.searcher import searcher_of
+from vilem.cli.searcher import held_searcher
 from vilem.cli.stopping import stoppable
 from vilem.cli.table import print_rows
 
@@ -68,8 +68,7 @@ def duplicates(
         refuse({"--bits": bits}, "only --hash compares bits; add it, or leave this out")
     folder = home_of(home)
     left = "what was kept of an earlier run is untouched; computed hashes are kept"
-    with stoppable(lambda: left):
-        searcher = searcher_of(folder, name)
+    with stoppable(lambda: left), held_searcher(folder, name) as searcher:
         with bar() as tell:
             chosen = _measured(searcher, folder, tell) if threshold is None else threshold
             differing = (_BITS if bits is None else bits) if hashes else None

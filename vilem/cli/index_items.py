@@ -8,6 +8,7 @@ import typer
 
 from index.errors import SourceError
 from vilem.cli.home import Home, home_of
+from vilem.cli.index_videos import StoredEvery, StoredMoments, stored_video_options
 
 Name = Annotated[str, typer.Argument(help="Name of a collection.")]
 
@@ -23,6 +24,8 @@ def upsert(
     home: Home = None,
     root: Annotated[str | None, typer.Option(help="Folder that a table's relative paths start from.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images in one inference.")] = 16,
+    every: StoredEvery = None,
+    moments: StoredMoments = None,
 ) -> None:
     """Add and replace items of a collection without publishing: searches see them as they are committed.
 
@@ -31,10 +34,12 @@ def upsert(
     \b
     Examples:
       vilem index upsert photos ~/Pictures/new
+      vilem index upsert films ~/Videos/new --every 0.5
       vilem index upsert shop changed.jsonl
     """
     from index.collection import Collection
     from index.embed import embed
+    from index.maintenance import clean_up
     from index.options import EmbedOptions
     from index.sources import open_source
     from models.bundle import Bundle, bundle_of
@@ -43,11 +48,12 @@ def upsert(
     collection = Collection.open(folder / "collections", name)
     bundle = Bundle.open(bundle_of(collection.info.bundle_digest, collection.info.bundle_name, folder))
     patches = collection.keeps_patches and bundle.manifest.proofreader is not None
-    with embed(
-        collection, open_source(source, root=root), bundle, EmbedOptions(image_batch=batch, patches=patches)
-    ) as job:
+    videos = stored_video_options(collection, every, moments)
+    options = EmbedOptions(image_batch=batch, patches=patches, videos=videos)
+    with embed(collection, open_source(source, root=root), bundle, options) as job:
         for _ in job:
             pass
+    clean_up(collection)
     done = job.summary
     rejected = sum(done.rejected.values())
     typer.echo(

@@ -87,6 +87,7 @@ def _pushed(
 ) -> "EngineRecord":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    from index.maintenance import clean_up
     from index.milvus.push import PushOptions
     from index.milvus.push import push as push_collection
     from index.milvus.target import target_of
@@ -100,7 +101,9 @@ def _pushed(
             description = progress.kind if whole else f"{progress.kind}, changed"
             bar.update(tasks[progress.kind], completed=progress.sent, total=progress.of, description=description)
 
-        return push_collection(collection, target_of(to), token=token, options=options, report=report)
+        record = push_collection(collection, target_of(to), token=token, options=options, report=report)
+    clean_up(collection)
+    return record
 
 
 def _index(text: str | None) -> "Index | None":

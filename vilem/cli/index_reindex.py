@@ -155,7 +155,10 @@ def gc(
         bool, typer.Option("--unfinished", help="Drop changes of model that were begun, too.")
     ] = False,
 ) -> None:
-    """Remove older generations of a collection, and what killed jobs left.
+    """Remove older generations of a collection, what killed jobs left, and old versions of its files that nobody needs.
+
+    Small files are merged, too. Versions that a snapshot shows, that a job reads, or that were the newest within the last hour
+    stay.
 
     \b
     Examples:
@@ -164,12 +167,19 @@ def gc(
     """
     from index.collection import Collection
     from index.lease import GENERATIONS_LEASE_FILE, lease
+    from index.maintenance import tidy
+    from index.plan import human
     from index.reindex.garbage import collect
+    from index.versions import remove_old_versions
 
     collection = Collection.open(home_of(home) / "collections", name)
     with lease(collection.home, "removing generations", file_name=GENERATIONS_LEASE_FILE):
         removed = collect(collection.home, keep=keep, drop_unfinished=unfinished, milvus_token=milvus_token())
+        tidy(collection)
+        freed = remove_old_versions(collection.latest())
     typer.echo(f"removed: {', '.join(removed) or 'nothing'}")
+    if freed:
+        typer.echo(f"old versions of files: {human(freed)} are free again")
 
 
 def _run(job: "ModelChange", name: str) -> None:

@@ -1,6 +1,8 @@
 """What a command searches: a collection by its snapshot, or by the Milvus it was pushed to."""
 
 import atexit
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,3 +24,13 @@ def searcher_of(home: Path, name: str) -> "Searcher":
     searcher = Searcher.open(home / "collections", name, milvus_token=milvus_token())
     atexit.register(searcher.close)
     return searcher
+
+
+@contextmanager
+def held_searcher(home: Path, name: str) -> "Generator[Searcher]":
+    """The same for a job that reads for long: what it sees is held, whatever is published or cleaned up meanwhile."""
+    from index.versions import held
+
+    searcher = searcher_of(home, name)
+    with held(searcher.view.collection):
+        yield searcher

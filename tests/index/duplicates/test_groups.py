@@ -1,18 +1,26 @@
 """Groups beside a collection."""
 
+import hashlib
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.collection import Collection
+from index.duplicates.find import Options, find_duplicates
 from index.duplicates.groups import FOLDER, GROUPS_FILE, Found, Groups, load_groups, save_groups
 from index.errors import DuplicatesInvalid
+from index.rows import Entry
+from index.searcher import Searcher
+from tests.index.duplicates.made import searcher
 from tests.index.duplicates.test_collapse import INFO, groups
+from tests.index.published import unit_vectors
 from tests.index.support import empty_collection
 
 
@@ -25,7 +33,8 @@ def collection(tmp_path: Path) -> Collection:
 def _found(owners: dict[int, int]) -> Found:
     rows = np.array(sorted(owners), np.int64)
     named = np.array([owners[row] for row in rows.tolist()], np.int64)
-    return Found(rows, named, np.ones(len(rows), np.float32), rows != named)
+    digests = np.array([bytes([row % 251]) * 16 for row in rows.tolist()], "S16")
+    return Found(rows, named, np.ones(len(rows), np.float32), rows != named, digests)
 
 
 def _save(collection: Collection, owners: dict[int, int]) -> None:
@@ -41,6 +50,8 @@ def test_what_was_saved_is_loaded(collection: Collection, owners: dict[int, int]
 
     assert loaded is not None
     assert owners == dict(zip(loaded.rows.tolist(), loaded.representatives.tolist(), strict=True))
+    assert loaded.digests is not None
+    assert _found(owners).digests.tolist() == loaded.digests.tolist()
     assert ("test", 0.9, 4, 9) == (loaded.info.collection, loaded.info.threshold, loaded.info.bits, loaded.info.items)
     assert collection.version == loaded.info.items_version
 
@@ -59,7 +70,7 @@ def test_groups_of_a_collection_that_is_no_more_are_not_its_successors(tmp_path:
     assert load_groups(collection.path) is None
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "other", "newer"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "picture", "other", "newer"])
 def test_a_damaged_file_is_refused(collection: Collection, damage: str) -> None:
     """Truncated, altered, replaced or newer: the message says to find the groups again."""
     _save(collection, {row: row // 2 * 2 for row in range(1000)})
@@ -70,20 +81,70 @@ def test_a_damaged_file_is_refused(collection: Collection, damage: str) -> None:
     elif damage == "flipped":
         # in the middle of a column
         data[data.index(np.int64(500).tobytes()) + 1] ^= 1
+    elif damage == "picture":
+        data[data.index(16 * bytes([77])) + 1] ^= 1
     elif damage == "other":
         data = bytearray(b"no groups")
     else:
-        data = data.replace(b'"schema_version":1,"sha256"', b'"schema_version":9,"sha256"')
+        data = data.replace(b'"schema_version":2,"sha256"', b'"schema_version":9,"sha256"')
     file.write_bytes(data)
 
     with pytest.raises(DuplicatesInvalid, match="find them again"):
         load_groups(collection.path)
 
 
+def test_a_file_of_the_first_version_opens(collection: Collection) -> None:
+    """It has no pictures; all else is as it was."""
+    _save(collection, {1: 1, 2: 1})
+    _as_first_version(collection)
+
+    loaded = load_groups(collection.path)
+
+    assert loaded is not None
+    assert (1, None) == (loaded.info.schema_version, loaded.digests)
+    assert ([1, 2], [1, 1]) == (loaded.rows.tolist(), loaded.representatives.tolist())
+
+
+def _as_first_version(collection: Collection) -> None:
+    """Write the groups that are kept as ViLEM once did."""
+    file = collection.path / FOLDER / GROUPS_FILE
+    table = pa.ipc.open_file(pa.BufferReader(file.read_bytes())).read_all().drop_columns(["picture"])
+    head = json.loads(table.schema.metadata[b"vilem"])
+    sealed = hashlib.sha256(table["row_id"].to_numpy().tobytes() + table["representative"].to_numpy().tobytes())
+    head = {"schema_version": 1, "sha256": sealed.hexdigest(), "info": {**head["info"], "schema_version": 1}}
+    schema = table.schema.with_metadata({b"vilem": json.dumps(head).encode()})
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        writer.write_table(table.replace_schema_metadata(schema.metadata))
+
+
+@pytest.mark.parametrize("first_version", [False, True])
+def test_who_has_another_picture_now_leaves_its_group(tmp_path: Path, *, first_version: bool) -> None:
+    """New captions and metadata leave a member where it is, a new picture does not; of a file without pictures, any write takes it out."""
+    seen = searcher(tmp_path, np.repeat(unit_vectors(1), 6, axis=0))
+    found = find_duplicates(seen, Options(0.9))
+    collection = seen.view.collection
+    save_groups(collection, found.found, items=6, threshold=0.9, bits=None, chains=False)
+    if first_version:
+        _as_first_version(collection)
+    records = collection.get_many(f"item-{number:03d}" for number in range(6))
+    told = [replace(records[f"item-{number:03d}"], metadata={"seen": True}) for number in (1, 2)]
+    other = replace(records["item-004"], sha256="f" * 64)
+    collection.add([Entry(each, unit_vectors(1)[0], np.zeros((0, 8), np.float32)) for each in (*told, other)])
+    collection.delete(["item-005"])
+
+    now = Searcher.open(tmp_path, "test")
+    groups = now.duplicates
+
+    assert groups is not None
+    kept = [0, 3, 5] if first_version else [0, 1, 2, 3, 5]
+    assert found.found.rows[kept].tolist() == groups.rows.tolist()
+
+
 def test_a_million_rows_open_at_once(collection: Collection) -> None:
     """Opening maps the file: it takes a fraction of a second at a million grouped rows."""
     rows = np.arange(1_000_000)
-    found = Found(rows, rows // 2 * 2, np.ones(len(rows), np.float32), rows % 2 == 1)
+    digests = np.frombuffer(np.random.default_rng(0).bytes(16 * len(rows)), "S16")
+    found = Found(rows, rows // 2 * 2, np.ones(len(rows), np.float32), rows % 2 == 1, digests)
     save_groups(collection, found, items=len(rows), threshold=0.9, bits=None, chains=False)
 
     # of the processor: the machine may do other things meanwhile
