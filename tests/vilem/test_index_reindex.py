@@ -66,6 +66,14 @@ def test_there_and_back(home: Path) -> None:
     expect_embedded_by(home, "old")
 
 
+def test_what_the_new_index_lacks_is_told(home: Path) -> None:
+    """An index that is slower than wanted is told of after a change of model, as after a publication."""
+    changed = run(home, "reindex", "--model", "new", "--kind", "hnsw-sq8", "--latency-ms", "0.000001")
+
+    assert 0 == changed.exit_code, changed.output
+    assert any(line.startswith("warning: images: one query takes") for line in lines(changed))
+
+
 def test_the_index_is_as_it_was_or_as_the_options_say(home: Path) -> None:
     """What was wanted of the old index is wanted of the new one; each option changes its own part of it."""
     assert 0 == run(home, "publish", "--memory", "700MB", "--recall", "0.9").exit_code

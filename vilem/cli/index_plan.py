@@ -209,13 +209,19 @@ def publish_within(
     What it falls short of is told.
     """
     from index.publish import publish, wishes
-    from index.shortfalls import shortfalls
 
     budget = budget_of(memory, latency_ms, kind, wishes(collection.path)[1])
     manifest = publish(collection, target_recall=recall, budget=budget, device=device, queries=queries)
+    warn_of_shortfalls(manifest)
+    return manifest
+
+
+def warn_of_shortfalls(manifest: "SnapshotManifest") -> None:
+    """Tell in what a published index falls short of what was wanted."""
+    from index.shortfalls import shortfalls
+
     for said in shortfalls(manifest):
         typer.echo(f"warning: {said}", err=True)
-    return manifest
 
 
 def embedded(

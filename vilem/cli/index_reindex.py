@@ -1,12 +1,13 @@
 """`vilem index reindex | rollback | generations | gc`: another model for a collection that is served."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vilem.cli.bar import bar
 from vilem.cli.home import Home, home_of
-from vilem.cli.index_plan import KindName, LatencyMs, Memory, Recall, budget_of
+from vilem.cli.index_plan import KindName, LatencyMs, Memory, Recall, budget_of, warn_of_shortfalls
 from vilem.cli.index_videos import EVERY, MOMENTS, AnewEvery, AnewMoments, video_options
 from vilem.cli.searcher import milvus_token
 from vilem.cli.stopping import heed_supervisors, stoppable
@@ -84,7 +85,7 @@ def reindex(
         same_moments=every is None and moments is None,
         milvus_token=milvus_token(),
     )
-    _run(change(root, name, bundle, options), name)
+    _run(change(root, name, bundle, options), root / name)
 
 
 def rollback(
@@ -120,7 +121,8 @@ def rollback(
     def opened(info: "CollectionInfo") -> Bundle:
         return Bundle.open(bundle_of(info.bundle_digest, info.bundle_name, folder))
 
-    _run(change(folder / "collections", name, opened, to, options), name)
+    root = folder / "collections"
+    _run(change(root, name, opened, to, options), root / name)
 
 
 def generations(name: _Name, home: Home = None) -> None:
@@ -182,18 +184,24 @@ def gc(
         typer.echo(f"old versions of files: {human(freed)} are free again")
 
 
-def _run(job: "ModelChange", name: str) -> None:
+def _run(job: "ModelChange", home: Path) -> None:
+    """Follow a change of model of the collection in folder *home* to its end."""
+    from index.generations import served_folder
+    from index.publish import current
+    from index.snapshot import read_manifest
+
     heed_supervisors()
-    left = f"{name} is served as before; the same command goes on from there"
+    left = f"{home.name} is served as before; the same command goes on from there"
     try:
         with stoppable(lambda: left), job, bar() as tell:
             _follow(job, tell)
     finally:
         if job.report is not None:
             _print(job.report)
-    typer.echo(f"{name} is served by {job.model}" + (f"; removed {', '.join(job.removed)}" if job.removed else ""))
+    typer.echo(f"{home.name} is served by {job.model}" + (f"; removed {', '.join(job.removed)}" if job.removed else ""))
     if job.aliases:
         typer.echo(job.aliases, err=True)
+    warn_of_shortfalls(read_manifest(current(served_folder(home))))
 
 
 def _follow(job: "ModelChange", tell: "Callable[[str, int, int], None]") -> None:
