@@ -4,6 +4,7 @@ A reader follows the alias, so it sees the old snapshot or the new one. A kill a
 else it leaves is removed by the next publication.
 """
 
+import logging
 import math
 import shutil
 import uuid
@@ -28,7 +29,9 @@ from index.records import RECORDS_FILE, write_records
 from index.snapshot import MANIFEST_NAME, LoadedPart, Snapshot, SnapshotManifest, read_manifest
 from index.vectors import unit
 from index.versions import keep_versions, release_versions
-from models.sealed import STAGING_PREFIX, seal_files, staged, write_atomically
+from models.sealed import STAGING_PREFIX, SealBroken, seal_files, staged, verify, write_atomically
+
+_log = logging.getLogger("vilem.index")
 
 SNAPSHOTS = "snapshots"
 ALIAS = "current"
@@ -165,12 +168,19 @@ def _remove_unfinished(path: Path) -> None:
 
 def _kept_queries(collection: Collection) -> np.ndarray:
     """What the served snapshot was tuned on beside its own vectors, (n, d); damaged or gone, there are none."""
+    none = np.zeros((0, collection.info.dim), np.float32)
     try:
-        found = np.load(current(collection.path) / QUERIES_FILE, allow_pickle=False)
-    except (SnapshotError, OSError, EOFError, ValueError):
-        found = np.zeros(0)
-    usable = found.dtype == np.float32 and found.shape[1:] == (collection.info.dim,)
-    return found if usable else np.zeros((0, collection.info.dim), np.float32)
+        folder = current(collection.path)
+        seal = read_manifest(folder).files.get(QUERIES_FILE)
+        if seal is None:
+            return none
+        verify(folder, {QUERIES_FILE: seal})
+        return np.load(folder / QUERIES_FILE, allow_pickle=False)
+    except SnapshotMissing:
+        return none
+    except (SnapshotError, SealBroken, OSError) as error:
+        _log.warning("texts that %s was tuned on are lost, give them again: %s", collection.info.name, error)
+        return none
 
 
 def _write(

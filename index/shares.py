@@ -1,12 +1,13 @@
 """The indexes of one collection are planned together: `vilem index plan`, building and publishing all ask here.
 
-What may be kept in memory is given for all of them, and they share it by their rows.
+What may be kept in memory is given for all of them, and shared.
 """
 
 from collections.abc import Mapping
 
 from index.collection import Collection
 from index.errors import PlanImpossible
+from index.kinds.spec import Spec
 from index.plan import RECALL, Budget, Plan, advised, human, plan, smallest
 
 
@@ -16,7 +17,7 @@ def plan_collection(collection: Collection, budget: Budget | None = None, recall
     Rows that a killed writer left, and that do not count, are planned for: which they are is known when all are read.
 
     Raises:
-        PlanImpossible: one of them does not fit its share.
+        PlanImpossible: they do not fit.
     """
     return plan_shares(rows_of(collection), collection.info.dim, budget, recall)
 
@@ -35,32 +36,35 @@ def plan_shares(
 ) -> dict[str, Plan]:
     """Propose indexes of so many *rows* each, of *dim* dimensions.
 
+    Each has what it needs at least, and of the rest what it would have without a limit, or its part of that: shares by rows
+    would leave a few captions beside a million images no room for an index.
+
     Raises:
-        PlanImpossible: one of them does not fit its share; the message says how much for all would do.
+        PlanImpossible: they do not fit; the message says how much for all would do.
     """
     budget = budget or Budget()
-    shares = {name: _share(budget, count, sum(rows.values())) for name, count in rows.items()}
-    if sum(count > 0 for count in rows.values()) > 1:
-        _expect_room(rows, dim, budget, shares, recall)
-    return {name: plan(count, dim, shares[name], recall) for name, count in rows.items()}
-
-
-def _share(budget: Budget, rows: int, of: int) -> Budget:
-    return budget if budget.memory is None else budget.model_copy(update={"memory": budget.memory * rows // max(of, 1)})
-
-
-def _expect_room(
-    rows: Mapping[str, int], dim: int, budget: Budget, shares: Mapping[str, Budget], recall: float
-) -> None:
-    total = sum(rows.values())
+    free = budget.model_copy(update={"memory": None})
+    wished = {name: plan(count, dim, free, recall) for name, count in rows.items()}
     least = {name: smallest(count, dim, budget, recall) for name, count in rows.items() if count}
-    # the share of what is given for all reaches what is needed from here on
-    needed = {name: -(-size * total // rows[name]) for name, (_, size) in least.items()}
-    tightest = max(needed, key=needed.__getitem__)
-    if budget.memory is None or budget.memory >= needed[tightest]:
-        return
-    spec, size = least[tightest]
-    raise PlanImpossible(
-        f"{rows[tightest]:,} x {dim} vectors of {tightest} do not fit {human(shares[tightest].memory or 0)}, which is their "
-        f"share by rows of {human(budget.memory)}: {spec.kind} needs {human(size)}; give {advised(needed[tightest])} for all"
+    if budget.memory is None:
+        return wished
+    if len(least) < 2:
+        return {name: plan(count, dim, budget, recall) for name, count in rows.items()}
+    spare = budget.memory - sum(size for _, size in least.values())
+    if spare < 0:
+        raise PlanImpossible(_too_little(rows, dim, budget.memory, least))
+    more = {name: max(wished[name].resident - size, 0) for name, (_, size) in least.items()}
+    asked = max(sum(more.values()), 1)
+    shares = {name: size + min(more[name], spare * more[name] // asked) for name, (_, size) in least.items()}
+    return {
+        name: plan(count, dim, budget.model_copy(update={"memory": shares.get(name, 0)}), recall)
+        for name, count in rows.items()
+    }
+
+
+def _too_little(rows: Mapping[str, int], dim: int, memory: int, least: Mapping[str, tuple[Spec, int]]) -> str:
+    each = ", ".join(f"{rows[name]:,} of {name} {human(size)} as {spec.kind}" for name, (spec, size) in least.items())
+    return (
+        f"the vectors of {dim} dimensions do not fit {human(memory)}: at least need {each}; "
+        f"give {advised(sum(size for _, size in least.values()))} for all"
     )

@@ -5,16 +5,19 @@ The address of one is `upload:SHA256`: it names no place, so a collection may be
 
 import os
 import re
+import uuid
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from index.disk import full_disk_named
-from models.sealed import STAGING_PREFIX, write_atomically
+from models.sealed import write_atomically
 
 UPLOADS = "uploads"
 SCHEME = "upload:"
+# of a file that is being removed, before a name of its own
+_ASIDE = ".aside-"
 _ADDRESS = re.compile(rf"{SCHEME}([0-9a-f]{{64}})")
 
 
@@ -47,25 +50,27 @@ def remove_unnamed(folder: Path, named: AbstractSet[str], before: datetime) -> i
         named: addresses that items have.
         before: a moment, with its zone.
     """
-    removed = 0
+    removed, limit = 0, before.timestamp()
     for path in (folder / UPLOADS).glob("*/*"):
-        if f"{SCHEME}{path.name}" not in named:
-            # another may clean up too
-            with suppress(FileNotFoundError):
-                removed += _removed(path, before.timestamp())
+        # another may clean up too
+        with suppress(FileNotFoundError):
+            if path.name.startswith(_ASIDE):
+                removed += _settled(path, limit)
+            elif f"{SCHEME}{path.name}" not in named and path.stat().st_mtime < limit:
+                # from here on who stores it again writes it anew; who has done so just now made it young
+                removed += _settled(path.rename(path.with_name(f"{_ASIDE}{uuid.uuid4().hex[:12]}-{path.name}")), limit)
     return removed
 
 
-def _removed(path: Path, before: float) -> int:
-    """Bytes of an upload that was removed; none where it is younger, or is stored again at this very moment."""
-    if path.stat().st_mtime >= before:
-        return 0
-    # from here on who stores it again writes it anew; who has done so just now made it young
-    aside = path.with_name(f"{STAGING_PREFIX}{path.name}")
-    path.rename(aside)
-    stat = aside.stat()
-    if stat.st_mtime >= before:
-        aside.rename(path)
+def _settled(aside: Path, limit: float) -> int:
+    """Remove a file that was set aside, or bring it back where it is younger than *limit* after all; bytes removed.
+
+    Whoever set it aside may have been killed before.
+    """
+    stat, place = aside.stat(), aside.with_name(aside.name.rpartition("-")[2])
+    if stat.st_mtime >= limit:
+        # over one that was stored anew since: the same bytes
+        aside.rename(place)
         return 0
     aside.unlink()
     return stat.st_size

@@ -10,7 +10,7 @@ import os
 import uuid
 from collections.abc import Generator
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import lance
 
 from index.collection import Collection
 from index.generations import served
+from index.tags import tags_of, untag
 from index.uploads import SCHEME, UPLOADS, remove_unnamed
 from models.sealed import STAGING_PREFIX
 
@@ -32,7 +33,7 @@ def keep_versions(collection: Collection, snapshot_id: str) -> None:
     """Keep the versions that *collection* sees for as long as the snapshot of that id is there; again does no harm."""
     tag = f"{_SNAPSHOT_TAG}{snapshot_id}"
     for dataset in collection.datasets:
-        if tag not in dataset.tags.list():
+        if tag not in tags_of(dataset):
             dataset.tags.create(tag, dataset.version)
 
 
@@ -54,9 +55,16 @@ def held(collection: Collection) -> Generator[None]:
             yield
         finally:
             for dataset in datasets:
-                # a ViLEM that knows no lives may have let go of it: no reason to fail at the end of a long job
-                with suppress(OSError, ValueError):
-                    dataset.tags.delete(tag)
+                untag(dataset, tag)
+
+
+@contextmanager
+def held_if_possible(collection: Collection) -> Generator[None]:
+    """The same for whoever only looks: on a full disk, or in folders of somebody else's, it goes on without."""
+    with ExitStack() as kept:
+        with suppress(OSError):
+            kept.enter_context(held(collection))
+        yield
 
 
 def release_versions(collection: Collection, snapshot_ids: AbstractSet[str]) -> None:
@@ -66,9 +74,9 @@ def release_versions(collection: Collection, snapshot_ids: AbstractSet[str]) -> 
     """
     kept = {f"{_SNAPSHOT_TAG}{snapshot_id}" for snapshot_id in snapshot_ids}
     for dataset in collection.datasets:
-        for tag in dataset.tags.list():
+        for tag in tags_of(dataset):
             if tag.startswith(_SNAPSHOT_TAG) and tag not in kept:
-                dataset.tags.delete(tag)
+                untag(dataset, tag)
     _release_killed(collection)
 
 
@@ -102,7 +110,12 @@ def _made_by(dataset: lance.LanceDataset, moment: datetime) -> list[int]:
     """The versions that were there at that moment and are still, oldest first."""
     made = ((each["version"], each["timestamp"]) for each in dataset.versions())
     # its stub has them as numbers too
-    return sorted(version for version, at in made if isinstance(at, datetime) and at.timestamp() <= moment.timestamp())
+    # local times: of the two that the end of summer time brings, the later
+    return sorted(
+        version
+        for version, at in made
+        if isinstance(at, datetime) and at.replace(fold=1).timestamp() <= moment.timestamp()
+    )
 
 
 def _named(items: lance.LanceDataset, before: datetime) -> set[str]:
@@ -110,12 +123,15 @@ def _named(items: lance.LanceDataset, before: datetime) -> set[str]:
 
     One that was named in between was stored since: it is too young to be removed.
     """
-    kept = {int(tag["version"]) for tag in items.tags.list().values()}
+    kept = {*tags_of(items).values()}
     named = _uploads_of(items.checkout_version(items.latest_version))
     for version in {*kept, *_made_by(items, before)[-1:]}:
-        # let go of meanwhile, and removed
-        with suppress(OSError, ValueError):
+        try:
             named |= _uploads_of(items.checkout_version(version))
+        except OSError as error:
+            # let go of meanwhile, and removed; whatever else it is must not look like a version that names nothing
+            if "not found" not in str(error).lower():
+                raise
     return named
 
 
@@ -147,11 +163,9 @@ def _living(path: Path) -> Generator[None]:
 def _release_killed(collection: Collection) -> None:
     """Let go of what is held by jobs that live no more."""
     for dataset in collection.datasets:
-        for tag in dataset.tags.list():
+        for tag in tags_of(dataset):
             if tag.startswith(_READING_TAG) and not _lives(_life_of(collection.home, tag)):
-                # another may release it too
-                with suppress(OSError, ValueError):
-                    dataset.tags.delete(tag)
+                untag(dataset, tag)
 
 
 def _lives(path: Path) -> bool:

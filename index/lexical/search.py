@@ -26,7 +26,7 @@ from lance.query import FullTextOperator, FullTextQuery, MatchQuery, PhraseQuery
 from index.collection import Collection
 from index.datasets import row_filter, row_ids, rows_at, rows_of_ids
 from index.errors import TextIndexMissing
-from index.fields.types import derived_fields
+from index.fields.types import fields_of
 from index.lexical.text_index import has_text_index
 from index.lexical.words import query_of
 from index.live.tail import within
@@ -148,7 +148,8 @@ def _asked(collection: Collection, query: str, column: str, operator: Operator) 
     """What Lance is asked; raises TextIndexMissing."""
     dataset, name = (collection.captions, _TEXT) if column == CAPTIONS else (collection.items, column)
     if not has_text_index(dataset, name):
-        field = next((each.name for each in derived_fields(collection.items.schema) if each.column == name), None)
+        fields = fields_of(collection.items.schema).values()
+        field = next((each.name for each in fields if each.column == name), None)
         made_by = f"publish {collection.info.name}" if field is None else f"fields {collection.info.name} words {field}"
         raise TextIndexMissing(
             f"{field or column!r} of collection {collection.info.name!r} cannot be searched by words yet: run "

@@ -2,6 +2,7 @@
 
 from index.collection import Collection
 from index.milvus.engine import ENGINE_FILE, JOURNAL_FILE, read_record
+from index.tags import tags_of, untag
 
 _TAG = "pushed-"
 
@@ -10,7 +11,7 @@ def keep_pushed(collection: Collection) -> None:
     """Keep the versions that *collection* sees until `release_pushed` finds no record of them; again does no harm."""
     for dataset in (collection.items, collection.captions):
         tag = f"{_TAG}{dataset.version}"
-        if tag not in dataset.tags.list():
+        if tag not in tags_of(dataset):
             dataset.tags.create(tag, dataset.version)
 
 
@@ -20,6 +21,6 @@ def release_pushed(collection: Collection) -> None:
     pushed = [each for record in records if record for each in (record.pushed, record.previous) if each]
     kept = {each.items_version for each in pushed}, {each.captions_version for each in pushed}
     for dataset, versions in zip((collection.items, collection.captions), kept, strict=True):
-        for tag in dataset.tags.list():
+        for tag in tags_of(dataset):
             if tag.startswith(_TAG) and tag not in {f"{_TAG}{version}" for version in versions}:
-                dataset.tags.delete(tag)
+                untag(dataset, tag)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -57,6 +58,39 @@ def test_what_comes_again_while_it_is_removed_is_there(
     assert 1 == len(sent)
     assert [path] == [each for each in (tmp_path / UPLOADS).rglob("*") if each.is_file()]
     assert DATA == path.read_bytes()
+
+
+@pytest.mark.parametrize(("age", "left"), [(0, 1), (7_200, 0)], ids=["young", "old"])
+def test_a_removal_that_was_killed_is_ended_or_undone(tmp_path: Path, age: float, left: int) -> None:
+    """A file that was set aside goes with the next clean-up; one that was sent again just before comes back."""
+    keep(tmp_path, DATA, SHA256)
+    path = tmp_path / UPLOADS / SHA256[:2] / SHA256
+    os.utime(path, (time.time() - age,) * 2)
+    path.rename(path.with_name(f".aside-0123456789ab-{SHA256}"))
+
+    removed = remove_unnamed(tmp_path, frozenset(), datetime.now(UTC) - timedelta(hours=1))
+
+    assert (1 - left) * len(DATA) == removed
+    assert left * [path] == list((tmp_path / UPLOADS).glob("*/*"))
+
+
+def test_of_two_that_clean_up_none_takes_what_came_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both see an old file, one sets it aside, it is sent again, and then the other acts on what it saw: it is there."""
+    keep(tmp_path, DATA, SHA256)
+    path = tmp_path / UPLOADS / SHA256[:2] / SHA256
+    os.utime(path, (0, 0))
+    rename, before = Path.rename, datetime.now(UTC) - timedelta(hours=1)
+
+    def after_the_other(old: Path, to: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", rename)
+        remove_unnamed(tmp_path, frozenset(), before)
+        keep(tmp_path, DATA, SHA256)
+        return rename(old, to)
+
+    monkeypatch.setattr(Path, "rename", after_the_other)
+    remove_unnamed(tmp_path, frozenset(), before)
+
+    assert [path] == list((tmp_path / UPLOADS).glob("*/*"))
 
 
 def test_two_may_clean_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Versions are kept for as long as something needs them."""
 
+import errno
 import fcntl
 import os
 import time
@@ -15,7 +16,7 @@ from index.generations import remove_abandoned_files, serve
 from index.publish import publish
 from index.searcher import Searcher
 from index.uploads import keep
-from index.versions import held, keep_versions, release_versions, remove_old_versions
+from index.versions import held, held_if_possible, keep_versions, release_versions, remove_old_versions
 from models.sealed import STAGING_PREFIX
 from tests.index.published import entries, filled, unit_vectors
 
@@ -234,6 +235,21 @@ def test_uploads_are_the_served_generations(collection: Collection) -> None:
     remove_old_versions(collection.latest(), NOW)
 
     assert "a" == uploads_of(collection)
+
+
+def test_who_only_looks_goes_on_where_nothing_can_be_held(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, or a folder of somebody else's, keeps nobody from reading; a job that must hold is told."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(type(collection.items.tags), "create", full)
+    with pytest.raises(OSError, match="space"), held(collection):
+        pass
+    with held_if_possible(collection):
+        assert 11 == collection.latest().count()
 
 
 def test_uploads_that_no_item_names_go(collection: Collection) -> None:

@@ -29,8 +29,8 @@ def searcher_of(home: Path, name: str) -> "Searcher":
 @contextmanager
 def held_searcher(home: Path, name: str) -> "Generator[Searcher]":
     """The same for a job that reads for long: what it sees is held, whatever is published or cleaned up meanwhile."""
-    from index.versions import held
+    from index.versions import held_if_possible
 
     searcher = searcher_of(home, name)
-    with held(searcher.view.collection):
+    with held_if_possible(searcher.view.collection):
         yield searcher
