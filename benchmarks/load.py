@@ -250,6 +250,9 @@ def of_soak(stand: Stand, minutes: float) -> Case:
             Row("requests that came", len(seen.ms) / seen.seconds, "/s"),
             *_latencies(seen.of(200)),
             _failed([seen]),
+            *(Row(f"- of these {reason}", float(count), "") for reason, count in sorted(seen.reasons.items())),
+            # of a few minutes, the machine was not idle then
+            Row("minutes in which some failed", float(len(_minutes_of_failures(seen))), ""),
             Row("memory, from the second tenth to the last", memory.growth(0.1), "grown", GROWTH, at_most=True),
         ],
         [
@@ -257,6 +260,11 @@ def of_soak(stand: Stand, minutes: float) -> Case:
             Plot("Latency", "seconds", "ms", {"answered": sorted(zip(seen.at, seen.ms, strict=True))}),
         ],
     )
+
+
+def _minutes_of_failures(seen: Seen) -> set[int]:
+    """Numbers of the minutes in which a request that came was not answered 200."""
+    return {int(at // 60) for at, status in zip(seen.at, seen.status, strict=True) if status != 200}
 
 
 def _singles(bundle: Bundle, sentences: Sequence[str]) -> list[float]:
