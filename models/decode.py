@@ -31,7 +31,7 @@ from PIL import (
 
 from models.errors import ImageTooLarge, ImageUnreadable, InputError
 from models.metered import READS, Metered
-from models.unfolding import check_unfolding
+from models.unfolding import check_header, check_unfolding
 
 # Importing a plugin registers it in Image.OPEN, from where _open takes it by these names.
 FORMATS = tuple(
@@ -71,7 +71,11 @@ _TURNS = {
 _SIDEWAYS = (_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8])
 
 # Pillow reads a BMP's runs of equal pixels in Python, one by one: a picture of 2,000 x 2,000 may have a million.
-_READS = {"BMP": 8 * READS}
+# So it does a grey PPM of another range than 8 or 16 bits.
+_READS = {"BMP": 8 * READS, "PPM": 8 * READS}
+
+# JPEG ends at 65,533 for a segment.
+_EXIF_BYTES = 2**18
 
 # Of a picture whose numbers are scaled, so many pixels at a time: numpy takes up to 30 bytes for each.
 _STRIP_PIXELS = 2**18
@@ -152,6 +156,7 @@ def _open(data: bytes) -> ImageFile.ImageFile:
     for name in FORMATS:
         factory, accept = Image.OPEN[name]
         if accept is None or accept(data[:16]) is True:
+            check_header(name, data)
             return factory(Metered(data, _READS.get(name, READS)), "")
     raise ImageUnreadable(f"the file is not an image of a known format: send one of {', '.join(FORMATS)}")
 
@@ -231,6 +236,9 @@ def _finite(levels: np.ndarray, least: float) -> np.ndarray:
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
     """What brings *image* upright by its EXIF orientation; TIFF readers have turned theirs already."""
+    if any(len(image.info.get(name, b"")) > _EXIF_BYTES for name in ("exif", "Raw profile type exif")):
+        # a tag may claim it all as its numbers, and Pillow makes an object of each; no camera writes so much
+        return None
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except _DAMAGE:

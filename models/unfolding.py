@@ -9,8 +9,22 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Literal
 
-from PIL import ImageFile
-from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
+from PIL import ExifTags, ImageFile
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    EXTRASAMPLES,
+    SAMPLEFORMAT,
+    SAMPLESPERPIXEL,
+    STRIPBYTECOUNTS,
+    STRIPOFFSETS,
+    TILEBYTECOUNTS,
+    TILELENGTH,
+    TILEOFFSETS,
+    TILEWIDTH,
+    X_RESOLUTION,
+    Y_RESOLUTION,
+    TiffImageFile,
+)
 
 from models.avif import coded_pixels
 from models.errors import ImageTooLarge, ImageUnreadable
@@ -25,12 +39,37 @@ _PLAIN_COMMENTS = 1000
 # frames' pixels beside the picture's
 _GRID = 2.5
 
+# Pillow makes an object of 240 bytes for each strip or tile as it opens a TIFF; a row is the least that a strip has
+_PIECES = frozenset((STRIPOFFSETS, STRIPBYTECOUNTS, TILEOFFSETS, TILEBYTECOUNTS))
+_MAX_PIECES = 2**17
+# and reads these, which have one value, or one for each channel
+_NUMBERS = frozenset(
+    (BITSPERSAMPLE, SAMPLESPERPIXEL, EXTRASAMPLES, SAMPLEFORMAT, X_RESOLUTION, Y_RESOLUTION, ExifTags.Base.Orientation)
+)
+_MAX_NUMBERS = 64
+
 _START_OF_SCAN, _END = 0xDA, 0xD9
 # within a scan FF stands for itself where 00 follows, and for a restart before D0 to D7
 _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 _BIG_TIFF = 43
 # markers that no length follows: restarts, start of image, TEM
 _BARE = frozenset((*range(0xD0, 0xD9), 0x01))
+
+
+def check_header(name: str, data: bytes) -> None:
+    """See that reading the header of a file of the format *name* costs no more than headers do.
+
+    Raises:
+        ImageTooLarge: it does; the message says what to do.
+    """
+    if name != "TIFF":
+        return
+    for tag, count in _tags(data):
+        most = _MAX_PIECES if tag in _PIECES else _MAX_NUMBERS if tag in _NUMBERS else count
+        if count > most:
+            raise ImageTooLarge(
+                f"the TIFF's tag {tag} has {count:,} values, {most:,} are allowed: save it again in fewer strips or tiles"
+            )
 
 
 def check_unfolding(image: ImageFile.ImageFile, data: bytes, max_pixels: int) -> None:
@@ -73,7 +112,7 @@ def _jpeg(_: ImageFile.ImageFile, data: bytes, __: int) -> None:
 
 def _tiff(image: ImageFile.ImageFile, data: bytes, max_pixels: int) -> None:
     assert isinstance(image, TiffImageFile)
-    if not {TILEWIDTH, TILELENGTH} & set(_tags(data)):
+    if not {TILEWIDTH, TILELENGTH} & {tag for tag, _ in _tags(data)}:
         return
     width, height = (image.tag_v2.get(tag) for tag in (TILEWIDTH, TILELENGTH))
     # libtiff, which unpacks it, understands more ways to write a number than Pillow does
@@ -87,8 +126,8 @@ def _tiff(image: ImageFile.ImageFile, data: bytes, max_pixels: int) -> None:
         )
 
 
-def _tags(data: bytes) -> Iterator[int]:
-    """Numbers of the tags of a TIFF's first directory (TIFF 6.0, section 2; BigTIFF has wider fields)."""
+def _tags(data: bytes) -> Iterator[tuple[int, int]]:
+    """Each tag of a TIFF's first directory, and how many values it has (TIFF 6.0, section 2; BigTIFF has wider fields)."""
     order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
     large = int.from_bytes(data[2:4], order) == _BIG_TIFF
     start, wide, entry = (8, 8, 20) if large else (4, 4, 12)
@@ -97,7 +136,9 @@ def _tags(data: bytes) -> Iterator[int]:
     count = int.from_bytes(data[place : place + counted], order)
     first = place + counted
     for at in range(first, min(first + count * entry, len(data)), entry):
-        yield int.from_bytes(data[at : at + 2], order)
+        # behind its number and its type
+        values = data[at + 4 : at + 4 + wide]
+        yield int.from_bytes(data[at : at + 2], order), int.from_bytes(values, order)
 
 
 def _avif(image: ImageFile.ImageFile, data: bytes, max_pixels: int) -> None:

@@ -13,7 +13,18 @@ from PIL import Image
 from models.decode import DecodeLimits, decode
 from models.errors import ImageTooLarge, InputError
 from models.unfolding import MAX_SCANS, scans
-from tests.support.bombs import chunks, coded, comments, junk, markers, plain_comments, scanned, tiled
+from tests.support.bombs import (
+    chunks,
+    coded,
+    comments,
+    junk,
+    markers,
+    plain_comments,
+    scanned,
+    stripped,
+    tiled,
+    turned_by,
+)
 from tests.support.images import encoded, picture
 
 MEBIBYTE = 2**20
@@ -91,6 +102,23 @@ def test_tiles_whose_size_only_libtiff_can_read_are_refused(kind: int) -> None:
         decode(tiled(2000, kind=kind), LIMITS)
 
 
+def test_a_tiff_of_more_strips_than_rows_may_be_is_refused() -> None:
+    """Each strip costs a hundred times its place as the file is opened: that is looked at before; strips of a row each are read."""
+    with pytest.raises(ImageTooLarge, match="tag 273 has 4,000,000 values"):
+        decode(stripped(4_000_000), LIMITS)
+    assert (8, 8) == decode(stripped(8), LIMITS).size
+    assert (3, 30_000) == decode(encoded(Image.new("L", (3, 30_000)), "TIFF", strip_size=3), LIMITS).size
+
+
+def test_an_orientation_of_millions_of_numbers_is_none() -> None:
+    """It is not read, and the picture is taken as it lies, in no time."""
+    data = turned_by(3_000_000)
+    began = time.process_time()
+
+    assert (32, 32) == decode(data, LIMITS).size
+    assert time.process_time() - began < 1
+
+
 def test_tiffs_as_pillow_writes_them_are_read() -> None:
     """Strips, tiles of a large picture, BigTIFF: all are read as before."""
     for options in ({}, {"compression": "tiff_lzw"}, {"big_tiff": True}, {"compression": "tiff_deflate"}):
@@ -118,8 +146,8 @@ def test_pixels_as_text_are_few() -> None:
 
 @pytest.mark.parametrize(
     ("make", "count"),
-    [(tiled, 16_000), (coded, 9_000), (markers, 7_000_000), (comments, 15_000_000)],
-    ids=["tile of a TIFF", "frame of an AVIF", "markers of a JPEG", "comments of a GIF"],
+    [(tiled, 16_000), (stripped, 20_000_000), (coded, 9_000), (markers, 7_000_000), (comments, 15_000_000)],
+    ids=["tile of a TIFF", "strips of a TIFF", "frame of an AVIF", "markers of a JPEG", "comments of a GIF"],
 )
 def test_bombs_take_no_memory(make: Callable[[int], bytes], count: int) -> None:
     """Files that took half a gigabyte and more are refused with 60 MB at most beside themselves."""

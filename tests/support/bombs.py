@@ -70,6 +70,23 @@ def tiled(tile: int, side: int = 64, kind: int = 4) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, entries) + lines + struct.pack("<IHHH", 0, 8, 8, 8) + body
 
 
+def stripped(strips: int) -> bytes:
+    """A TIFF of 8 x 8 grey pixels that says it is in so many strips, a byte for the place of each."""
+    tags = [
+        (256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 1, strips, 110),
+        (277, 3, 1, 1), (278, 3, 1, 1),
+    ]  # fmt: skip
+    lines = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + lines + struct.pack("<I", 0) + bytes([110] * strips)
+
+
+def turned_by(numbers: int) -> bytes:
+    """A PNG whose orientation is said to be so many fractions."""
+    entry = struct.pack("<HHII", 274, 5, numbers, 26)
+    exif = b"II*\0" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 0) + b"\1\0\0\0\1\0\0\0" * numbers
+    return _small("PNG", exif=exif)
+
+
 def coded(side: int, said: int = 64) -> bytes:
     """An AVIF whose frame is *side* x *side*, and whose header says it is *said* x *said*."""
     data = bytearray(_small("AVIF", side=side, quality=10, speed=10))
