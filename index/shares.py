@@ -43,13 +43,12 @@ def plan_shares(
         PlanImpossible: they do not fit; the message says how much for all would do.
     """
     budget = budget or Budget()
+    if budget.memory is None or sum(count > 0 for count in rows.values()) < 2:
+        # nobody to share with, or nothing
+        return {name: plan(count, dim, budget, recall) for name, count in rows.items()}
     free = budget.model_copy(update={"memory": None})
     wished = {name: plan(count, dim, free, recall) for name, count in rows.items()}
     least = {name: smallest(count, dim, budget, recall) for name, count in rows.items() if count}
-    if budget.memory is None:
-        return wished
-    if len(least) < 2:
-        return {name: plan(count, dim, budget, recall) for name, count in rows.items()}
     spare = budget.memory - sum(size for _, size in least.values())
     if spare < 0:
         raise PlanImpossible(_too_little(rows, dim, budget.memory, least))
