@@ -17,6 +17,7 @@ from service.guard.sites import Sites
 from service.heads import Heads
 from service.openapi import describe_keys
 from service.operations import logs, tracing
+from service.operations.failures import Failures
 from service.operations.metrics import Metrics
 from service.operations.observe import Observe
 from service.routes import collections, embeddings, items, models, ops, page, proofread, search, writes
@@ -72,6 +73,7 @@ def create_app(settings: Settings, *, warm: bool = False) -> FastAPI:
     app.add_middleware(Access, metrics=metrics)
     hosts = trusted_hosts(settings.host, settings.allowed_hosts)
     app.add_middleware(TrustedHosts, hosts=hosts, metrics=metrics)
+    app.add_middleware(Failures, metrics=metrics, draining=draining)
     if settings.cors_origins:
         # outside of the keys: a browser sends none when it asks whether it may
         app.add_middleware(Sites, origins=settings.cors_origins, metrics=metrics)

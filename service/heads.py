@@ -2,6 +2,8 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_OF_PARTS = (b"range", b"if-range")
+
 
 class _Enough(Exception):
     """The head has gone out, and there is more of a body that nobody gets."""
@@ -27,8 +29,10 @@ class Heads:
             if message.get("more_body", False):
                 raise _Enough
 
+        # a part may be asked for with GET alone (RFC 9110, 14.2)
+        headers = [each for each in scope["headers"] if each[0] not in _OF_PARTS]
         # another: the server goes by its own, and frames no body
-        asked = {**scope, "method": "GET"}
+        asked = {**scope, "method": "GET", "headers": headers}
         try:
             await self._app(asked, receive, bare)
         except _Enough:

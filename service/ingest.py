@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from pydantic import JsonValue, ValidationError
@@ -240,7 +241,11 @@ def _warnings(metadata: Mapping[str, JsonValue], fields: Sequence[Field]) -> lis
 
 
 def _cut(value: JsonValue) -> str:
-    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # a value may be as large as a request: no more of it is written than is shown
+    if isinstance(value, str):
+        text = repr(value[: _MAX_SHOWN + 1])
+    else:
+        text = "".join(islice(json.JSONEncoder(ensure_ascii=False).iterencode(value), _MAX_SHOWN + 1))
     return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
 
 

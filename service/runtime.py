@@ -51,6 +51,9 @@ _log = logging.getLogger("vilem.service")
 
 # Look-ups, and as many for files: mostly waiting, for a disk or an object store.
 _READERS = 8
+# New objects between two looks of the collector, which Python makes after every 700: in a busy service that was a twentieth
+# of the event loop's time, to find next to nothing.
+_COLLECT_AFTER = 20_000
 # Probes come so often while all is well: each streams a tower's weights through the caches, and whoever is answered meanwhile
 # waits some milliseconds, which at one in two seconds was the 99th percentile of all. Where something is at fault it is to be told
 # soon that it is over. They take no more than one part in so many of the time; one that takes longer has failed.
@@ -304,6 +307,7 @@ class Runtime:
             if not self._loaded:
                 # what is there now stays: else the collector would look through it again and again, 0.1 s each time
                 gc.freeze()
+                gc.set_threshold(_COLLECT_AFTER)
             if not self._loaded or old != self._catalogue.parts():
                 self._loaded = True
                 self._changed.set()

@@ -34,12 +34,19 @@ def _redis(address: str | None) -> str | None:
 
 
 def _origins(names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?", name, re.ASCII):
-            raise ValueError(
-                f"{name!r} is no origin: write https://shop.example, and each by itself, for * would let all in"
-            )
-    return names
+    return tuple(_origin(name) for name in names)
+
+
+def _origin(name: str) -> str:
+    """As browsers write it: in lower case, and without the port that its scheme has anyway (RFC 6454, 6.2)."""
+    found = re.fullmatch(r"(https?)://([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?", name.lower(), re.ASCII)
+    if found is None:
+        raise ValueError(
+            f"{name!r} is no origin: write https://shop.example, and each by itself, for * would let all in"
+        )
+    scheme, host, port = found.groups()
+    usual = {"http": ":80", "https": ":443"}[scheme]
+    return f"{scheme}://{host}{'' if port in (None, usual) else port}"
 
 
 def _networks(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Around every request: named, counted, timed, logged, and answered with headers that guard a browser."""
 
-import asyncio
 import logging
 import threading
 import time
@@ -8,10 +7,8 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.caching import redis_link
-from service.errors import NotReady
 from service.operations import request_ids
 from service.operations.metrics import Metrics
-from service.problems import Problem, internal, problem_of, response
 
 # the page loads nothing from elsewhere and runs nothing but its own files
 POLICY = (
@@ -31,9 +28,7 @@ _GUARDS = (
 )
 # Where whoever authenticates a request leaves the id of its key, in the request's state.
 KEY_ID = "key_id"
-STOPPING = "the service is being stopped: send the request again"
 
-_log = logging.getLogger("vilem.service")
 _access = logging.getLogger("vilem.access")
 
 
@@ -62,26 +57,12 @@ class Observe:
         self._metrics.in_flight.inc()
         try:
             await self._app(scope, receive, answer.send)
-        except asyncio.CancelledError:
-            # the server ends what has not come to its end when the time to drain is up
-            if answer.begun or not self._draining.is_set():
-                raise
-            await self._fail(problem_of(NotReady(STOPPING)), scope, receive, answer)
-        except Exception:
-            # here, and not in Starlette's own handler, which stands outside: its answers would have no name and no guards
-            _log.exception("%s %s failed", scope["method"], _route(scope))
-            if answer.begun:
-                raise
-            await self._fail(internal(), scope, receive, answer)
         finally:
             self._metrics.in_flight.dec()
-            route = _route(scope)
+            route = route_of(scope)
             self._metrics.requests.labels(route, answer.status).inc()
             if _access.isEnabledFor(logging.INFO):
                 _note(scope, route, answer, time.perf_counter() - began)
-
-    async def _fail(self, problem: Problem, scope: Scope, receive: Receive, answer: "_Answer") -> None:
-        await response(problem, self._metrics)(scope, receive, answer.send)
 
 
 class _Answer:
@@ -90,13 +71,11 @@ class _Answer:
     Attributes:
         status: of the answer; 500 until it begins.
         sent: bytes of its body.
-        begun: whether its head has gone out.
     """
 
     def __init__(self, send: Send, name: str, draining: threading.Event) -> None:
         self.status = 500
         self.sent = 0
-        self.begun = False
         self._send = send
         self._name = name.encode()
         self._draining = draining
@@ -104,7 +83,7 @@ class _Answer:
     async def send(self, message: Message) -> None:
         """Pass a part of the answer on; its head with the headers that all have."""
         if message["type"] == "http.response.start":
-            self.begun, self.status = True, message["status"]
+            self.status = message["status"]
             headers = list(message.get("headers", ()))
             names = {name.lower() for name, _ in headers}
             headers += [each for each in _GUARDS if each[0] not in names]
@@ -117,8 +96,9 @@ class _Answer:
         await self._send(message)
 
 
-def _route(scope: Scope) -> str:
-    # the route's pattern, not the path: a label must not grow with what clients send, and a path may hold what is private
+def route_of(scope: Scope) -> str:
+    """The pattern of the route that answered, "none" where there is none."""
+    # not the path: a label must not grow with what clients send, and a path may hold what is private
     return getattr(scope.get("route"), "path", "none")
 
 

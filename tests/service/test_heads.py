@@ -42,6 +42,27 @@ def test_a_client_that_has_it_is_told_so(client: TestClient) -> None:
     assert 304 == client.head(PICTURE, headers={"if-none-match": tag}).status_code
 
 
+def test_it_asks_for_no_part() -> None:
+    """A range is for GET alone: whoever answers a HEAD hears of none, and of all else."""
+    heard: list[tuple[bytes, bytes]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        heard.extend(scope["headers"])
+
+    async def nobody() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def nowhere(message: Message) -> None:
+        raise AssertionError("it answers nothing")
+
+    headers = [(b"range", b"bytes=0-9"), (b"if-range", b'"x"'), (b"if-none-match", b'"x"')]
+    scope = {"type": "http", "method": "HEAD", "headers": headers}
+    asyncio.run(Heads(app)(scope, nobody, nowhere))
+
+    assert [(b"if-none-match", b'"x"')] == heard
+    assert 3 == len(scope["headers"])
+
+
 def test_what_takes_no_get_takes_no_head(client: TestClient) -> None:
     """A path that is only written to answers 405."""
     assert 405 == client.head("/v1/embeddings").status_code
@@ -78,7 +99,7 @@ def test_a_body_in_pieces_is_not_read_to_its_end(version: str) -> None:
         await asyncio.sleep(60)
         return {"type": "http.disconnect"}
 
-    scope = {"type": "http", "method": "HEAD", "asgi": {"spec_version": version}}
+    scope = {"type": "http", "method": "HEAD", "headers": [], "asgi": {"spec_version": version}}
     asyncio.run(Heads(film)(scope, receive, send))
 
     assert [0] == made

@@ -5,6 +5,7 @@ import base64
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from index.fields.types import Field
 from service.encoding import urgency
@@ -45,6 +46,20 @@ def test_warnings_are_few_and_short() -> None:
     assert 17 == len(told)
     assert max(map(len, told)) < 200
     assert 16 == len(_warnings(dict.fromkeys([field.name for field in fields[:16]], "x"), fields))
+
+
+def test_a_misfit_is_shown_as_json_and_cut() -> None:
+    """Whatever was sent, of any depth and size, is told by its first characters; what is short is told whole."""
+    field = Field("n", "int")
+    cases: list[tuple[JsonValue, str]] = [
+        ("abc", "metadata.n: 'abc' is"),
+        (["a", {"b": None}], 'metadata.n: ["a", {"b": null}] is'),
+        ([1] * 100_000, "metadata.n: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, …"),
+    ]
+
+    for value, expected in cases:
+        (told,) = _warnings({"n": value}, [field])
+        assert told.startswith(expected)
 
 
 def test_who_writes_does_not_watch(tmp_path: Path, tiny_bundle: Path) -> None:

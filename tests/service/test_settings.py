@@ -170,3 +170,28 @@ def test_a_misspelt_argument_is_refused() -> None:
 def test_every_setting_says_what_it_trades() -> None:
     """Each field has a help text."""
     assert [] == [name for name, field in Settings.model_fields.items() if not field.description]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("https://Shop.Example", "https://shop.example"),
+        ("HTTPS://shop.example:443", "https://shop.example"),
+        ("http://shop.example:80", "http://shop.example"),
+        ("http://shop.example:443", "http://shop.example:443"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+    ],
+)
+def test_a_sites_origin_is_meant_as_browsers_write_it(tmp_path: Path, written: str, meant: str) -> None:
+    """Browsers send an origin in lower case and without its scheme's own port: as it is written must not matter."""
+    assert (meant,) == Settings(home=tmp_path, cors_origins=(written,)).cors_origins
+
+
+@pytest.mark.parametrize(
+    "written", ["*", "shop.example", "https://shop.example/", "ftp://shop.example", "null", "https://"]
+)
+def test_what_is_no_origin_is_refused(tmp_path: Path, written: str) -> None:
+    """A path, another scheme, no scheme, or all sites at once: told with how one is written."""
+    with pytest.raises(ValidationError, match="is no origin"):
+        Settings(home=tmp_path, cors_origins=(written,))

@@ -1,13 +1,16 @@
 """`vilem index upsert` and `delete`: items of a published collection, seen without publishing."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from index import maintenance
 from index.collection import Collection
 from index.errors import CollectionMissing, SourceError
 from index.searcher import Searcher
+from index.versions import remove_old_versions
 from models.scenes.corpus import write_jsonl
 from tests.index.support import write_pictures
 from tests.support.collections import link_bundle
@@ -107,6 +110,17 @@ def test_deleted_items_are_gone(home: Path, how: str) -> None:
     assert "removed 2 items; 1 were not there" in result.output
     assert not ids(home) & set(gone)
     assert 4 == len(ids(home))
+
+
+def test_deleting_cleans_up(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is removed in many calls leaves no version behind that nobody reads any more."""
+    # else it is kept for those that may have just begun to read
+    monkeypatch.setattr(maintenance, "remove_old_versions", lambda latest: remove_old_versions(latest, timedelta(0)))
+    for item_id in sorted(ids(home))[:3]:
+        assert 0 == run(home, "delete", "scenes", item_id).exit_code
+
+    # the newest, and what the snapshot is of
+    assert len(Collection.open(home / "collections", "scenes").items.versions()) <= 2
 
 
 def test_deleting_nothing_is_a_mistake(home: Path) -> None:

@@ -81,6 +81,7 @@ def delete(
       vilem index delete photos --from gone.txt
     """
     from index.collection import Collection
+    from index.maintenance import clean_up
 
     wanted = [*(ids or []), *_lines(from_file)]
     if not wanted:
@@ -89,6 +90,7 @@ def delete(
     removed = sum(
         len(collection.delete(wanted[start : start + _TOGETHER])) for start in range(0, len(wanted), _TOGETHER)
     )
+    clean_up(collection)
     absent = len(set(wanted)) - removed
     typer.echo(f"removed {removed:,} items" + (f"; {absent:,} were not there" if absent else ""))
 
