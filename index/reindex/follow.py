@@ -19,6 +19,7 @@ from index.reindex.in_step import items_then, note
 from index.reindex.source import ServedRows
 from index.samplings import note_samplings, noted_samplings
 from index.schema import Reject
+from index.versions import held
 from models.bundle import Bundle
 
 _BLOCK = 8_192
@@ -110,7 +111,8 @@ class Follower:
         samplings = noted_samplings(now.path) if self._same_moments else []
         note_samplings(self._target.path, samplings)
         source = ServedRows(now, rows, samplings)
-        with embed(self._target, source, self._bundle, self._options, part=True) as job:
+        # a pass may take days: what it reads goes on being there, whatever is merged and cleaned up meanwhile
+        with held(now), embed(self._target, source, self._bundle, self._options, part=True) as job:
             yield from job
         summary = job.summary
         self.embedded += summary.embedded

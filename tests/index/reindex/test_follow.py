@@ -12,6 +12,7 @@ from index.reindex import in_step
 from index.reindex.follow import Follower
 from index.rows import Entry
 from index.schema import Record
+from index.versions import remove_old_versions
 from models.bundle import Bundle
 from tests.index.reindex.support import EMBEDDING, make_home, opened
 from tests.index.support import CountingBundle, counting, live_captions, picture, stored_ids
@@ -164,6 +165,30 @@ def test_versions_that_were_cleaned_away_cost_a_comparison(home: Path, models: t
 
     expect_alike(home, target)
     assert 1 == len(bundle.pixels)
+
+
+def test_what_is_read_is_kept_until_it_was_read(home: Path, models: tuple[Path, Path]) -> None:
+    """Old versions that are cleaned up in the middle of a pass leave it the one that it reads; afterwards that goes too."""
+    # the snapshot's version is kept anyway
+    put(home, "newer than the snapshot", 19)
+    read = opened(home).items.version
+    follower, target, _ = follow(home, models)
+
+    def cleaned() -> list[int]:
+        remove_old_versions(opened(home), timedelta(0))
+        return [each["version"] for each in opened(home).items.versions()]
+
+    passing = follower.begin()
+    next(passing)
+    put(home, "later", 20)
+    put(home, "later still", 21)
+    during = cleaned()
+    list(passing)
+    caught_up(follower)
+
+    assert read in during
+    assert read not in cleaned()
+    assert stored_ids(target) == stored_ids(opened(home))
 
 
 def test_going_back_needs_what_changed_since(home: Path, models: tuple[Path, Path]) -> None:
