@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from models.export.last_block import is_plain, one_token
 from models.manifest import Preprocess
 from models.pretrained.causal import is_causal, text_tower
 
@@ -41,8 +42,7 @@ class CausalTextGraph(nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Embed texts."""
-        features = self.tokens(ids)
-        pooled = features[torch.arange(ids.shape[0]), ids.argmax(dim=-1)]  # [n, w]
+        pooled = self._pooled(ids)  # [n, w]
         projection = getattr(self.tower, "text_projection", None)
         if isinstance(projection, nn.Linear):
             pooled = projection(pooled)
@@ -52,10 +52,27 @@ class CausalTextGraph(nn.Module):
 
     def tokens(self, ids: torch.Tensor) -> torch.Tensor:
         """Features [n, l, w] of the tokens, as the last block and its norm leave them."""
-        tower, length = self.tower, ids.shape[1]
-        features = tower.token_embedding(ids) + tower.positional_embedding[:length]  # [n, l, w]
-        features = tower.transformer(features, attn_mask=tower.attn_mask[:length, :length])
-        return tower.ln_final(features)
+        features = self.tower.transformer(self._embedded(ids), attn_mask=self._mask(ids))
+        return self.tower.ln_final(features)
+
+    def _pooled(self, ids: torch.Tensor) -> torch.Tensor:
+        """The features [n, w] of the end-of-text token, which has the greatest id; of the others no more than it looks at."""
+        ends = ids.argmax(dim=-1)
+        blocks = self.tower.transformer.resblocks
+        if not is_plain(last := blocks[-1]):
+            return self.tokens(ids)[torch.arange(ids.shape[0]), ends]
+        features, mask = self._embedded(ids), self._mask(ids)
+        for block in blocks[:-1]:
+            features = block(features, attn_mask=mask)
+        return self.tower.ln_final(one_token(last, features, ends, mask[ends])[:, 0])
+
+    def _embedded(self, ids: torch.Tensor) -> torch.Tensor:
+        """What comes into the first block [n, l, w]."""
+        return self.tower.token_embedding(ids) + self.tower.positional_embedding[: ids.shape[1]]
+
+    def _mask(self, ids: torch.Tensor) -> torch.Tensor:
+        length = ids.shape[1]
+        return self.tower.attn_mask[:length, :length]
 
 
 class WholeTextGraph(nn.Module):

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from torch import nn
 
 from models.export.graphs import ImageGraph, WholeTextGraph, text_graph
+from models.export.last_block import class_token_alone
 from models.export.parity import check, least_cosine, sample_pixels
 from models.export.proofreader import Samples, TrainedProofreader, export_proofreader
 from models.export.quantize import to_fp16, to_int8
@@ -97,7 +98,9 @@ def export_bundle(
 def _image(folder: Path, graph: ImageGraph, pixels: np.ndarray) -> float:
     """Write the image graph; the greatest difference to torch, alone and in a batch."""
     path = folder / "image.onnx"
-    export_graph(graph, torch.from_numpy(pixels[:3]), "pixels", path)
+    with class_token_alone(graph.model):
+        export_graph(graph, torch.from_numpy(pixels[:3]), "pixels", path)
+    # beside the whole tower
     return check(path, "pixels", graph, [pixels, pixels[:1]])
 
 

@@ -56,7 +56,7 @@ def test_a_damaged_tag_is_named(dataset: lance.LanceDataset, left: str) -> None:
     (path,) = (each for each in Path(dataset.uri).rglob("*.json") if each.stem == "kept")
     path.write_text(left)
 
-    with pytest.raises(CollectionInvalid, match="kept.json is damaged.*remove that file"):
+    with pytest.raises(CollectionInvalid, match=r"kept\.json is damaged.*remove that file"):
         tags_of(dataset)
     path.unlink()
     assert {"also-kept": 1} == tags_of(dataset)
