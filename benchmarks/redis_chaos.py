@@ -2,9 +2,10 @@
 
     python -m benchmarks.redis_chaos
 
-A third of the requests are new texts, a third were asked before of this service and a third of another replica: so vectors and pages
-are read from Redis and written to it all the time. Nothing is found ready in the process. The quiet run, with the same Redis and the
-same rate, comes before and after: the machine's own noise is in both.
+A third of the requests are new texts, the others come again and again: vectors and pages are read from Redis and written to it all the
+time. It is done twice: as the service ships, with a part of the cache in its own memory, and with none there, so that every look-up
+goes to Redis; that is what a replica meets whose neighbours were asked before. The quiet run, with the same Redis and the same rate,
+comes before and after: the machine's own noise is in both.
 """
 
 import argparse
@@ -86,34 +87,40 @@ def main() -> None:
     if PROGRAM is None:
         print("not measured: redis-server is not installed (sh tests/support/install_system.sh)")
         return
-    home, quiet_s = full_size_home(options.rows), options.seconds / 2
-    mixes = [
-        Mix.of(int(options.rate * seconds), seed)
-        for seed, seconds in enumerate((5, quiet_s, options.seconds, quiet_s), 2)
-    ]
+    home = full_size_home(options.rows)
+    # None: as it ships
+    for cache_bytes in (None, 0):
+        measure(home, cache_bytes, options.seconds, options.rate, options.every)
+
+
+def measure(home: Path, cache_bytes: int | None, seconds: float, rate: float, every_s: float) -> None:
+    """Print what a service with so much cache in the process shows, quiet and in trouble."""
+    quiet_s = seconds / 2
+    mixes = [Mix.of(int(rate * each), seed) for seed, each in enumerate((5, quiet_s, seconds, quiet_s), 2)]
+    kept = {} if cache_bytes is None else {"cache_bytes": cache_bytes}
     with tempfile.TemporaryDirectory() as folder, running_redis() as redis:
-        # a cache of nothing in the process: every look-up goes to Redis
-        with serving(home, Path(folder) / "log", redis_url=redis.url, cache_bytes=0) as server:
-            runs: list[Seen] = [
-                storm(server.port, mixes[0], 5, options.rate),
-                storm(server.port, mixes[1], quiet_s, options.rate),
-            ]
-            chaos, troubles = beside(
-                lambda: storm(server.port, mixes[2], options.seconds, options.rate), redis, options.every
-            )
-            runs += [chaos, storm(server.port, mixes[3], quiet_s, options.rate)]
+        with serving(home, Path(folder) / "log", redis_url=redis.url, **kept) as server:
+            runs: list[Seen] = [storm(server.port, mixes[0], 5, rate), storm(server.port, mixes[1], quiet_s, rate)]
+            chaos, troubles = beside(lambda: storm(server.port, mixes[2], seconds, rate), redis, every_s)
+            runs += [chaos, storm(server.port, mixes[3], quiet_s, rate)]
             lines = server.client.get("/metrics").text.splitlines()
-    report(runs, troubles, [line for line in lines if line.startswith("vilem_redis_calls_total")], options.rate)
+    calls = [line for line in lines if line.startswith("vilem_redis_calls_total")]
+    where = "as it ships" if cache_bytes is None else f"{cache_bytes} bytes in the process"
+    report(
+        runs,
+        f"Redis killed, stopped and started again {troubles} times under {rate:g} searches/s, cache {where}",
+        calls,
+    )
 
 
-def report(runs: list[Seen], troubles: int, calls: list[str], rate: float) -> None:
+def report(runs: list[Seen], title: str, calls: list[str]) -> None:
     """Print what was seen: a run to get warm, a quiet one, the troubled one, a quiet one."""
     _, before, chaos, after = runs
     quiet = sorted(before.of(200) + after.of(200))
     slower = percentile(chaos.of(200), 0.99) - percentile(quiet, 0.99)
     failed = sum(len(each.status) - each.status.count(200) for each in runs)
     show(
-        f"Redis killed, stopped and started again {troubles} times under {rate:g} searches/s",
+        title,
         [
             Row("requests", float(sum(len(each.status) for each in runs)), ""),
             Row("requests that failed", float(failed), "", 0.0, at_most=True),
