@@ -3,15 +3,15 @@
 python -m benchmarks.hostile
 """
 
+import json
 import tempfile
-import threading
 import time
-from itertools import count
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-import numpy as np
 
+from benchmarks.storm import Task, ask, percentile, post
 from benchmarks.table import Row, show
 from tests.support.collections import make_colours
 from tests.support.hostile import CASES, MEMORY_BYTES, Hostile
@@ -24,6 +24,8 @@ SECONDS = 1.0
 SLOWDOWN = 2.0
 CLIENTS = 4
 MEASURED_S = 8.0
+# more than the clients come to, so that no text comes twice
+_TEXTS = 60_000
 SEARCH = "/v1/collections/colours/search"
 
 
@@ -46,56 +48,30 @@ def measured(server: Server, case: Hostile) -> list[Row]:
     ]
 
 
-def latencies(server: Server, numbers: "count[int]", seconds: float) -> np.ndarray:
-    """Of searches for new texts by `CLIENTS` clients that wait for their answers: seconds, in no order."""
-    took: list[float] = []
-    until = time.perf_counter() + seconds
-
-    def ask() -> None:
-        with httpx.Client(base_url=server.client.base_url, timeout=30, trust_env=False) as client:
-            while (began := time.perf_counter()) < until:
-                client.post(SEARCH, json={"query": {"text": f"green {next(numbers)}"}}).raise_for_status()
-                took.append(time.perf_counter() - began)
-
-    threads = [threading.Thread(target=ask) for _ in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return np.array(took)
+def latencies(server: Server, first: int) -> list[float]:
+    """Milliseconds of searches by `CLIENTS` clients that ask again when they were answered, for texts from that number on; ascending."""
+    bodies = (json.dumps({"query": {"text": f"green {first + number}"}}).encode() for number in range(_TEXTS))
+    return ask(Task(server.port, tuple(post(SEARCH, each) for each in bodies), MEASURED_S, clients=CLIENTS)).of(200)
 
 
 def beside(server: Server, case: Hostile) -> list[Row]:
-    """What others feel while one client sends a hostile request again and again: their p99 with it and without."""
-    # encoded once: writing five megabytes of JSON would hold up those whose answers are timed in this very process
+    """What others feel of a hostile request: once a second, and again and again. Either side is a process of its own."""
     made = httpx.Request("POST", server.client.base_url, **case.make())  # type: ignore[arg-type]
-    content, headers = made.read(), {"content-type": made.headers["content-type"]}
-    ready = Hostile(case.name, case.path, lambda: {"content": content, "headers": headers})
-    numbers, over = count(), threading.Event()
-    latencies(server, numbers, MEASURED_S / 4)
-    alone = np.quantile(latencies(server, numbers, MEASURED_S), 0.99)
+    hostile = post(f"/v1/collections/colours{case.path}", made.read(), made.headers["content-type"])
+    latencies(server, 0)
+    alone = percentile(latencies(server, _TEXTS), 0.99)
     server.forget_peak()
     before, _ = server.memory()
-    sent = 0
-
-    def attack() -> None:
-        nonlocal sent
-        with httpx.Client(base_url=server.client.base_url, timeout=30, trust_env=False) as client:
-            while not over.is_set():
-                ready.send(client, "colours")
-                sent += 1
-
-    attacker = threading.Thread(target=attack)
-    attacker.start()
-    attacked = np.quantile(latencies(server, numbers, MEASURED_S), 0.99)
-    over.set()
-    attacker.join()
+    rows = [Row("p99 of others, alone", alone, "ms")]
+    attacks = {"once a second": {"rate": 1.0}, "again and again": {"clients": 1}}
+    with ThreadPoolExecutor(1) as attacker:
+        for turn, (how, often) in enumerate(attacks.items(), 2):
+            sent = attacker.submit(ask, Task(server.port, (hostile,), MEASURED_S, **often))
+            attacked = percentile(latencies(server, turn * _TEXTS), 0.99)
+            name = f"others' p99 beside {len(sent.result().ms)} x {case.name}, {how}"
+            rows.append(Row(name, attacked / alone, "x", SLOWDOWN, at_most=True))
     _, peak = server.memory()
-    return [
-        Row(f"others' p99 beside {sent} x {case.name}", attacked / alone, "x", SLOWDOWN, at_most=True),
-        Row("  p99 alone", 1000 * alone, "ms"),
-        Row("  extra memory", (peak - before) / 1e6, "MB", MEMORY_BYTES / 1e6, at_most=True),
-    ]
+    return [*rows, Row("  extra memory", (peak - before) / 1e6, "MB", MEMORY_BYTES / 1e6, at_most=True)]
 
 
 def main() -> None:

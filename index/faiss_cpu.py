@@ -128,8 +128,23 @@ class FaissIndex:
             return self.exact(queries, k, allowed=allowed)
         queries = np.ascontiguousarray(queries, np.float32)
         if self._refined is None:
-            return self._index.search(queries, k, params=chosen)
-        return self._refined.search(queries, k, params=refined(chosen, k, parameters))
+            found = self._index.search(queries, k, params=chosen)
+        else:
+            found = self._refined.search(queries, k, params=refined(chosen, k, parameters))
+        return self._filled(queries, k, allowed, *found)
+
+    def _filled(
+        self, queries: np.ndarray, k: int, allowed: Allowed | None, scores: np.ndarray, positions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What was found; all rows are compared where there are more answers than the lists or the graph led to.
+
+        Who pages takes fewer than k for the end.
+        """
+        there = min(k, self.rows if allowed is None else allowed.count)
+        short = np.flatnonzero(positions[:, there - 1] < 0) if there else np.zeros(0, np.int64)
+        if len(short):
+            scores[short], positions[short] = self.exact(queries[short], k, allowed=allowed)
+        return scores, positions
 
     def exact(self, queries: np.ndarray, k: int, *, allowed: Allowed | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Find the k best by comparing with every vector that is allowed."""

@@ -37,7 +37,7 @@ from index.uploads import located
 from index.vectors import unit
 from models.decode import DecodeLimits
 
-# Of the first pages, and of everything deeper that the service allows.
+# Of the first pages, and of everything deeper that may be asked for by numbers; cursors go deeper, by powers of two.
 _DEPTHS = (128, 2048)
 _MAX_BYTES = DecodeLimits().max_bytes
 # what is known of files outlives the searchers, of which every write makes a new one
@@ -414,7 +414,7 @@ def _expect_of(manifest: SnapshotManifest, collection: Collection) -> None:
 
 
 def _depth_of(k: int) -> int:
-    return next((depth for depth in _DEPTHS if k <= depth), k)
+    return next((depth for depth in _DEPTHS if k <= depth), 1 << (k - 1).bit_length())
 
 
 def _rows(

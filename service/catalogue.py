@@ -113,7 +113,7 @@ class Loader:
         # of the generation that is served: its model changes with it
         folder = served_folder(root / name)
         state = current(folder), chosen(folder), engine_state(folder), _stamp(folder / MATCHING_NAME)
-        if old is not None and self._states.get(name) == state:
+        if old is not None and self._states.get(name) == state and not old.stuck:
             return old
         searcher, model = self._patiently(name, state, lambda: self._open_new(root, name, models))
         self._states[name] = state

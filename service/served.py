@@ -89,6 +89,7 @@ class Served:
         deadline_s: how long a search may wait.
         matching: what cosines of its texts and images mean, if it or its model was calibrated.
         behind: why it does not show what was written last; None when it does.
+        stuck: it could not follow what was written, for no reason that is known: it is opened anew.
     """
 
     searcher: Searcher
@@ -97,6 +98,7 @@ class Served:
     deadline_s: float
     matching: Matching | None = None
     behind: str | None = None
+    stuck: bool = False
 
     def advanced(self, made: Commits = NO_COMMITS) -> "Served":
         """The collection as it is now; itself when nothing was written. Only the newest may be advanced.
@@ -109,12 +111,13 @@ class Served:
             return self._kept(str(error))
         except Exception as error:  # noqa: BLE001 - see below
             # whatever is broken in what was written last, what was served goes on being served
-            if self.behind is None:
-                _log.exception("%s cannot be followed", self.searcher.name)
-            return self._kept(f"what was written last cannot be read ({type(error).__name__}): see the log")
+            if not self.stuck:
+                _log.exception("%s cannot be followed: it is opened anew", self.searcher.name)
+            kept = self._kept(f"what was written last cannot be read ({type(error).__name__}): see the log")
+            return kept if kept.stuck else replace(kept, stuck=True)
         if searcher is self.searcher and self.behind is None:
             return self
-        return replace(self, searcher=searcher, behind=None)
+        return replace(self, searcher=searcher, behind=None, stuck=False)
 
     async def find(
         self,

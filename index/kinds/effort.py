@@ -17,6 +17,8 @@ _ROWS_A_STEP = 20
 # comparing with a stored vector costs what comparing with so many codes of it in a list costs: 200 ns against 25, of d = 512
 _CODES_A_ROW = 8
 _WIDEST_WALK = 4096
+# Rows of the scanned lists for each hit that is wanted: nprobe is tuned for ten hits, and of thousands it would miss most.
+_SCANNED_A_HIT = 8
 _CANDIDATES = Knob("candidates", 16, 4096)
 _DEFAULTS = {"efSearch": 64, "nprobe": 32, "candidates": 256}
 
@@ -91,8 +93,10 @@ class Scan:
         self.knobs = (Knob("nprobe", 1, lists.count),)
 
     def chosen(self, k: int, parameters: Parameters, allowed: Allowed | None) -> Chosen:
-        """The nearest nprobe lists; more where only some of the rows may be answers, among the lists that have some."""
-        nprobe = min(_value(parameters, "nprobe"), self._lists.count)
+        """The nearest nprobe lists; more for many hits, and for hits among some of the rows, in the lists that have some."""
+        rows = self._lists.rows if allowed is None else allowed.count
+        deep = -(-self._lists.count * _SCANNED_A_HIT * k // max(rows, 1))
+        nprobe = min(max(_value(parameters, "nprobe"), deep), self._lists.count)
         if allowed is None or allowed.count == len(allowed):
             return self._lists.parameters(nprobe)
         scanned = nprobe * len(allowed) / self._lists.count

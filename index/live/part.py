@@ -18,6 +18,9 @@ from index.vectors import unit
 _LOOKED_UP_BELOW = 1 / 64
 # row ids whose numbers are spread wider than so many times the rows have no such table
 _WIDEST_TABLE = 8
+# Hits of one score, as copies of a picture are, are all looked at where no more than so many are in the way.
+_TIES = 4_096
+_DEEPER = 4
 _KEPT_MASKS = 16
 _KEPT_MASK_BYTES = 1 << 27
 
@@ -161,8 +164,20 @@ class LivePart:
 
         Returns:
             scores (n, k') float32 and row ids (n, k') int64, best first, of equals the smaller row id; row id -1 where
-            there are fewer.
+            there are fewer. The first of more are the same, but for ties of thousands.
         """
+        scores, rows = self._best(queries, k + 1, among)
+        depth, cut = k, _in_a_tie(scores, rows, k)
+        # which of equals are found at the end is chance: what is deeper would not follow it
+        while len(cut) and depth < min(self.rows, max(_TIES, _DEEPER * k)):
+            depth = min(_DEEPER * depth, self.rows)
+            deeper = self._best(queries[cut], depth + 1, among)
+            scores[cut, :k], rows[cut, :k] = (found[:, :k] for found in deeper)
+            cut = cut[_in_a_tie(*deeper, depth, first=k)]
+        return scores[:, :k], rows[:, :k]
+
+    def _best(self, queries: np.ndarray, k: int, among: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """As `search`, but that some of equals are left out at the end."""
         found = [self._in_snapshot(queries, k, among), self.tail.search(queries, k, among)]
         scores = np.concatenate([part for part, _ in found], axis=1)
         rows = np.concatenate([part for _, part in found], axis=1)
@@ -193,3 +208,10 @@ class LivePart:
             return among, Allowed(mask if self.alive is None else mask & self.alive)
 
         return self._masks.of(id(among), made, lambda kept: among.nbytes + kept[1].most_bytes)[1]
+
+
+def _in_a_tie(scores: np.ndarray, rows: np.ndarray, k: int, first: int | None = None) -> np.ndarray:
+    """The queries (numbers) whose hit behind the k-th, which is there, has the score of the k-th, or of the *first*-th."""
+    if scores.shape[1] <= k:
+        return np.zeros(0, np.int64)
+    return np.flatnonzero((rows[:, k] >= 0) & (scores[:, k] == scores[:, (first or k) - 1]))

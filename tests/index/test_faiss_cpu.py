@@ -230,3 +230,34 @@ def test_graphs_of_full_precision_still_open(tmp_path: Path) -> None:
     _, positions = opened.search(vectors[:5], 1, {"efSearch": 64})
     assert "HNSW32,Flat" == opened.factory
     assert [0, 1, 2, 3, 4] == positions[:, 0].tolist()
+
+
+@pytest.mark.parametrize("kind", ["ivf-rabitq", "ivf-pq"])
+@pytest.mark.parametrize("share", [1.0, 0.9])
+def test_as_many_are_found_as_are_wanted(tmp_path: Path, kind: str, share: float) -> None:
+    """However few lists are scanned: whoever pages through all rows takes fewer hits than wanted for the end."""
+    vectors = unit_vectors(3_000, 32)
+    index = FaissIndex.build([vectors], 3_000, 32, Spec(kind, lists=64), vectors=tmp_path / "halves")  # pyright: ignore[reportArgumentType]
+    allowed = Allowed(np.random.default_rng(0).random(3_000) < share)
+
+    for k in (10, 300, 3_000):
+        scores, positions = index.search(vectors[:4], k, {"nprobe": 1, "candidates": 16}, allowed=allowed)
+        there = min(k, allowed.count)
+        assert (positions[:, :there] >= 0).all()
+        assert (positions[:, there:] < 0).all()
+        assert [there] * 4 == [len({*row.tolist()} - {-1}) for row in positions]
+        assert (np.diff(scores[:, :there]) <= 0).all()
+
+
+def test_deep_pages_find_most(tmp_path: Path) -> None:
+    """An index whose effort is tuned for ten hits finds nine of ten of a thousand too, where rows lie in lists as pictures do."""
+    # of few dimensions in truth
+    axes = unit_vectors(5, 32)
+    vectors, queries = (unit_vectors(count, 5, seed=seed) @ axes for count, seed in ((20_000, 0), (8, 1)))
+    index = FaissIndex.build([vectors], 20_000, 32, Spec("ivf-rabitq", lists=256), vectors=tmp_path / "halves")
+    parameters = {"nprobe": 16, "candidates": 64}
+
+    for k in (10, 1_000):
+        _, found = index.search(queries, k, parameters)
+        _, truth = index.exact(queries, k)
+        assert np.mean([len({*a} & {*b}) for a, b in zip(found.tolist(), truth.tolist(), strict=True)]) > 0.9 * k

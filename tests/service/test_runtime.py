@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from index.collection import Collection
+from index.live.changes import NO_COMMITS, Commits
+from index.live.view import View
 from index.publish import current, publish
 from index.text_model import choose_text_model
 from models.bundle import Bundle
@@ -150,6 +152,40 @@ def test_a_new_snapshot_takes_over(tmp_path: Path, tiny_bundle: Path) -> None:
         vector = bundle.embed_texts(["red"]).vectors[0]
         assert 3 == len(await runtime.served("colours").find(vector, 3, "images"))
 
+    with_runtime(use, tmp_path)
+
+
+def test_what_cannot_be_followed_is_opened_anew(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault while a write is followed is told, and soon over: what was removed is found no more, and searches went on."""
+    make_colours(tmp_path, tiny_bundle)
+    vector, follow, faults = Bundle.open(tiny_bundle).embed_texts(["red"]).vectors[0], View.advanced, list[int]()
+
+    def unlucky(view: View, to: Collection, made: Commits = NO_COMMITS) -> View:
+        # of the snapshot that is opened anew, all is read
+        if to.version > view.collection.version and view.collection.version > opened:
+            faults.append(to.version)
+            raise KeyError("a fault that nobody knows")
+        return follow(view, to, made)
+
+    async def use(runtime: Runtime) -> None:
+        nonlocal opened
+        await until(lambda: is_served(runtime, "colours"))
+        collection = Collection.open(tmp_path / "collections", "colours")
+        opened = runtime.served("colours").searcher.version
+        collection.delete(["red-0"])
+        await until(lambda: runtime.served("colours").searcher.record("red-0") is None)
+        monkeypatch.setattr(View, "advanced", unlucky)
+        collection.delete(["red-1"])
+        await until(lambda: runtime.served("colours").searcher.record("red-1") is None)
+        assert faults
+        assert (None, False) == (runtime.served("colours").behind, runtime.served("colours").stuck)
+        assert {"red-0", "red-1"}.isdisjoint(
+            hit.id for hit in await runtime.served("colours").find(vector, 9, "images")
+        )
+
+    opened = 0
     with_runtime(use, tmp_path)
 
 

@@ -57,3 +57,13 @@ def test_knobs_are_of_the_kind(spec: Spec, names: list[str]) -> None:
 
     assert names == [knob.name for knob in knobs]
     assert all(0 < knob.least < knob.most or knob.most == 4 for knob in knobs)
+
+
+def test_many_hits_take_many_lists() -> None:
+    """Lists are scanned for eight times as many rows as hits are wanted, all at most, and never fewer than were asked for."""
+    index = Spec("ivf-rabitq", lists=100).make(16)
+    index.train(unit_vectors(4_000, 16))
+    index.add(unit_vectors(4_000, 16))
+    effort = effort_of(index)
+
+    assert [5, 20, 100] == [effort.chosen(k, {"nprobe": 5}, None).nprobe for k in (10, 100, 4_000)]

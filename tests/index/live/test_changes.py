@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import lance
 import numpy as np
 import pytest
 
@@ -143,6 +144,24 @@ def test_what_others_wrote_is_not_known(collection: Collection, steps: str) -> N
     made = made_in_turn(collection, steps)
 
     assert known(made, old.items, collection.latest().items) is None
+
+
+@pytest.mark.parametrize("fault", [TypeError, OSError, ValueError])
+def test_a_commit_that_lance_cannot_tell_of_is_read(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
+) -> None:
+    """Where a merge's record cannot be made into an object, or is gone, nothing is known of the way, and the rows tell it."""
+    old = collection.latest()
+    made = made_in_turn(collection, "am")
+
+    def broken(*_: object) -> None:
+        # Lance 14.0.2, of a merge that rewrote an index
+        raise fault("LanceOperation.RewrittenIndex.__init__() missing 3 required positional arguments")
+
+    monkeypatch.setattr(lance.LanceDataset, "read_transaction", broken)
+
+    assert known(made, old.items, collection.latest().items) is None
+    assert set(made[0].changes.rows.tolist()) == set(since(old).rows.tolist())
 
 
 def test_what_led_elsewhere_is_left_out(collection: Collection) -> None:

@@ -156,3 +156,30 @@ def test_positions_are_of_what_is_alive_in_the_snapshot() -> None:
     assert {10: 0, 11: 1, 13: 3} == part.positions([13, 10, 11, 20])
     assert {10: 0, 14: 4} == after.positions([14, 13, 11, 10, 20, 99])
     assert {} == after.positions([])
+
+
+@given(
+    copies=st.lists(st.integers(1, 40), min_size=1, max_size=8),
+    tail=st.integers(0, 6),
+    k=st.integers(1, 30),
+    deeper=st.integers(0, 200),
+    shuffled=st.booleans(),
+)
+def test_who_looks_deeper_finds_the_same_first(
+    copies: list[int], tail: int, k: int, deeper: int, shuffled: bool
+) -> None:
+    """Of pictures that are there many times, in the snapshot and behind it: the first k are the first k of more, in one order."""
+    vectors = np.repeat(VECTORS[: len(copies)], copies, axis=0)
+    rowids = np.random.default_rng(0).permutation(len(vectors)) if shuffled else np.arange(len(vectors))
+    index = FaissIndex.build([vectors], len(vectors), DIM)
+    part = LivePart.of(LoadedPart(index, rowids, {}), DIM)
+    fresh = np.arange(len(vectors), len(vectors) + tail)
+    part = part.after(Changes(fresh[:0], fresh, vectors[:1].repeat(tail, axis=0)))
+
+    few, many = (part.search(VECTORS[:2], depth) for depth in (k, k + deeper))
+
+    width = few[1].shape[1]
+    assert min(k, part.rows) == width
+    assert many[1][:, :width].tolist() == few[1].tolist()
+    best = part.search(VECTORS[:2], part.rows)
+    assert best[1][:, :width].tolist() == few[1].tolist()
