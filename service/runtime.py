@@ -43,6 +43,7 @@ from service.guard.quotas import Quotas
 from service.operations.metrics import Metrics
 from service.operations.upkeep import Upkeep
 from service.queries.answers import Answers
+from service.queries.turns import Turns
 from service.served import Lookups, Served
 from service.settings import Settings
 from service.writing import Writers
@@ -81,6 +82,7 @@ class Runtime:
         readers: threads that look up records.
         files: threads that read pictures' files; slow storage holds up nothing else.
         pictures: leave to hold a picture's file in memory.
+        turns: for large JSON.
         embedder: inputs to vectors.
         writers: changes to collections.
     """
@@ -102,6 +104,7 @@ class Runtime:
         self.readers = self._workers(_READERS, "read")
         self.files = self._workers(_READERS, "file")
         self.pictures = asyncio.Semaphore(_READERS)
+        self.turns = Turns()
         self.embedder = Embedder(settings, self.cache, self.decoders)
         self.writers = Writers(settings, metrics, self.advance)
         self._catalogue = Catalogue()

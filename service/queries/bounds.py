@@ -1,4 +1,4 @@
-"""How much one request may ask of the towers: its texts and pictures are counted before any of them is embedded."""
+"""How much one request may ask for: of the towers, texts and pictures, counted before any of them is embedded; and hits."""
 
 import math
 
@@ -10,6 +10,8 @@ from service.schemas.query import Reranking, SearchOptions
 _HOPELESS = 4
 # To lay a text beside so many stored pictures takes the proofreader as long as a tower takes for one.
 _STORED = 10
+# Of several searches together. Each is read from the cache or a record, checked and written: some 0.1 ms, and 4 KB of answer.
+MAX_HITS = 2_000
 
 
 def texts_in(query: Query) -> dict[str, str]:
@@ -49,6 +51,24 @@ def read_anew(options: SearchOptions, reranking: Reranking | None) -> int:
     if reranking is None:
         return 0
     return reranking.candidates if options.target == "texts" else math.ceil(reranking.candidates / _STORED)
+
+
+def hits_of(options: SearchOptions) -> int:
+    """How many hits a search makes at most: those that are shown, and those of which they are chosen."""
+    return options.limit + (0 if options.diversify is None else options.diversify.candidates)
+
+
+def expect_few_hits(hits: int) -> None:
+    """Refuse a request of more hits than one may have.
+
+    Raises:
+        AsksTooMuch: tells how many they are.
+    """
+    if hits > MAX_HITS:
+        raise AsksTooMuch(
+            f"the searches ask for {hits:,} hits together, {MAX_HITS:,} are allowed in a request (the sum of `limit`, and of "
+            "`candidates` of `diversify`): send them in several requests, or ask for fewer"
+        )
 
 
 class Tally:

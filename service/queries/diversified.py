@@ -42,19 +42,19 @@ class Diversified:
         return await best_first(self._best, self.plain, self.how.candidates, offset, limit)
 
     async def _best(self) -> Page:
-        options, how, cache = self.options, self.how, self.runtime.cache
+        options, how, runtime = self.options, self.how, self.runtime
         question = [how.candidates, how.trade, options.target, options.filter, options.min_score, *self.asked]
         key = key_of("d", self.served, question, self.vector)
         # of words and folded duplicates the key says nothing: such an order is not kept, nor is the one it comes from
         keeps = not options.is_ranked
-        stored = await cached(cache, key, _HITS) if keeps else None
+        stored = await cached(runtime, key, _HITS) if keeps else None
         if stored is not None:
             return Page(stored, cached=True)
         found = (await self.plain.page(0, how.candidates)).hits
         with self.timings.stage("diversify"):
-            hits = await self.runtime.readers.run(lambda: self._chosen(found))
+            hits = await runtime.readers.run(lambda: self._chosen(found))
         if keeps:
-            cache.put(key, _HITS.dump_json(hits))
+            runtime.cache.put(key, await runtime.turns.take(lambda: _HITS.dump_json(hits), hits=len(hits)))
         return Page(hits)
 
     def _chosen(self, found: list[HitView]) -> list[HitView]:

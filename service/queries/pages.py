@@ -11,7 +11,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from index.moment_search import PER_VIDEO
 from index.searcher import Hit
-from service.caching.cache import Cache
 from service.encoding.embedding import Timings
 from service.queries.views import Views
 from service.runtime import Runtime
@@ -61,16 +60,16 @@ class ByVector:
 
     async def page(self, offset: int, limit: int) -> Page:
         """See `Order`; raises as `MicroBatcher.submit`."""
-        options, cache = self.options, self.runtime.cache
+        options, runtime = self.options, self.runtime
         question = [options.target, limit, offset, sorted(self.excluded), options.filter, self.views.key]
         key = key_of("p", self.served, question, self.vector)
-        stored = await cached(cache, key, _PAGE)
+        stored = await cached(runtime, key, _PAGE)
         if stored is not None:
             return Page(self.views.kept(stored), cached=True)
         with self.timings.stage("search"):
             hits = await self._hits(offset, offset + limit)
         page = [self.views.hit(hit) for hit in hits]
-        cache.put(key, _PAGE.dump_json(page))
+        runtime.cache.put(key, await runtime.turns.take(lambda: _PAGE.dump_json(page), hits=len(page)))
         return Page(self.views.kept(page))
 
     async def _hits(self, offset: int, end: int) -> list[Hit]:
@@ -107,13 +106,13 @@ async def best_first(
     return Page(hits, all_cached, text=first.text)
 
 
-async def cached(cache: Cache, key: str, form: TypeAdapter[_Made]) -> _Made | None:
+async def cached(runtime: Runtime, key: str, form: TypeAdapter[_Made]) -> _Made | None:
     """What the cache has under *key*, if it is of that form."""
-    stored = await cache.get(key)
+    stored = await runtime.cache.get(key)
     if stored is None:
         return None
     try:
-        return form.validate_json(stored)
+        return await runtime.turns.take(lambda: form.validate_json(stored), size=len(stored))
     except ValidationError:
         # not written by us: as good as absent
         return None

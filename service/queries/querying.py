@@ -176,30 +176,33 @@ async def _side_by_side(runtime: Runtime, makers: Sequence[Callable[[], Awaitabl
 
 
 async def _of_parts(asking: Prepared, parts: tuple[Part, ...]) -> Meant:
-    def maker(place: int, part: Part) -> Callable[[], Awaitable[tuple[list[Term], Meant | None]]]:
+    def maker(place: int, part: Part) -> Callable[[], Awaitable[tuple[list[Term], list[Read]]]]:
         return lambda: _of_part(asking, part, f"query.parts.{place}")
 
     made = await _side_by_side(asking.runtime, [maker(place, part) for place, part in enumerate(parts)])
     vector = composed([term for terms, _ in made for term in terms], "query.parts")
-    singles = [single for _, single in made if single is not None]
+    # of its texts, those of changes too
+    reads = [each for _, found in made for each in found]
     liked = [part.id for part in parts if part.id is not None and part.weight > 0]
     return Meant(
         vector,
         excluded=tuple(dict.fromkeys(liked)),
-        sentences=sum(each.sentences or 1 for each in singles) if any(each.sentences for each in singles) else None,
-        truncated=any(each.truncated for each in singles),
+        sentences=sum(each.sentences or 1 for each in reads) if any(each.sentences for each in reads) else None,
+        truncated=any(each.truncated for each in reads),
     )
 
 
-async def _of_part(asking: Prepared, part: Part, where: str) -> tuple[list[Term], Meant | None]:
-    """A part's terms; of one that is no change also what it means."""
+async def _of_part(asking: Prepared, part: Part, where: str) -> tuple[list[Term], list[Read]]:
+    """A part's terms, and how its texts were read."""
+    if part.text is not None:
+        read = await _read(asking, f"{where}.text")
+        return [Term(read.vector, part.weight)], [read]
     if part.change is None:
-        single = await _single(asking, part, where)
-        return [Term(single.vector, part.weight)], single
+        return [Term((await _single(asking, part, where)).vector, part.weight)], []
     after, before = [await _read(asking, f"{where}.change.{name}") for name in ("to", "from")]
     if np.array_equal(after.vector, before.vector):
         raise QueryInvalid(f"{where}.change", "the model reads both texts alike: the change is none; say what differs")
-    return [Term(after.vector, part.weight), Term(before.vector, -part.weight)], None
+    return [Term(after.vector, part.weight), Term(before.vector, -part.weight)], [after, before]
 
 
 async def _vectors_of(

@@ -33,13 +33,13 @@ class Reranked:
     async def _best(self) -> Page:
         """All candidates in their new order: the pages of one question are cut from one reading."""
         plain, how, meant = self.plain, self.how, self.meant
-        cache = plain.runtime.cache
+        runtime = plain.runtime
         # no part of the bundle's digest, which the key has
         reading = plain.served.model.bundle.manifest.proofreader
         limit = None if reading is None else reading.calibration.threshold
         asked = [how.candidates, how.explain, meant.text, meant.item, plain.options.filter, plain.views.key, limit]
         key = key_of("r", plain.served, asked, plain.vector)
-        stored = await cached(cache, key, _REREAD)
+        stored = await cached(runtime, key, _REREAD)
         if stored is not None:
             text, views = stored
             return Page(plain.views.kept(views), cached=True, text=text)
@@ -47,7 +47,7 @@ class Reranked:
         views = [self._view(each) for each in ordered]
         told = how.explain and meant.text is not None
         text = next((each.proof.text for each in ordered if each.proof), None) if told else None
-        cache.put(key, _REREAD.dump_json((text, views)))
+        runtime.cache.put(key, await runtime.turns.take(lambda: _REREAD.dump_json((text, views)), hits=len(views)))
         return Page(plain.views.kept(views), text=text)
 
     async def _ordered(self) -> list[Reread]:

@@ -12,7 +12,7 @@ from service.encoding import urgency
 from service.encoding.embedding import Timings
 from service.errors import AsksTooMuch
 from service.problems import EXPECTED, Problem, internal, noted, problem_of, problem_of_invalid, within
-from service.queries.bounds import Tally, expect_few
+from service.queries.bounds import Tally, expect_few, expect_few_hits, hits_of
 from service.queries.search import Begun, answer, asked_at_least, begin
 from service.queries.together import together
 from service.runtime import Runtime
@@ -32,7 +32,7 @@ async def search_each(runtime: Runtime, name: str, bodies: Sequence[object]) -> 
 
     Raises:
         CollectionUnknown, NotReady: no such collection is served.
-        AsksTooMuch: together they ask for more than one request may.
+        AsksTooMuch: together they ask for more inputs or hits than one request may.
     """
     began, most = time.perf_counter(), runtime.settings.max_inputs
     if len(bodies) > 1:
@@ -41,6 +41,7 @@ async def search_each(runtime: Runtime, name: str, bodies: Sequence[object]) -> 
     # taken once: whatever is written or published meanwhile, all see this one
     served = runtime.served(name)
     asked = await _of_each(runtime, bodies, _parsed)
+    expect_few_hits(sum(hits_of(each) for each in _good(asked)))
     expect_few(sum(asked_at_least(each.query, each, each.reranking()) for each in _good(asked)), most)
     tally = Tally(most)
     begun = await _of_each(runtime, asked, partial(_begin, runtime, served, tally))
@@ -49,6 +50,18 @@ async def search_each(runtime: Runtime, name: str, bodies: Sequence[object]) -> 
     results = await _of_each(runtime, begun, _answer)
     searcher, took_ms = served.searcher, round(1000 * (time.perf_counter() - began), 3)
     return SearchesAnswer(results=results, collection=searcher.name, version=searcher.version, took_ms=took_ms)
+
+
+async def written(runtime: Runtime, answer: SearchesAnswer) -> bytes:
+    """The answer as JSON: large ones search by search, so that others get their turns."""
+
+    async def one(result: SearchAnswer | Problem) -> bytes:
+        hits = 0 if isinstance(result, Problem) else len(result.hits)
+        return await runtime.turns.take(lambda: result.model_dump_json().encode(), hits=hits)
+
+    results = b",".join([await one(each) for each in answer.results])
+    rest = answer.model_dump_json(exclude={"results"}).encode()
+    return b'{"results":[' + results + b"]," + rest.removeprefix(b"{")
 
 
 async def _of_each(

@@ -11,7 +11,7 @@ from service.errors import QueryInvalid
 from service.queries.answered import AnsweredRoute, AnswerResponse
 from service.queries.querying import ImageFile
 from service.queries.search import search
-from service.queries.several import search_each
+from service.queries.several import search_each, written
 from service.schemas.examples import EXAMPLES, SEVERAL
 from service.schemas.hits import SearchAnswer
 from service.schemas.query import (
@@ -134,9 +134,10 @@ async def search_several(
     """
     if entry is not None:
         await runtime.quotas.charge(entry, len(request.queries))
-    return _answer(await search_each(runtime, name, request.queries))
+    found = await search_each(runtime, name, request.queries)
+    return Response(await written(runtime, found), media_type="application/json")
 
 
-def _answer(answer: SearchAnswer | SearchesAnswer) -> Response:
+def _answer(answer: SearchAnswer) -> Response:
     # written once, by pydantic's Rust: FastAPI would validate what we just made, and write it in Python
     return Response(answer.model_dump_json(), media_type="application/json")

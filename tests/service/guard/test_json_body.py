@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from service.guard.json_body import MAX_DEPTH, MAX_VALUES, JsonRequest
+from service.guard.json_body import MAX_DEPTH, MAX_PARTS, MAX_VALUES, JsonRequest
 
 
 def read(body: bytes) -> object:
@@ -44,6 +45,30 @@ def test_a_body_of_too_many_values_is_refused_unread(value: bytes) -> None:
     assert 413 == caught.value.status_code
 
 
+@pytest.mark.parametrize("part", [b"[],", b"{},", b'"a",', b'{"a":0},'])
+def test_a_body_of_too_many_parts_is_refused_unread(part: bytes) -> None:
+    """Lists, objects and strings are fewer than numbers may be: beyond their bound the body is 413 before it is unfolded."""
+    each = part.count(b'"') // 2 + part.count(b"[") + part.count(b"{")
+    few, many = ((MAX_PARTS - 2) // each, MAX_PARTS // each)
+
+    assert few + 1 == len(cast("list[object]", read(b"[" + part * few + b"0]")))
+    with pytest.raises(HTTPException) as caught:
+        read(b"[" + part * many + b"0]")
+    assert 413 == caught.value.status_code
+
+
+def test_quotes_in_a_text_are_no_strings() -> None:
+    """A text full of quotes, brackets and backslashes is one string."""
+    text = '"[{\\' * MAX_PARTS
+
+    assert [text] == read(json.dumps([text]).encode())
+
+
+def test_vectors_may_be_long() -> None:
+    """Numbers are cheap: of them there may be ten times as many."""
+    assert [0.5] * 200_000 == read(json.dumps([0.5] * 200_000).encode())
+
+
 def test_a_large_string_is_one_value() -> None:
     """A picture of many megabytes in base64 is within the bound."""
     assert {"image": "A" * 5_000_000} == read(b'{"image": "' + b"A" * 5_000_000 + b'"}')
@@ -51,13 +76,13 @@ def test_a_large_string_is_one_value() -> None:
 
 @pytest.mark.parametrize("opening", ["[", '{"a":', '[{"a":'])
 def test_depth_is_bounded(opening: str) -> None:
-    """As deep as is allowed is read; one deeper is 400, also 100,000 deep, and however it is written."""
+    """As deep as is allowed is read; one deeper is 400, also 20,000 deep, and however it is written."""
     closing = "".join({"[": "]", "{": "}"}[sign] for sign in reversed(opening) if sign in "[{")
     times = MAX_DEPTH // len(closing)
     allowed = opening * times + "1" + closing * times
 
     assert json.loads(allowed) == read(allowed.encode())
-    for deeper in (f"[{allowed}]", opening * 100_000, f"[{'[],' * 200}{allowed}]"):
+    for deeper in (f"[{allowed}]", opening * 20_000, f"[{'[],' * 200}{allowed}]"):
         with pytest.raises(HTTPException) as caught:
             read(deeper.encode())
         assert 400 == caught.value.status_code

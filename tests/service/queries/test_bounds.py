@@ -14,7 +14,17 @@ from service.app import create_app
 from service.encoding.embedding import Embedder, Timings
 from service.encoding.models import Model
 from service.errors import AsksTooMuch
-from service.queries.bounds import Tally, expect_few, items_in, pictures_in, read_anew, texts_in
+from service.queries.bounds import (
+    MAX_HITS,
+    Tally,
+    expect_few,
+    expect_few_hits,
+    hits_of,
+    items_in,
+    pictures_in,
+    read_anew,
+    texts_in,
+)
 from service.schemas.parts import Query
 from service.schemas.query import Reranking, SearchOptions
 from service.settings import Settings
@@ -192,3 +202,23 @@ def test_all_that_embed_keep_the_bound(strict: TestClient) -> None:
     form = {"target": "texts", "rerank": "proofread", "candidates": "6"}
     sent = strict.post(f"{SEARCH}/image", files={"file": colour_picture("green", 1)}, data=form)
     assert (413, "/problems/asks-too-much") == (sent.status_code, sent.json()["type"])
+
+
+@pytest.mark.parametrize(
+    ("body", "hits"), [({}, 10), ({"limit": 100}, 100), ({"limit": 3, "diversify": {"candidates": 40}}, 43)]
+)
+def test_hits_are_those_shown_and_those_chosen_from(body: dict[str, Any], hits: int) -> None:
+    """What a search may show, and what that is chosen from, is what it makes."""
+    assert hits == hits_of(SearchOptions.model_validate(body))
+
+
+def test_several_searches_have_so_many_hits_together(client: TestClient) -> None:
+    """As many as are allowed are answered; with one more the request is refused whole, and told both numbers."""
+    expect_few_hits(MAX_HITS)
+    with pytest.raises(AsksTooMuch, match=f"{MAX_HITS + 1:,} hits together, {MAX_HITS:,} are allowed"):
+        expect_few_hits(MAX_HITS + 1)
+    searches = [{"query": {"id": "red-0"}, "limit": 100} for _ in range(MAX_HITS // 100)]
+
+    assert 200 == client.post(SEVERAL, json={"queries": searches}).status_code
+    refused = client.post(SEVERAL, json={"queries": [*searches, {"query": {"id": "red-0"}, "limit": 1}]})
+    assert (413, "/problems/asks-too-much") == (refused.status_code, refused.json()["type"])

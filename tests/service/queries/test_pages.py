@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from service.encoding.embedding import Timings
 from service.queries.pages import ByVector, Page, best_first, cached, key_of
+from service.queries.turns import Turns
 from service.queries.views import Views
 from service.runtime import Runtime
 from service.schemas.hits import HitView
@@ -136,6 +137,8 @@ def test_what_is_not_ours_in_the_cache_is_absent(data: bytes) -> None:
     form = TypeAdapter(list[HitView])
 
     class Holding:
+        cache, turns = property(lambda self: self), Turns()
+
         async def get(self, _: str) -> bytes:
             return data
 

@@ -64,6 +64,21 @@ def test_one_part_is_the_query_itself(client: TestClient, single: dict[str, Any]
     assert [plain["sentences"], plain["truncated"]] == [parts["sentences"], parts["truncated"]]
 
 
+def test_what_was_read_of_parts_is_told(client: TestClient) -> None:
+    """Pieces are counted of texts alone, of those of changes too, and an end that is lost is lost in a change too."""
+    long, endless = "red " * 100, "A red thing. " * 1_400
+    pieces = ask(client, {"text": long})["sentences"]
+    change: dict[str, Any] = {"change": {"to": long, "from": "blue"}, "weight": 0.5}
+
+    found = [
+        ask(client, {"parts": [{"id": "blue-1"}, part]})
+        for part in ({"text": long}, change, {"text": "red"}, {"change": {"to": endless, "from": "blue"}})
+    ]
+
+    assert [pieces, pieces + 1, None, 65] == [each["sentences"] for each in found]
+    assert [False, False, False, True] == [each["truncated"] for each in found]
+
+
 def test_parts_are_found_together(client: TestClient) -> None:
     """Two colours find both before the others; with one below zero its pictures come last."""
     both = ask(client, {"parts": [{"text": "red"}, {"text": "blue"}]}, limit=12)

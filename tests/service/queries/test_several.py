@@ -1,6 +1,7 @@
 """Several searches in one request."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from index.live.writes import Remove
 from service.app import create_app
-from service.queries.several import search_each
+from service.queries.several import search_each, written
 from service.runtime import Runtime
 from service.schemas.hits import SearchAnswer
 from service.schemas.searches import MAX_SEARCHES
@@ -55,6 +56,19 @@ def test_each_is_answered_as_it_is_alone(client: TestClient) -> None:
     assert [each["hits"] for each in alone] * 3 == [each["hits"] for each in answer["results"]]
     assert {answer["version"]} == {each["version"] for each in answer["results"]}
     assert ("colours", True) == (answer["collection"], answer["took_ms"] > 0)
+
+
+def test_it_is_written_as_its_schema_says(home: Path) -> None:
+    """Written search by search, it is the JSON of the whole; problems and large answers stand among the results."""
+
+    async def use(runtime: Runtime) -> None:
+        await until(lambda: is_served(runtime, "colours"))
+        many = {"query": {"text": "red"}, "limit": 100}
+        for bodies in ([many, *GOOD, *(body for body, _ in BAD)], GOOD[:1], [None]):
+            found = await search_each(runtime, "colours", bodies)
+            assert found.model_dump(mode="json") == json.loads(await written(runtime, found))
+
+    with_runtime(use, home)
 
 
 def test_one_that_is_bad_fails_alone(client: TestClient) -> None:
