@@ -39,6 +39,7 @@ from index.generations import folder_of, generation_of, mark_of, served
 from index.ids import update_index
 from index.lease import lease, turn
 from index.live.changes import Commits
+from index.live.rejected import RejectedIds
 from index.moments import Moments, with_videos
 from index.patches import keeps_patches, patches_of, with_patches
 from index.replace import Rows, StoredRow
@@ -90,6 +91,7 @@ class Collection:
         self._writes = False
         self._items = Table(items, "id", info.dim)
         self._captions = Table(captions, "item_id", info.dim)
+        self._rejected = RejectedIds(path)
         # After the items: moments are written before them. Those of a video that is replaced just now may be gone already.
         self._moments = Moments.open(path, info.dim, moments_version)
 
@@ -309,6 +311,10 @@ class Collection:
     def rejects(self) -> list[Reject]:
         """What could not be read in, by id."""
         return rejects.read(self.path)
+
+    def rejected(self, ids: Iterable[str]) -> list[str]:
+        """Those of the ids that are rejects; for the writer, in its turn: nothing is read while none are noted or taken out."""
+        return self._rejected.among(ids)
 
     def stored(self, ids: Iterable[str]) -> dict[str, StoredRow]:
         """The rows of the items of those ids that are there, by id; for the writer, in its turn."""

@@ -132,6 +132,8 @@ class EmbedJob:
                     reported = time.monotonic()
                     yield tally.progress(committer.committed)
         assembly.finish()
+        # it was counted roughly: by now it is known
+        tally.total = tally.seen
         yield tally.progress(committer.committed)
 
     def _count_beside(self, tally: Tally) -> None:

@@ -93,6 +93,8 @@ def plan(rows: int, dim: int, budget: Budget | None = None, recall: float = RECA
         return _planned(
             quick[0], rows, dim, [f"{fitting[0].kind} would be slower than {budget.latency_ms} ms", *why[1:]]
         )
+    if len(candidates) == 1:
+        return _planned(fitting[0], rows, dim, [*why, f"it is slower than {budget.latency_ms:g} ms"])
     fastest = min(fitting, key=lambda spec: estimated_ms(spec, rows, dim))
     return _planned(
         fastest, rows, dim, [f"the quickest that fits; none is as quick as {budget.latency_ms} ms", *why[1:]]

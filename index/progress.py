@@ -15,7 +15,7 @@ class Progress:
 
     Attributes:
         seen: items of the source dealt with.
-        total: about how many it has; None while that is not known.
+        total: about how many it has, no fewer than *seen*; None while that is not known.
         embedded: images that went through the model.
         committed: rows that are safe.
         unchanged: items that were there already.
@@ -101,7 +101,8 @@ class Tally:
         since, seen = self._pace[0]
         return Progress(
             seen=self.seen,
-            total=self.total,
+            # a table without a line's end after its last row has one more than were counted
+            total=None if self.total is None else max(self.total, self.seen),
             embedded=self.embedded,
             committed=committed,
             unchanged=self.unchanged,

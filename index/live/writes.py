@@ -68,7 +68,8 @@ def apply(collection: Collection, changes: Sequence[Change]) -> list[Outcome]:
     """Write changes as if one after the other, in one commit of puts and one of removals; what became of each.
 
     A put without a vector of an item that is not there is "unknown", a removal of one "absent". Of an item's changes the last
-    one counts, and those before it are told as if they had been made.
+    one counts, and those before it are told as if they had been made. What was written, and what was to be removed, is no reject
+    any more: an item that was let go as another model took over (`index.reindex`) does not come back with the old one.
 
     Raises:
         BundleMismatch: a put's vectors are another model's than the collection's; nothing was written.
@@ -95,10 +96,16 @@ def _apply(collection: Collection, changes: Sequence[Change]) -> list[Outcome]:
         if outcome in ("created", "updated", "removed"):
             there[change.id] = isinstance(change, Put)
             last[change.id] = _whole(change, last.get(change.id), stored)
+    rejected = collection.rejected(
+        each.id for each, outcome in zip(changes, outcomes, strict=True) if outcome != "unknown"
+    )
     puts = [each for each in last.values() if isinstance(each, Put)]
     # a row is one vector of an item; what keeps its vector keeps its row
     anew = {each.id for each in puts if each.vector is not None}
     collection.add([_entry(each, stored) for each in puts], stored.rows, anew)
+    if rejected:
+        # Between the two: after a kill an item that was let go still is, or it is there; and one that is gone was not let go.
+        collection.note_rejects([], rejected)
     removed = [each.id for each in last.values() if isinstance(each, Remove)]
     if removed:
         collection.delete(removed)

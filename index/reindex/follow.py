@@ -5,6 +5,7 @@ than the one before, so less is written meanwhile; what the last one leaves fits
 """
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 
 import lance
 import numpy as np
@@ -15,7 +16,7 @@ from index.generations import history
 from index.options import EmbedOptions
 from index.progress import Progress
 from index.reindex.delta import BaseGone, Delta, all_rows, delta
-from index.reindex.in_step import items_then, note
+from index.reindex.in_step import items_then, let_go, note
 from index.reindex.source import ServedRows
 from index.samplings import note_samplings, noted_samplings
 from index.schema import Reject
@@ -60,6 +61,8 @@ class Follower:
         self._options = options
         self._same_moments = same_moments
         self._has: lance.LanceDataset | None = None
+        # what the target alone has, as long as nobody writes or removes it
+        self._spared = set[str]()
         self._item_s = _ITEM_S
         self.embedded = 0
 
@@ -68,6 +71,8 @@ class Follower:
         self._has = items_then(self._served.latest(), self._target)
         if self._has is None:
             yield from self.compare_all()
+        else:
+            self._spared = let_go(self._served, self._target) or set()
 
     def compare_all(self) -> Iterator[Progress]:
         """Compare all items, and embed what the target lacks."""
@@ -79,10 +84,13 @@ class Follower:
 
     def behind(self) -> Delta | None:
         """What the target lacks; None when that cannot be told without comparing everything."""
+        if self._has is None:
+            return None
         try:
-            return None if self._has is None else delta(self._has, self._served.latest())
+            lacking = delta(self._has, self._served.latest())
         except BaseGone:
             return None
+        return replace(lacking, gone=sorted({*lacking.gone, *self._spared_no_more(lacking.now)}))
 
     def seconds(self, lacking: Delta) -> float:
         """About how long it takes to bring that over."""
@@ -92,6 +100,7 @@ class Follower:
         """Bring over what is lacking."""
         if lacking.gone:
             self._remove(lacking.gone)
+            self._spared.difference_update(lacking.gone)
         if len(lacking.rows):
             yield from self._embed(lacking.now, lacking.rows)
         self._has = lacking.now.items
@@ -104,7 +113,7 @@ class Follower:
 
     def note_in_step(self) -> None:
         """Write down that both hold the same items now."""
-        note(self._target.latest(), self._served.latest())
+        note(self._target.latest(), self._served.latest(), [each.id for each in self.lost()])
 
     def _embed(self, now: Collection, rows: np.ndarray) -> Generator[Progress]:
         # what came of it: the generation after this one will ask for it
@@ -121,9 +130,7 @@ class Follower:
 
     def _remove_stale(self, now: Collection) -> None:
         """Remove what the served collection has not got (any more)."""
-        # What was served once holds items that the served generation could not embed: deleted they were not.
-        again = self._target.generation in history(self._target.home)
-        spared = {each.id for each in now.rejects()} if again else set[str]()
+        spared = self._spared = self._untouched(now)
         scan = self._target.latest().items.scanner(columns=["id"], batch_size=_BLOCK)
         for batch in scan.to_batches():
             ids = batch["id"].to_pylist()
@@ -134,6 +141,22 @@ class Follower:
         rejected = [each.id for each in self._target.rejects()]
         there = now.known(rejected)
         self._target.note_rejects([], [each for each in rejected if each not in there])
+
+    def _untouched(self, now: Collection) -> set[str]:
+        """What the target alone has, because the served generation could not embed it: deleted it was not."""
+        if self._target.generation not in history(self._target.home):
+            return set()
+        noted = let_go(now, self._target)
+        rejected = {each.id for each in now.rejects()}
+        return rejected if noted is None else rejected & noted
+
+    def _spared_no_more(self, now: Collection) -> list[str]:
+        """What was let go, then written or removed, and is not there: of what came and went again no two versions tell."""
+        if not self._spared:
+            return []
+        touched = self._spared - {each.id for each in now.rejects()}
+        there = now.known(touched)
+        return [each for each in touched if each not in there]
 
     def _remove(self, ids: list[str]) -> None:
         for start in range(0, len(ids), _BLOCK):

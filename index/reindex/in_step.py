@@ -1,5 +1,6 @@
 """When two generations held the same items: then going back takes only what was written since."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,24 +18,29 @@ _TAG = "in-step"
 
 
 class InStep(BaseModel):
-    """`in-step.json` in a generation's folder: which other one it was in step with, at which versions of the items."""
+    """`in-step.json` in a generation's folder: which other one it was in step with, at which versions of the items.
+
+    Attributes:
+        let_go: ids of items that the other one has and it could not embed; None in notes of before that was told.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     generation: str
     version: int
     other_version: int
+    let_go: tuple[str, ...] | None = None
 
 
-def note(taking_over: Collection, served: Collection) -> None:
-    """Write down in the generation that takes over that it holds what the served one holds, both as they are now."""
+def note(taking_over: Collection, served: Collection, let_go: Sequence[str] = ()) -> None:
+    """Write down in the generation that takes over that it holds what the served one holds but for *let_go*, both as they are."""
     version = taking_over.version
     tags = taking_over.items.tags
     if _TAG in tags.list():
         tags.update(_TAG, version)
     else:
         tags.create(_TAG, version)
-    said = InStep(generation=served.generation, version=version, other_version=served.version)
+    said = InStep(generation=served.generation, version=version, other_version=served.version, let_go=tuple(let_go))
     write_atomically(taking_over.path / IN_STEP_FILE, (said.model_dump_json() + "\n").encode())
 
 
@@ -49,9 +55,19 @@ def items_then(served: Collection, other: Collection) -> lance.LanceDataset | No
     said = _read(served.path)
     if said is None or (said.generation, said.other_version) != (other.generation, other.version):
         return None
+    if said.let_go is None:
+        return None
     with suppress(CollectionMissing, CollectionInvalid):
         return open_dataset(served.path / ITEMS, said.version)
     return None
+
+
+def let_go(served: Collection, other: Collection) -> set[str] | None:
+    """What the served one could not embed of the items of *other* as it took over; None where that was not noted."""
+    said = _read(served.path)
+    if said is None or said.generation != other.generation or said.let_go is None:
+        return None
+    return set(said.let_go)
 
 
 def forget(folder: Path) -> None:

@@ -292,6 +292,17 @@ def test_progress_only_grows_and_ends_complete(
     assert 0 == reports[-1].seconds_left
 
 
+@pytest.mark.parametrize(("lines", "seen"), [("{0}\n{0}\nno JSON", 3), ("{0}\n\n\n{0}\n", 2)])
+def test_progress_ends_with_as_many_as_there_were(tmp_path: Path, tiny_bundle: Path, lines: str, seen: int) -> None:
+    """A table is counted by its line ends; one without its last, or with blank lines, ends as N of N all the same."""
+    (name,) = write_pictures(tmp_path, [0])
+    (tmp_path / "t.jsonl").write_text(lines.format(json.dumps({"path": name})))
+    bundle = counting(tiny_bundle)
+    with embed(collection_for(bundle, tmp_path), open_source(str(tmp_path / "t.jsonl")), bundle) as job:
+        *_, last = job
+    assert (seen, seen) == (last.seen, last.total)
+
+
 def test_a_summary_before_the_end_is_an_error(tmp_path: Path, tiny_bundle: Path) -> None:
     """A job that was never iterated over has done nothing, and says so."""
     bundle = Bundle.open(tiny_bundle)

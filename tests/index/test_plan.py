@@ -99,6 +99,17 @@ def test_a_budget_of_time_chooses_the_quickest_that_fits() -> None:
     assert "flat" == plan(15_000, 512, Budget(latency_ms=1e6)).spec.kind
 
 
+def test_the_reason_is_the_true_one() -> None:
+    """Where everything is to be found, that leaves one kind: it is not called the quickest, however slow it is."""
+    exact = plan(100_000, 512, Budget(latency_ms=1e-3), recall=1.0)
+
+    assert "flat" == exact.spec.kind
+    assert ("only an exact search finds everything", "it is slower than 0.001 ms") == exact.why
+    assert ("only an exact search finds everything",) == plan(100, 8, Budget(latency_ms=1.0), recall=1.0).why
+    tight = plan(15_000, 512, Budget(latency_ms=1e-3, memory=10**7))
+    assert "the quickest that fits" in tight.why[0]
+
+
 def test_a_budget_of_time_may_want_a_graph() -> None:
     """Where lists are estimated too slow, and a graph is not, the graph is built, and the reason says so."""
     rows, dim = 30_000, 512

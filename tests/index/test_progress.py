@@ -47,6 +47,14 @@ def test_time_left_is_what_is_left_by_the_rate() -> None:
     assert 0 == dataclasses.replace(at, seen=40).seconds_left
 
 
+def test_the_total_is_no_less_than_what_was_seen() -> None:
+    """A source is counted roughly, by the line for one: more may come than were counted, and are not called 300 of 299."""
+    tally = Tally(seen=300, total=299)
+    assert (300, 300) == (tally.progress(0).seen, tally.progress(0).total)
+    assert 301 == Tally(seen=300, total=301).progress(0).total
+    assert None is Tally(seen=300).progress(0).total
+
+
 def test_the_summary_is_what_was_counted(clock: list[float]) -> None:
     """Every counter reaches the summary, and reasons are sorted."""
     tally = Tally(seen=9, embedded=3, updated=1, unchanged=2)

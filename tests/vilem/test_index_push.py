@@ -64,6 +64,44 @@ def test_a_collection_goes_to_milvus_and_back(home: Path) -> None:
     assert open_engine(opened(home)) is None
 
 
+def told(home: Path, command: str) -> list[str]:
+    """What `vilem index COMMAND` prints, line by line without frames."""
+    done = CliRunner().invoke(
+        app, ["index", command, "test", "--home", str(home)], env={"COLUMNS": "250", "TERM": "dumb"}
+    )
+    return [" ".join(line.replace("│", " ").split()) for line in done.output.splitlines()]
+
+
+@pytest.mark.parametrize("command", ["explain", "show"])
+def test_who_answers_is_told(home: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First of all the engine, where it is and which versions it holds; FAISS where nothing was pushed, or taken back."""
+    monkeypatch.setenv("VILEM_MILVUS_TOKEN", "root:secret")
+    publish(opened(home))
+    faiss = told(home, command)
+    assert "engine faiss" in faiss
+    assert not any("milvus" in line for line in faiss)
+
+    file = home / "vectors.db"
+    run(home, "--to", str(file))
+    pushed = read_record(opened(home).path)
+    assert pushed is not None
+    opened(home).add(entries(VECTORS[15:16], first=15))
+
+    shown = told(home, command)
+    first = shown.index(f"engine milvus: milvus://{file}")
+    versions = pushed.pushed.items_version, pushed.pushed.captions_version
+    assert (
+        f"pushed version {versions[0]} of the items, {versions[1]} of the captions, {pushed.pushed.pushed_at}"
+        == (shown[first + 1])
+    )
+    assert not any(line.startswith(("snapshot", "published", "items")) for line in shown[:first])
+    assert any("of the snapshot moments alone are searched" in line for line in shown[first:])
+    assert not any("secret" in line for line in shown)
+
+    run(home, "--to", "faiss")
+    assert "engine faiss" in told(home, command)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -23,7 +23,7 @@ from vilem.cli.index_plan import (
     plan,
     publish_within,
 )
-from vilem.cli.index_push import push
+from vilem.cli.index_push import engine_rows, push
 from vilem.cli.index_reindex import gc, generations, reindex, rollback
 from vilem.cli.index_videos import EVERY, MOMENTS, Every, Moments, video_options
 from vilem.cli.stopping import heed_supervisors, stoppable
@@ -177,6 +177,7 @@ def show(name: Name, home: Home = None) -> None:
     answering = text_model(collection.path, collection.info)
     manifest = read_manifest(current(collection.path))
     rows = [
+        *engine_rows(collection.path),
         ("items", f"{collection.count():,} at version {collection.version}"),
         ("generation", collection.generation),
         ("model", f"{collection.info.bundle_name} ({collection.info.bundle_digest[:12]}…)"),

@@ -87,9 +87,13 @@ def delete(
     if not wanted:
         raise SourceError("no ids were given: name them, or give a file with --from")
     collection = Collection.open(home_of(home) / "collections", name)
-    removed = sum(
-        len(collection.delete(wanted[start : start + _TOGETHER])) for start in range(0, len(wanted), _TOGETHER)
-    )
+    removed = 0
+    for start in range(0, len(wanted), _TOGETHER):
+        together = wanted[start : start + _TOGETHER]
+        with collection.turn():
+            # as `index.live.writes.apply`: what was let go does not come back with the model before
+            collection.note_rejects([], together)
+            removed += len(collection.delete(together))
     clean_up(collection)
     absent = len(set(wanted)) - removed
     typer.echo(f"removed {removed:,} items" + (f"; {absent:,} were not there" if absent else ""))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vilem.cli.home import Home, home_of
+from vilem.cli.index_push import engine_rows
 from vilem.cli.refuse import refuse
 from vilem.cli.table import print_rows
 
@@ -169,7 +170,7 @@ def plan(
 
 
 def explain(name: Annotated[str, typer.Argument(help="Name of a published collection.")], home: Home = None) -> None:
-    """Tell which indexes a collection is served from, why, what they cost, and all settings that were measured.
+    """Tell who answers for a collection, which indexes its snapshot has, why, what they cost, and all settings that were measured.
 
     \b
     Example:
@@ -180,11 +181,12 @@ def explain(name: Annotated[str, typer.Argument(help="Name of a published collec
     from index.shortfalls import parts_of, shortfalls
     from index.snapshot import read_manifest
 
-    manifest = read_manifest(current(Collection.open(home_of(home) / "collections", name).path))
+    path = Collection.open(home_of(home) / "collections", name).path
+    manifest = read_manifest(current(path))
     wanted = [] if manifest.target_recall is None else [("recall@10 wanted", f"{manifest.target_recall}")]
     spent = [(key, str(value)) for key, value in manifest.budget.model_dump(exclude_none=True).items()]
     short = [("warning", said) for said in shortfalls(manifest)]
-    print_rows(("collection", name), [("snapshot", manifest.id), *wanted, *spent, *short])
+    print_rows(("collection", name), [*engine_rows(path), ("snapshot", manifest.id), *wanted, *spent, *short])
     for label, part in parts_of(manifest):
         print_rows((label, f"{part.rows:,} vectors"), _explained(part, manifest.dim))
         if part.curve:

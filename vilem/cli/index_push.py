@@ -1,5 +1,6 @@
 """`vilem index push`: a collection's vectors to a Milvus, and back."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from index.milvus.store import Index
 
 FAISS = "faiss"
+_WAITS = f"moments alone are searched, until `vilem index push NAME --to {FAISS}`"
 
 
 def push(
@@ -80,6 +82,27 @@ def push(
     if to is None and record is None:
         raise MilvusError(f"{name} was never pushed: say where, --to milvus://host:19530")
     _print_record(name, _pushed(collection, to or (record.uri if record else ""), token, index, anew, take_over))
+
+
+def engine_rows(path: Path) -> list[tuple[str, str]]:
+    """Who answers for the collection in folder *path*, for people: its FAISS snapshot, or a Milvus, where that is and what it holds.
+
+    Raises:
+        CollectionInvalid, CollectionTooNew: `engine.json` cannot be read.
+    """
+    from index.milvus.engine import read_record
+
+    record = read_record(path)
+    if record is None or not record.serving:
+        return [("engine", FAISS)]
+    pushed = record.pushed
+    versions = f"version {pushed.items_version} of the items, {pushed.captions_version} of the captions"
+    # an address holds no secret: `index.milvus.target` refuses one that does
+    return [
+        ("engine", f"milvus: {record.uri}"),
+        ("pushed", f"{versions}, {pushed.pushed_at}"),
+        ("of the snapshot", _WAITS),
+    ]
 
 
 def _pushed(
