@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
 from service import problems
 from service.encoding.shedding import Door
@@ -66,7 +65,7 @@ def create_app(settings: Settings, *, warm: bool = False) -> FastAPI:
     for each in (search, proofread, collections, items, writes, models, embeddings, ops, page):
         app.include_router(each.router)
     describe_keys(app)
-    app.mount("/static", StaticFiles(directory=page.WEB), name="static")
+    app.mount("/static", page.FILES, name="static")
     app.add_middleware(Heads)
     app.add_middleware(Door, metrics=metrics)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, patience_s=settings.deadline_s)

@@ -26,6 +26,7 @@ ServiceError
 ├── OverRate              a key that asks too often; knows how long to wait
 ├── OverConcurrency       a key with too many requests under way
 ├── BodyTooLarge          more bytes than a request may have
+├── BodyPacked            a body that would have to be unpacked
 ├── BodyTooSlow           a body that takes longer than a slow line needs
 ├── QueueFull             more work is waiting than will be done in time
 ├── DeadlineExceeded      the request took too long and was dropped
@@ -185,6 +186,10 @@ class OverConcurrency(ServiceError):
 
 class BodyTooLarge(ServiceError):
     """A request body beyond the limit."""
+
+
+class BodyPacked(ServiceError):
+    """A request body in an encoding."""
 
 
 class BodyTooSlow(ServiceError):

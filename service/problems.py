@@ -61,6 +61,7 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (errors.OverRate, 429, "rate-limited", "The key asks too often"),
     (errors.OverConcurrency, 429, "concurrency-limited", "The key asks for too much at a time"),
     (errors.BodyTooLarge, 413, "body-too-large", "The request is too large"),
+    (errors.BodyPacked, 415, "body-packed", "The request is packed"),
     (errors.BodyTooSlow, 408, "body-too-slow", "The request does not come to its end"),
     (errors.QueueFull, 429, "queue-full", "Too many requests"),
     (errors.DeadlineExceeded, 503, "deadline-exceeded", "The request waited too long"),
@@ -95,7 +96,7 @@ _WHOLE = "body"
 # By pydantic's type of fault, where its own words help nobody who sends a request.
 _PLAIN = {
     "json_invalid": "this is not JSON: check its quotes, commas and brackets",
-    "model_attributes_type": "send a JSON object, with the header content-type: application/json",
+    "model_attributes_type": "send a JSON object",
     "model_type": "send a JSON object",
     "finite_number": "send a finite number, not NaN or Infinity",
     "string_pattern_mismatch": "the text is blank: write at least one character",
@@ -257,6 +258,9 @@ def _message(found: Mapping[str, Any]) -> str:
         # what our own validators raise, after a prefix; the other is what a form's text in a file's place gives
         said = found["msg"].removeprefix("Value error, ")
         return "send the picture as a file of the form, not as text" if said.startswith("Expected UploadFile") else said
+    if found["type"] == "model_attributes_type" and tuple(found["loc"]) == (_WHOLE,):
+        # what is sent as something else is read as a text
+        return "send a JSON object, with the header content-type: application/json"
     return _PLAIN.get(found["type"]) or str(found["msg"])
 
 

@@ -33,6 +33,25 @@ def _redis(address: str | None) -> str | None:
     return address or None
 
 
+def _collector(address: str | None) -> str | None:
+    if address and not re.match(r"https?://[^/?#]", address, re.IGNORECASE):
+        raise ValueError(
+            f"{address[:100]!r} is no address that traces can be sent to: write http://collector:4318, by http or https"
+        )
+    return address
+
+
+def _names(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        # as requests name us, and `TrustedHosts` compares: to the letter, and without a port
+        if not re.fullmatch(r"\*|[\w.-]+|\[[\da-f:.]+\]", name, re.ASCII | re.IGNORECASE):
+            raise ValueError(
+                f"{name[:100]!r} is no name that requests come under: write search.example.com, 10.0.0.5 or [::1], without "
+                "http:// or a port; or * alone for any"
+            )
+    return names
+
+
 def _origins(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(_origin(name) for name in names)
 
@@ -80,7 +99,13 @@ class Settings(BaseSettings):
 
     # a variable that is empty is how a container says that there is none: of a path it would be the folder we stand in
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
+        env_prefix=_PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        # what is wrong with a setting is told by its name: `vilem` puts our prefix before it
+        loc_by_alias=False,
     )
 
     home: Path = Field(default=Path.home() / ".local/share/vilem", description="Folder with bundles/ and collections/.")
@@ -93,7 +118,7 @@ class Settings(BaseSettings):
         default=False,
         description="Whether a service without keys may be bound to an address that others reach: then anyone may use it.",
     )
-    allowed_hosts: Names = Field(
+    allowed_hosts: Annotated[Names, AfterValidator(_names)] = Field(
         default=(),
         description="Names that requests may come under, parted by commas; none: the loopback names when bound to a "
         "loopback address, else any (*). Guards a local service from web pages.",
@@ -110,7 +135,7 @@ class Settings(BaseSettings):
         default=(),
         description="Names of bundles to load beside those of the collections, for /v1/embeddings; parted by commas.",
     )
-    variant: str = Field(
+    variant: Literal["fp32", "fp16", "int8", "auto"] = Field(
         default="fp32",
         description="Precision of the bundles: fp32, fp16, int8; or auto: int8 on a CPU with VNNI, fp16 on a GPU, where the "
         "bundle has it and its vectors are nearly fp32's (cosine of 0.98).",
@@ -179,7 +204,7 @@ class Settings(BaseSettings):
         default=False,
         description="Whether the log's line of a request has the texts that the client sent; needs VILEM_LOG_LEVEL=info.",
     )
-    otlp: str | None = Field(
+    otlp: Annotated[str | None, AfterValidator(_collector)] = Field(
         default=None,
         validation_alias=AliasChoices("vilem_otlp", "otel_exporter_otlp_endpoint"),
         description="Base address of an OTLP/HTTP collector for traces; OTEL_EXPORTER_OTLP_ENDPOINT is read too.",

@@ -64,6 +64,13 @@ def begin_request() -> None:
     _waits.set(Waits())
 
 
+def _is_lost(error: Exception) -> bool:
+    """Whether a connection or its answer was lost, as happens; what else there is, is a fault of ours or the library's."""
+    # to write where Redis has just hung up is an error of uvloop's own, which asyncio only notes
+    hung_up = isinstance(error, RuntimeError) and str(error).endswith("the handler is closed")
+    return hung_up or isinstance(error, RedisError | OSError)
+
+
 class RedisLink:
     """Connections to one Redis, used from one event loop.
 
@@ -147,7 +154,7 @@ class RedisLink:
 
     def _failed(self, error: Exception, began: float, *, hurried: bool) -> None:
         self._count["failed"].inc()
-        if not isinstance(error, RedisError | OSError) and type(error).__name__ not in self._said:
+        if not _is_lost(error) and type(error).__name__ not in self._said:
             self._said.add(type(error).__name__)
             _log.error("a call to Redis met an error that is none of Redis; this is said once", exc_info=error)
         if hurried and isinstance(error, TimeoutError):

@@ -22,8 +22,8 @@ READY = "/readyz"
 OPEN = frozenset({"/", "/healthz", READY})
 OPEN_FOLDER = "/static/"
 _ITEMS = re.compile(r"/v1/collections/[^/]+/items(/.*)?", re.DOTALL)
-# what is asked with a body, and changes nothing
-_ASKED = re.compile(r"/v1/(embeddings|proofread(/image)?|collections/[^/]+/search(es|/image)?)")
+# what is asked with a body, and changes nothing; a slash too many is led to the path without it, and needs no more than that
+_ASKED = re.compile(r"/v1/(embeddings|proofread(/image)?|collections/[^/]+/search(es|/image)?)/?")
 _REALM = 'Bearer realm="vilem"'
 
 

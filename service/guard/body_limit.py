@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import BodyTooLarge, BodyTooSlow, QueueFull
+from service.errors import BodyPacked, BodyTooLarge, BodyTooSlow, QueueFull
 
 # Bodies of the largest size that may be held at a time. Unfolded, one takes three times its size: at the default limit
 # that is 600 MB of the two gigabytes, and as spooled uploads 192 of the 256 MB, that docker-compose.yml grants.
@@ -39,7 +39,9 @@ class BodyLimit:
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"0")
         refused = not declared.isdigit() or int(declared) > self._max_bytes
+        encoding = headers.get(b"content-encoding", b"").strip().decode("latin-1")
         read, more, unread = 0, True, b"transfer-encoding" in headers or declared != b"0"
+        packed = unread and encoding.lower() not in ("", "identity")
         now = asyncio.get_running_loop().time
         until = now() + self._patience_s
 
@@ -49,6 +51,11 @@ class BodyLimit:
                 return await receive()
             if refused:
                 raise self._too_large()
+            if packed:
+                # what is unpacked may be of any size; and what nobody unpacks reads as something else that is wrong with it
+                raise BodyPacked(
+                    f"the body is packed (content-encoding: {encoding[:40]}): send it as it is, without that header"
+                )
             message = await _in_time(receive, until)
             size = len(message.get("body", b""))
             # who was fast has no leave to stall for longer: what it sent is memory that others wait for

@@ -9,22 +9,27 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from ssl import SSLContext
 from typing import cast
 
 import httpcore
 import httpx
 
-from service.errors import QueueFull, UrlRefused, UrlUnreachable
+from service.errors import UrlRefused, UrlUnreachable
 from service.guard.addresses import PORTS, HostRule, Network, is_public
+from service.guard.shares import Held, Places, Room
 
 # One fetch, from the look-up of the name to the last byte, over all redirects.
 PATIENCE_S = 5.0
 MAX_REDIRECTS = 3
-# Under way at a time, until they are embedded, each with a picture of the largest size in memory; and waiting for that.
-FETCHES = 4
-_MAX_WAITING = 64
+# Downloads under way at a time; of one host, and those that wait for that.
+FETCHES = 32
+PER_HOST = 4
+_MAX_ASKING = 64
+# Pictures of the largest size that may be in memory until they are embedded; of smaller ones as many more.
+HELD_AT_A_TIME = 4
 _CONNECT_S = 2.0
 # names with many addresses are tried so often
 _MAX_ADDRESSES = 3
@@ -50,6 +55,10 @@ def allowed(text: str | httpx.URL, rules: Sequence[HostRule]) -> httpx.URL:
         raise UrlRefused("this is no address: send https://…, or the picture itself as `image`") from error
     if url.userinfo:
         raise UrlRefused("an address with a name and password in it is not fetched: leave them out")
+    if url.scheme not in PORTS or not url.raw_host:
+        raise UrlRefused(
+            "this is no address of the web: one looks like https://images.example.com/cat.jpg; or send the picture itself as `image`"
+        )
     if not any(rule.holds(url.scheme, url.raw_host.decode(), _port(url)) for rule in rules):
         raise UrlRefused(
             # as it was sent: `url.host` would read xn--… and fail where it is none
@@ -90,11 +99,13 @@ class Fetcher:
         self._patience_s = patience_s
         # threads of its own: a name server that does not answer holds up nothing else
         self._names = ThreadPoolExecutor(FETCHES, thread_name_prefix="resolve")
-        self._turn = asyncio.Semaphore(FETCHES)
-        self._waiting = 0
+        self._looked_up: dict[str, asyncio.Future[Sequence[str]]] = {}
+        self._places = Places(FETCHES, PER_HOST, _MAX_ASKING)
+        self._room = Room(HELD_AT_A_TIME * max_bytes)
         self._pool = httpcore.AsyncConnectionPool(
             # reading all certificates takes 20 ms, which a service that fetches nothing is spared
             ssl_context=trust or (httpcore.default_ssl_context() if rules else None),
+            max_connections=FETCHES,
             # a connection that is kept was judged when it was made
             max_keepalive_connections=FETCHES,
             keepalive_expiry=PATIENCE_S,
@@ -103,7 +114,7 @@ class Fetcher:
 
     @asynccontextmanager
     async def fetched(self, url: str) -> AsyncGenerator[bytes]:
-        """The bytes of a picture, for the time of the block: it holds its place, and so its memory, until it is left.
+        """The bytes of a picture, for the time of the block: their memory counts as taken until it is left.
 
         Args:
             url: its address; names and ports are judged as they are connected to.
@@ -111,28 +122,15 @@ class Fetcher:
         Raises:
             UrlRefused: it may not be fetched, or what is there is no picture, or too large.
             UrlUnreachable: it cannot be had now.
-            QueueFull: too many are being fetched.
+            QueueFull: too much is being fetched from its host, or too much that was fetched waits to be embedded.
         """
         asked = allowed(url, self._rules)
-        if self._waiting >= _MAX_WAITING:
-            raise QueueFull(f"{self._waiting} pictures are being fetched already")
-        self._waiting += 1
-        try:
-            async with AsyncExitStack() as places:
-                yield await self._fetch(asked, places)
-        finally:
-            self._waiting -= 1
+        with self._room.held() as held:
+            yield await self._fetch(asked, held)
 
-    async def _fetch(self, asked: httpx.URL, places: AsyncExitStack) -> bytes:
+    async def _fetch(self, asked: httpx.URL, held: Held) -> bytes:
         try:
-            # others hold their places while their pictures are embedded: that is no fault of this one's host
-            async with asyncio.timeout(self._patience_s):
-                await places.enter_async_context(self._turn)
-        except TimeoutError as error:
-            raise QueueFull(f"{FETCHES} pictures have been fetched and wait to be embedded") from error
-        try:
-            async with asyncio.timeout(self._patience_s):
-                return await self._follow(asked)
+            return await self._follow(asked, held)
         except TimeoutError as error:
             raise UrlUnreachable(f"the picture did not come in {self._patience_s:g} s: send it as `image`") from error
         except httpcore.UnsupportedProtocol as error:
@@ -146,15 +144,23 @@ class Fetcher:
         await self._pool.aclose()
         self._names.shutdown(wait=False, cancel_futures=True)
 
-    async def _follow(self, url: httpx.URL) -> bytes:
+    async def _follow(self, url: httpx.URL, held: Held) -> bytes:
+        now, left_s = asyncio.get_running_loop().time, self._patience_s
         for _ in range(MAX_REDIRECTS + 1):
-            found = await self._ask(url)
+            until = now() + self._patience_s
+            async with self._places.one(url.raw_host.decode(), until):
+                # others hold it until their pictures are embedded: that is no fault of this one's host
+                await self._room.begin(until)
+                began = now()
+                async with asyncio.timeout(left_s):
+                    found = await self._ask(url, held)
             if isinstance(found, bytes):
                 return found
+            left_s -= now() - began
             url = allowed(found, self._rules)
         raise UrlRefused(f"the address leads on more than {MAX_REDIRECTS} times: send the last one")
 
-    async def _ask(self, url: httpx.URL) -> bytes | httpx.URL:
+    async def _ask(self, url: httpx.URL, held: Held) -> bytes | httpx.URL:
         """The picture, or where it is said to be."""
         asked = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=_port(url), target=url.raw_path)
         headers = [(b"Host", url.netloc), *_HEADERS]
@@ -167,7 +173,7 @@ class Fetcher:
                     f"the picture's host answers {answer.status}: look at the address, or send it as `image`"
                 )
             self._check(told)
-            return await self._read(answer)
+            return await self._read(answer, held)
 
     def _check(self, told: dict[bytes, bytes]) -> None:
         if not told.get(b"content-type", b"").decode("latin-1").strip().lower().startswith(_TYPES):
@@ -179,25 +185,42 @@ class Fetcher:
         if length.isdigit() and int(length) > self._max_bytes:
             raise self._too_large()
 
-    async def _read(self, answer: httpcore.Response) -> bytes:
+    async def _read(self, answer: httpcore.Response, held: Held) -> bytes:
         data = bytearray()
         async for part in answer.aiter_stream():
-            data += part
-            if len(data) > self._max_bytes:
+            if len(data) + len(part) > self._max_bytes:
                 raise self._too_large()
+            held.add(len(part))
+            data += part
         return bytes(data)
 
     def _too_large(self) -> UrlRefused:
         return UrlRefused(f"the picture has more than {self._max_bytes:,} bytes: use a smaller one")
 
     async def _resolve(self, host: str, port: int) -> Sequence[str]:
-        loop = asyncio.get_running_loop()
         try:
             name = host.encode("idna")
         except UnicodeError as error:
             raise UrlRefused("the address has no name that there can be: a part of it is empty or too long") from error
-        found = await loop.run_in_executor(self._names, lambda: socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
-        return [str(address[0]) for *_, address in found]
+        # a look-up goes on when nobody waits for it any more: of a name that is not answered for there is one, not one for each
+        # who asks; who connects takes what it finds, and judges it
+        under_way = self._looked_up.get(host)
+        if under_way is None:
+            loop = asyncio.get_running_loop()
+            under_way = self._looked_up[host] = loop.run_in_executor(self._names, _addresses, name, port)
+            under_way.add_done_callback(partial(self._found, host))
+        return await asyncio.shield(under_way)
+
+    def _found(self, host: str, looked_up: asyncio.Future[Sequence[str]]) -> None:
+        del self._looked_up[host]
+        if not looked_up.cancelled():
+            # else asyncio would tell of an error that nobody waits for any more
+            looked_up.exception()
+
+
+def _addresses(name: bytes, port: int) -> Sequence[str]:
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
 
 
 def _joined(url: httpx.URL, location: bytes) -> httpx.URL:

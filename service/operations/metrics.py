@@ -27,7 +27,7 @@ class Metrics:
         self.requests = self._counted("requests", "Answers by route and status.", "route", "status")
         self.stage = self._timed(
             "stage_seconds",
-            "Time of one request in a stage: fetch, tokenize, decode, encode (queue included), filter, search, proofread, facets, write, total.",
+            "Time of a stage of a request, as often as it runs it, as encode for each input: fetch, lookup, tokenize, decode, encode (queue included), filter, search, diversify, proofread, facets, write, total.",
             "stage",
         )
         self.batch = Histogram(

@@ -39,7 +39,6 @@ class Answers:
         """The JSON of the answer, as it took since *began* (of `time.perf_counter`)."""
         kept = self._memory.get(key)
         if kept is None:
-            self._misses.inc()
             return None
         self._hits.inc()
         seconds = time.perf_counter() - began
@@ -47,7 +46,11 @@ class Answers:
         return b'%b{"total":%.3f}}' % (kept, 1000 * seconds)
 
     def keep(self, key: str, answer: SearchAnswer) -> None:
-        """Keep an answer for requests to come: as a cached one, which took the time that it will take."""
+        """Keep an answer for requests to come: as a cached one, which took the time that it will take.
+
+        That is when a look-up counts as missed: what can never be kept was not missed.
+        """
+        self._misses.inc()
         written = answer.model_copy(update={"cached": True, "took_ms": {}}).model_dump_json().encode()
         assert written.endswith(_END), "took_ms is the last field of an answer"
         self._memory.put(key, written.removesuffix(_END))

@@ -3,7 +3,7 @@
 Knows nothing of HTTP.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from service.encoding.embedding import Timings, check_length
 from service.encoding.inputs import told_by
 from service.encoding.models import Model
 from service.errors import ItemUnknown, QueryInvalid
+from service.operations import request_ids
 from service.queries.bounds import expect_few
 from service.queries.together import together
 from service.runtime import Runtime
@@ -34,7 +35,8 @@ async def proofread_items(runtime: Runtime, name: str, ids: Sequence[str], text:
     timings = _begin(runtime, text)
     with timings.stage("total"):
         _expect_able(served)
-        images = await _of_items(runtime, served, ids, timings)
+        asked = {f"ids.{place}": each for place, each in enumerate(ids)}
+        images = await _of_items(runtime, served, asked, timings)
         proofs = await _check(served.model, text, images, timings, runtime.settings.deadline_s)
     return _answer(served.model, proofs, timings, collection=name, ids=ids)
 
@@ -132,7 +134,7 @@ async def rerank_captions(
         )
     if isinstance(picture, str):
         _expect_able(served)
-        (image,) = await _of_items(runtime, served, [picture], timings)
+        (image,) = await _of_items(runtime, served, {"query.id": picture}, timings)
     else:
         image = await runtime.embedder.patches_of(served.model, picture, timings)
     with timings.stage("search"):
@@ -162,6 +164,8 @@ def _word(word: WordProof) -> WordView:
 
 def _begin(runtime: Runtime, text: str) -> Timings:
     check_length(text, runtime.settings.max_text_chars, "text")
+    if runtime.settings.log_text:
+        request_ids.note_text(text)
     return Timings(runtime.metrics)
 
 
@@ -171,15 +175,16 @@ def _expect_able(served: Served) -> None:
         raise PatchesMissing(served.cannot_proofread)
 
 
-async def _of_items(runtime: Runtime, served: Served, ids: Sequence[str], timings: Timings) -> list[bytes]:
+async def _of_items(runtime: Runtime, served: Served, asked: Mapping[str, str], timings: Timings) -> list[bytes]:
+    """What is stored of items; *asked* has their ids by the fields that name them."""
     with timings.stage("lookup"):
-        found = await runtime.readers.run(lambda: served.searcher.patches(ids))
-    return [_stored(served.searcher.name, found, item_id) for item_id in ids]
+        found = await runtime.readers.run(lambda: served.searcher.patches(list(asked.values())))
+    return [_stored(served.searcher.name, found, item_id, field) for field, item_id in asked.items()]
 
 
-def _stored(name: str, found: dict[str, bytes | None], item_id: str) -> bytes:
+def _stored(name: str, found: dict[str, bytes | None], item_id: str, field: str) -> bytes:
     if item_id not in found:
-        raise ItemUnknown(f"collection {name!r} has no item {item_id[:100]!r}")
+        raise ItemUnknown(f"collection {name!r} has no item {item_id[:100]!r}", field)
     stored = found[item_id]
     if stored is None:
         raise PatchesMissing(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from models.matching import Matching
 from service.encoding.embedding import Timings, check_length
 from service.errors import CalibrationMissing, QueryInvalid
+from service.operations import request_ids
 from service.queries.asking import Asked, Asking, facets, matching
 from service.queries.bounds import Tally, expect_few, pictures_in, read_anew, texts_in
 from service.queries.diversified import Diversified
@@ -72,6 +73,8 @@ async def begin(
     """
     if options.hybrid is not None:
         check_length(options.hybrid.text or "", runtime.settings.max_text_chars, "hybrid.text")
+        if runtime.settings.log_text and options.hybrid.text:
+            request_ids.note_text(options.hybrid.text)
     tally.add(read_anew(options, reranking))
     return Begun(await prepare(runtime, served, query, timings, tally), options, reranking)
 

@@ -173,8 +173,10 @@ def _head(file: BinaryIO) -> bytes:
 
 
 def _has(tags: str | None, tag: str) -> bool:
-    """Whether an If-None-Match header holds the tag; weak tags compare as strong ones do."""
-    return tags is not None and tag in {each.strip().removeprefix("W/").strip('"') for each in tags.split(",")}
+    """Whether an If-None-Match header holds the tag; weak tags compare as strong ones do, and a lone * is any."""
+    if tags is None or tags.strip() == "*":
+        return tags is not None
+    return tag in {each.strip().removeprefix("W/").strip('"') for each in tags.split(",")}
 
 
 def _unchanged(tag: str) -> Response:

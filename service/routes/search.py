@@ -99,10 +99,13 @@ async def search_by_upload(
     explain: Annotated[bool, Form(description="Tell which of their words are contradicted.")] = False,
 ) -> Response:
     """Search by an uploaded image file; with `rerank` the best captions are ordered by what it contradicts."""
-    given = (await request.form()).keys()
+    form = await request.form()
+    given = form.keys()
     unknown = sorted(given - _FIELDS)
     if unknown:
         raise QueryInvalid(unknown[0], f"no such field; there are {', '.join(sorted(_FIELDS))}")
+    if twice := sorted(each for each in given - {"include"} if len(form.getlist(each)) > 1):
+        raise QueryInvalid(twice[0], f"the form has {len(form.getlist(twice[0]))} of it: send one")
     idle = () if rerank else given & set(_RERANKING)
     if fault := fault_of_rerank(idle, able=rerank is None or target == "texts"):
         raise QueryInvalid(next(iter(sorted(idle)), "rerank"), fault)

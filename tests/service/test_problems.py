@@ -28,6 +28,7 @@ KNOWN = [
     (errors.OverRate("too often", 2.5), 429, "rate-limited"),
     (errors.OverConcurrency("too much"), 429, "concurrency-limited"),
     (errors.BodyTooLarge("too much"), 413, "body-too-large"),
+    (errors.BodyPacked("gzip"), 415, "body-packed"),
     (errors.BodyTooSlow("stalled"), 408, "body-too-slow"),
     (errors.QueueFull("busy"), 429, "queue-full"),
     (errors.DeadlineExceeded("late"), 503, "deadline-exceeded"),
@@ -43,12 +44,17 @@ KNOWN = [
 ]
 
 
+class Inner(BaseModel):
+    """An object in a body."""
+
+
 class Body(BaseModel):
     """A body with one bounded field."""
 
     model_config = ConfigDict(extra="forbid")
 
     size: int = Field(le=10)
+    inner: Inner = Inner()
 
 
 def app_raising(error: Exception, metrics: Metrics | None = None) -> FastAPI:
@@ -257,6 +263,7 @@ def test_broken_json_is_a_fault_of_the_body() -> None:
         ({"content": b"{bad", "headers": {"content-type": "application/json"}}, "check its quotes"),
         ({"content": b'{"size": 1}'}, "content-type: application/json"),
         ({"json": []}, "content-type: application/json"),
+        ({"json": {"size": 1, "inner": None}}, "inner: send a JSON object"),
         ({"json": {"size": 1, "siez": 2}}, "check its spelling"),
         ({"content": b'{"size": NaN}', "headers": {"content-type": "application/json"}}, "not NaN or Infinity"),
     ],
@@ -267,6 +274,8 @@ def test_messages_are_for_who_sends_requests(sent: dict[str, object], said: str)
 
     assert 422 == answer.status_code
     assert said in answer.json()["detail"]
+    # of a field's object the request's header is no fault
+    assert ("content-type" in said) == ("content-type" in answer.json()["detail"])
 
 
 def test_problem_of_passes_on_what_it_does_not_know() -> None:

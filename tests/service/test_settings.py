@@ -151,6 +151,7 @@ def test_settings_do_not_change() -> None:
         ("cache_bytes", "-1"),
         ("poll_s", "0"),
         ("search_device", "tpu"),
+        ("variant", "int4"),
     ],
 )
 def test_a_value_out_of_range_refuses_to_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -195,3 +196,40 @@ def test_what_is_no_origin_is_refused(tmp_path: Path, written: str) -> None:
     """A path, another scheme, no scheme, or all sites at once: told with how one is written."""
     with pytest.raises(ValidationError, match="is no origin"):
         Settings(home=tmp_path, cors_origins=(written,))
+
+
+@pytest.mark.parametrize("name", ["VILEM_OTLP", "OTEL_EXPORTER_OTLP_ENDPOINT"])
+@pytest.mark.parametrize("address", ["ftp://x", "collector:4318", "http://", "http:///v1/traces"])
+def test_what_is_no_collector_refuses_to_start(monkeypatch: pytest.MonkeyPatch, name: str, address: str) -> None:
+    """Spans that could only be lost are told of at once, with how an address is written; by either variable."""
+    monkeypatch.setenv(name, address)
+
+    with pytest.raises(ValidationError, match="write http://collector:4318"):
+        Settings()
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "HTTPS://collector.example/otlp/", "http://[::1]:4318"])
+def test_a_collector_is_meant_as_it_is_written(address: str) -> None:
+    """By http or https, with a path or without."""
+    assert address == Settings(otlp=address).otlp
+
+
+@pytest.mark.parametrize(
+    "name", ["http://x", "x.example:8000", "*.x.example", "::1", "x.example/", "b\u00fccher.example", "a b", "**"]
+)
+def test_what_no_request_comes_under_refuses_to_start(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A name that can be no request's would have all of them refused: it is told how one is written."""
+    monkeypatch.setenv("VILEM_ALLOWED_HOSTS", f"localhost,{name}")
+
+    with pytest.raises(ValidationError, match=r"write search\.example\.com"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    "names", ["*", "localhost,127.0.0.1,api", "[::1]", "Search.Example.com.", "my_host", "xn--bcher-kva.example"]
+)
+def test_names_of_ours_are_taken(monkeypatch: pytest.MonkeyPatch, names: str) -> None:
+    """Names, addresses, and * alone for any."""
+    monkeypatch.setenv("VILEM_ALLOWED_HOSTS", names)
+
+    assert tuple(names.split(",")) == Settings().allowed_hosts

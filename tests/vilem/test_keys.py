@@ -53,6 +53,13 @@ def test_keys_are_listed_without_themselves(tmp_path: Path) -> None:
     assert key.split("_")[2][:12] not in shown
 
 
+def test_the_ids_of_listed_keys_are_whole(tmp_path: Path) -> None:
+    """The log names a key by its id alone: on the narrowest terminal that one has it can be found in the list."""
+    key = run("create", "a" * 64, "--scopes", "search,write,admin", "--rate", "12345", "--home", str(tmp_path))[1]
+
+    assert key.split("_")[1] in run("list", "--home", str(tmp_path), COLUMNS="80")[1]
+
+
 def test_a_key_is_revoked(tmp_path: Path) -> None:
     """By its name; another time there is nothing to revoke."""
     run("create", "shop", "--home", str(tmp_path))

@@ -74,7 +74,8 @@ def list_keys(home: Home = None, file: File = None) -> None:
         )
         for each in keys.values()
     ]
-    print_rows(("id", "name", "scopes", "a second", "at a time", "made"), rows)
+    # what the log calls a key by
+    print_rows(("id", "name", "scopes", "a second", "at a time", "made"), rows, whole=("id",))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -386,6 +387,31 @@ def test_an_error_of_our_own_is_logged_once_and_raises_nothing(caplog: pytest.Lo
 
     assert 1 == len(caplog.records)
     assert caplog.records[0].exc_info is not None
+
+
+def test_a_connection_that_is_closed_in_use_is_a_lost_one(caplog: pytest.LogCaptureFixture) -> None:
+    """uvloop raises an error of its own for what is written to it: that is no fault of ours, and the breaker counts it."""
+    metrics = Metrics()
+
+    async def ran() -> None:
+        async with answering(b"+OK\r\n") as url:
+
+            async def hung_up(_: Redis) -> None:
+                _, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2].partition("/")[0]))
+                writer.transport.abort()
+                await asyncio.sleep(0.05)
+                writer.write(b"GET k")
+                raise AssertionError("uvloop let it be written")
+
+            link = RedisLink(url, 20.0, metrics, Breaker(first_pause_s=60, longest_pause_s=60))
+            assert [None] * 5 == [await link.call(hung_up) for _ in range(5)]
+            await link.close()
+
+    with caplog.at_level(logging.WARNING):
+        uvloop.run(ran())
+
+    assert (3, 2) == (counted(metrics, "failed"), counted(metrics, "skipped"))
+    assert [AWAY] == [record.message[: len(AWAY)] for record in caplog.records]
 
 
 def test_an_address_that_is_none_is_said_at_once() -> None:

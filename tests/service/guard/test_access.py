@@ -171,6 +171,18 @@ def test_what_nobody_thought_of_needs_the_widest_scope(method: str, path: str) -
     assert "admin" == needed(method, path)
 
 
+@pytest.mark.parametrize("operation", [each for each in NEEDED if each.startswith(("POST", "PUT", "DELETE"))])
+def test_a_slash_too_many_needs_no_other_scope(client: TestClient, keys: dict[str, str], operation: str) -> None:
+    """Who may ask a path is not told of a scope that it does not need when a slash stands behind it: it leads on, or nowhere."""
+    method, path = path_of(operation)
+    scope = NEEDED[operation]
+    assert scope is not None
+    answer = client.request(method, f"{path}/", headers=bearing(keys[scope]), follow_redirects=False)
+
+    assert scope == needed(method, f"{path}/")
+    assert answer.status_code not in (401, 403)
+
+
 def test_the_open_list_is_short() -> None:
     """The page, its files and two probes, and nothing below them."""
     assert {"/", "/healthz", "/readyz"} == OPEN

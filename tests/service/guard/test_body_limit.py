@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import BodyTooLarge, BodyTooSlow, QueueFull
+from service.errors import BodyPacked, BodyTooLarge, BodyTooSlow, QueueFull
 from service.guard.body_limit import HELD_AT_A_TIME, BodyLimit
 
 LIMIT = 1000
@@ -52,8 +52,8 @@ async def echo_length(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         body = await Request(scope, receive).body()
         response = PlainTextResponse(str(len(body)))
-    except BodyTooLarge as error:
-        response = PlainTextResponse(str(error), 413)
+    except (BodyTooLarge, BodyPacked) as error:
+        response = PlainTextResponse(str(error), 413 if isinstance(error, BodyTooLarge) else 415)
     await response(scope, receive, send)
 
 
@@ -122,6 +122,24 @@ def test_a_length_that_is_none_is_refused(length: str) -> None:
     exchange = Exchange([b"x"], {"content-length": length})
 
     assert (413, 0) == (exchange.run()[0], exchange.received)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP, identity", "aes128gcm"])
+def test_a_packed_body_is_refused_unread(encoding: str) -> None:
+    """Nobody unpacks it: it is told by its encoding, before a byte of it is read, and its connection ends."""
+    exchange = Exchange([b"\x1f\x8b"], {"content-length": "2", "content-encoding": encoding})
+    status, said = exchange.run()
+
+    assert (415, 0, True) == (status, exchange.received, closes(exchange))
+    assert encoding.encode() in said
+
+
+@pytest.mark.parametrize(("encoding", "body"), [("identity", b"x"), ("Identity", b"x"), ("", b"x"), ("gzip", b"")])
+def test_a_body_that_is_as_it_is_passes(encoding: str, body: bytes) -> None:
+    """By its header too, and where there is none."""
+    headers = {"content-length": str(len(body)), "content-encoding": encoding}
+
+    assert (200, str(len(body)).encode()) == Exchange([body], headers).run()
 
 
 def test_other_protocols_pass() -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import gzip
+import socket
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,12 +21,13 @@ from hypothesis import strategies as st
 
 from service.errors import QueueFull, ServiceError, UrlRefused, UrlUnreachable
 from service.guard.addresses import HostRule
-from service.guard.fetching import FETCHES, Fetcher, allowed
+from service.guard.fetching import HELD_AT_A_TIME, PER_HOST, Fetcher, allowed
 
 HOST = "pictures.example"
 HERE = ip_network("127.0.0.1/32")
 MAX_BYTES = 100_000
 PICTURE = b"\xff\xd8 a picture, as far as this is concerned"
+LARGEST = bytes(MAX_BYTES)
 
 Handle = Callable[[str, dict[str, str], asyncio.StreamWriter], Awaitable[None]]
 Names = dict[str, Sequence[str]]
@@ -358,30 +361,111 @@ def test_a_host_that_is_not_there_is_told() -> None:
 
 
 @asynccontextmanager
-async def every_place(fetcher: Fetcher, url: str) -> AsyncIterator[None]:
-    """Hold as many pictures as may be fetched at a time."""
+async def a_full_room(fetcher: Fetcher, url: str) -> AsyncIterator[None]:
+    """Hold as many pictures of the largest size as there is memory for."""
     async with AsyncExitStack() as held:
-        for _ in range(FETCHES):
-            assert PICTURE == await held.enter_async_context(fetcher.fetched(url))
+        # from half of it on no more are begun, but for those that are side by side
+        taken = [held.enter_async_context(fetcher.fetched(url)) for _ in range(HELD_AT_A_TIME)]
+        assert [LARGEST] * HELD_AT_A_TIME == await asyncio.gather(*taken)
         yield
 
 
 def test_who_waits_for_others_pictures_is_told_so() -> None:
-    """Places are held while pictures are embedded; who gets none in time is refused for that, and not for its host."""
+    """Memory is taken while pictures are embedded; who gets none in time is refused for that, and not for its host."""
 
     async def ask() -> None:
-        async with running({"/a.jpg": answer()}) as server, fetching(server.port, patience_s=0.2) as fetcher:
+        async with running({"/a.jpg": answer(LARGEST)}) as server, fetching(server.port, patience_s=2) as fetcher:
             url = f"http://{HOST}:{server.port}/a.jpg"
-            async with every_place(fetcher, url):
+            async with a_full_room(fetcher, url):
                 with pytest.raises(QueueFull, match="wait to be embedded"):
                     await bytes_of(fetcher, url)
-            assert PICTURE == await bytes_of(fetcher, url)
+            assert LARGEST == await bytes_of(fetcher, url)
 
     asyncio.run(ask())
 
 
+def test_small_pictures_take_little() -> None:
+    """Of small pictures many are held at a time: it is by their bytes that they are bounded."""
+
+    async def ask() -> None:
+        async with running({"/a.jpg": answer()}) as server, fetching(server.port) as fetcher:
+            async with AsyncExitStack() as held:
+                for _ in range(100):
+                    assert PICTURE == await held.enter_async_context(
+                        fetcher.fetched(f"http://{HOST}:{server.port}/a.jpg")
+                    )
+
+    asyncio.run(ask())
+
+
+async def hang(_: str, __: dict[str, str], ___: asyncio.StreamWriter) -> None:
+    """A server that never answers."""
+    await asyncio.sleep(60)
+
+
+def test_a_host_that_hangs_takes_its_own_share() -> None:
+    """However many ask for pictures of a host that never answers, those of another come at once."""
+
+    async def ask() -> None:
+        async with running({"/hang": hang, "/a.jpg": answer()}) as server, fetching(server.port, patience_s=30) as each:
+            slow = [asyncio.create_task(bytes_of(each, f"http://{HOST}:{server.port}/hang")) for _ in range(100)]
+            while len(server.asked) < PER_HOST:  # noqa: ASYNC110 - a server has no event
+                await asyncio.sleep(0.01)
+            began = time.monotonic()
+            assert PICTURE == await bytes_of(each, f"http://other.example:{server.port}/a.jpg")
+            assert time.monotonic() - began < 10
+            assert PER_HOST + 1 == len(server.asked)
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
+            assert PICTURE == await bytes_of(each, f"http://{HOST}:{server.port}/a.jpg")
+
+    asyncio.run(ask())
+
+
+def test_who_gets_no_turn_is_told_whose() -> None:
+    """Of a host that hangs those that wait are told so, by its name; those that were asked of it, that it did not answer."""
+
+    async def ask() -> list[bytes | BaseException]:
+        async with running({"/hang": hang}) as server, fetching(server.port, patience_s=0.3) as fetcher:
+            url = f"http://{HOST}:{server.port}/hang"
+            return await asyncio.gather(*(bytes_of(fetcher, url) for _ in range(5 * PER_HOST)), return_exceptions=True)
+
+    found = asyncio.run(ask())
+    waited = [each for each in found if isinstance(each, QueueFull)]
+    assert all(isinstance(each, QueueFull | UrlUnreachable) for each in found)
+    assert len(waited) >= PER_HOST
+    assert all(f"other pictures are asked of {HOST}, {PER_HOST} at a time" in str(each) for each in waited)
+
+
+def test_a_name_that_is_not_answered_for_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look-ups go on when nobody waits for them any more: they must not take the threads that other names need."""
+    asked, answered = [], threading.Event()
+
+    def look_up(host: bytes, *_: object, **__: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        if host == HOST.encode():
+            answered.wait(30)
+            raise socket.gaierror
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+    async def ask() -> None:
+        async with running({"/a.jpg": answer()}) as server:
+            async with fetching(server.port, resolve=None, patience_s=0.2) as fetcher:
+                for _ in range(3):
+                    urls = [f"http://{HOST}:{server.port}/a.jpg"] * PER_HOST
+                    found = await asyncio.gather(*(bytes_of(fetcher, each) for each in urls), return_exceptions=True)
+                    assert {UrlUnreachable} == {type(each) for each in found}
+                assert PICTURE == await bytes_of(fetcher, f"http://other.example:{server.port}/a.jpg")
+                answered.set()
+
+    monkeypatch.setattr("service.guard.fetching.socket.getaddrinfo", look_up)
+    asyncio.run(ask())
+    assert [HOST.encode(), b"other.example"] == asked
+
+
 def test_fetches_are_bounded() -> None:
-    """So many at a time; of very many the last are told to come again, and the others are answered."""
+    """So many of a host at a time; of very many the last are told to come again, and the others are answered."""
 
     async def ask() -> tuple[int, int, int]:
         under_way = most = 0
@@ -401,7 +485,7 @@ def test_fetches_are_bounded() -> None:
         return most, refused, found.count(PICTURE)
 
     most, refused, answered = asyncio.run(ask())
-    assert (True, 100) == (most <= FETCHES, refused + answered)
+    assert (True, 100) == (most <= PER_HOST, refused + answered)
     assert refused > 0
     assert answered >= 64
 
@@ -478,20 +562,27 @@ def test_a_name_that_there_cannot_be_is_refused(label: str) -> None:
 
 
 def test_a_picture_keeps_its_place_until_it_is_let_go() -> None:
-    """No more pictures are in memory than may be fetched at a time, however slowly they are decoded; what fails meanwhile is told as it is."""
+    """No more bytes are in memory than there is room for, however slowly pictures are decoded; what fails meanwhile is told as it is."""
 
     async def hold() -> None:
-        async with running({"/a.jpg": answer()}) as server, fetching(server.port, patience_s=20) as fetcher:
+        async with running({"/a.jpg": answer(LARGEST)}) as server, fetching(server.port, patience_s=20) as fetcher:
             url = f"http://{HOST}:{server.port}/a.jpg"
-            async with every_place(fetcher, url):
+            async with a_full_room(fetcher, url):
                 late = asyncio.create_task(bytes_of(fetcher, url))
                 await asyncio.sleep(0.1)
                 assert not late.done()
-                assert FETCHES == len(server.asked)
-            assert PICTURE == await late
+                assert HELD_AT_A_TIME == len(server.asked)
+            assert LARGEST == await late
             with pytest.raises(OSError, match="of the decoder"):
                 async with fetcher.fetched(url):
                     raise OSError("of the decoder")
-            assert PICTURE == await bytes_of(fetcher, url)
+            assert LARGEST == await bytes_of(fetcher, url)
 
     asyncio.run(hold())
+
+
+@pytest.mark.parametrize("url", ["not a url", "pictures.example/a.jpg", "//pictures.example/", "file:///a", "https://"])
+def test_what_is_no_address_is_told_what_one_looks_like(url: str) -> None:
+    """Without a scheme of the web, or without a host, there is nothing to be listed by an operator."""
+    with pytest.raises(UrlRefused, match=r"one looks like https://images\.example\.com/cat\.jpg"):
+        allowed(url, [HostRule.parse(HOST)])

@@ -3,13 +3,19 @@
 import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from contextvars import copy_context
+from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
+from service.app import create_app
 from service.operations import logs, request_ids
+from service.settings import Settings
+from tests.service.conftest import ADDRESS, wait_until_ready
 
 LOGGER = logging.getLogger("vilem.service")
 
@@ -17,7 +23,7 @@ LOGGER = logging.getLogger("vilem.service")
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
     """Where the log goes; afterwards the logger is as it was."""
-    roots = [logging.getLogger(name) for name in (logs.LOGGER, "uvicorn", "uvicorn.error")]
+    roots = [logging.getLogger(name) for name in (logs.LOGGER, "uvicorn", "uvicorn.error", "opentelemetry")]
     before = [(list(root.handlers), root.level, root.propagate) for root in roots]
     written = io.StringIO()
     logs.install("info", written)
@@ -113,3 +119,36 @@ def test_a_client_cannot_fill_the_log(stream: io.StringIO) -> None:
     logging.getLogger("uvicorn.error").error("a task was cut off")
 
     assert ["a task was cut off"] == [record["message"] for record in lines(stream)]
+
+
+def test_what_sends_traces_does_not_fill_the_log(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says with every batch is a line of JSON too, and one in ten minutes; something else is told at once."""
+    sender = logging.getLogger("opentelemetry.exporter")
+    for number in range(5):
+        sender.error("no batch was sent, for the %d. time", number)
+    sender.warning("another thing")
+    monkeypatch.setattr(logs, "SELDOM_S", 0.0)
+    sender.error("no batch was sent, for the %d. time", 6)
+
+    told = [record["message"] for record in lines(stream)]
+    assert ["no batch was sent, for the 0. time", "another thing", "no batch was sent, for the 6. time"] == told
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_every_text_of_a_request_is_in_its_line(
+    painted: Path, monkeypatch: pytest.MonkeyPatch, *, wanted: bool
+) -> None:
+    """Where the operator wants texts in the log: what is proofread, and a hybrid search's own words, too. Else none is."""
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    asked: dict[str, dict[str, object]] = {
+        "/v1/proofread": {"text": "a red kite", "collection": "painted", "ids": ["red-0.png"]},
+        "/v1/collections/told/search": {"query": {"text": "a bird"}, "hybrid": {"text": "black"}},
+    }
+    app = create_app(Settings(home=painted, log_level="info", log_text=wanted))
+    with TestClient(app, base_url=ADDRESS) as client:
+        wait_until_ready(client)
+        assert [200, 200] == [client.post(path, json=body).status_code for path, body in asked.items()]
+
+    told = [each["texts"] for each in lines(written) if "texts" in each]
+    assert ([["a red kite"], ["black", "a bird"]] if wanted else []) == told

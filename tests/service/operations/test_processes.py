@@ -28,8 +28,8 @@ from service.operations.processes import Processes
 from service.settings import Settings
 
 def work(settings, opened, parent):
-    if settings.variant in ("broken", "mistaken"):
-        raise SystemExit(3 if settings.variant == "broken" else 78)
+    if settings.home.name in ("broken", "mistaken"):
+        raise SystemExit(3 if settings.home.name == "broken" else 78)
     hangs = []
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: None if hangs else sys.exit(0))
@@ -47,7 +47,7 @@ if __name__ == "__main__":
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = sys.argv[1]
     opened = socket.create_server(("127.0.0.1", 0))
     print(opened.getsockname()[1], flush=True)
-    settings = Settings(workers=2, drain_s=float(sys.argv[2]), linger_s=float(sys.argv[3]), variant=sys.argv[4])
+    settings = Settings(workers=2, drain_s=float(sys.argv[2]), linger_s=float(sys.argv[3]), home=sys.argv[4])
     Processes(settings, opened, work).run()
 """
 
@@ -77,7 +77,7 @@ def test_threads_are_shared_out(workers: int, threads: int, kind: str) -> None:
 
 @contextmanager
 def tiny(
-    folder: Path, drain_s: float = 5.0, linger_s: float = 1.0, variant: str = "fp32"
+    folder: Path, drain_s: float = 5.0, linger_s: float = 1.0, named: str = "home"
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The processes, and their port."""
     script = folder / "tiny_server.py"
@@ -85,7 +85,7 @@ def tiny(
     metrics = folder / "metrics"
     metrics.mkdir()
     process = subprocess.Popen(
-        [sys.executable, str(script), str(metrics), str(drain_s), str(linger_s), variant],
+        [sys.executable, str(script), str(metrics), str(drain_s), str(linger_s), named],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -173,18 +173,18 @@ def _is_running(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("variant", ["broken", "mistaken"])
-def test_a_fault_that_all_have_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str) -> None:
+@pytest.mark.parametrize("named", ["broken", "mistaken"])
+def test_a_fault_that_all_have_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
     """Processes that cannot start are not started for ever, and not again at all where the settings are to blame: status 1."""
     quick = "import service.operations.processes\nservice.operations.processes._PAUSE_S, service.operations.processes._MOST_SOON = 0.0, 2\n"
     (tmp_path / "sitecustomize.py").write_text(quick)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with tiny(tmp_path, variant=variant) as (process, _):
+    with tiny(tmp_path, named=named) as (process, _):
         assert 1 == process.wait(PATIENCE_S)
         assert process.stderr is not None
         told = process.stderr.read()
     assert "giving up" in told
-    assert ("another is started" in told) == (variant == "broken")
+    assert ("another is started" in told) == (named == "broken")
 
 
 def test_a_misspelt_variable_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,6 +116,26 @@ def test_a_collector_that_is_gone_costs_nothing() -> None:
     assert {} == tracing.ids()
 
 
+def test_a_collector_that_is_gone_is_told_in_lines_of_json(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the sender says with every batch, stderr stays one object a line, and says each thing once."""
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
+    written = home.parent / "gone.log"
+    with written.open("w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        app = create_app(Settings(home=home, otlp=f"http://127.0.0.1:{free_port()}"))
+        with TestClient(app, base_url=ADDRESS) as client:
+            wait_until_ready(client)
+            until = time.monotonic() + 6
+            while time.monotonic() < until:
+                assert 200 == client.get("/v1/collections").status_code
+                time.sleep(0.1)
+    lines = [json.loads(line) for line in written.read_text().splitlines()]
+    told = [each["message"] for each in lines if each["logger"].startswith("opentelemetry")]
+
+    assert 1 == sum("Failed to export" in each for each in told)
+    assert 1 == sum("Transient error" in each for each in told)
+
+
 def test_off_it_is_not_there() -> None:
     """Without an endpoint no SDK is loaded, no thread is started, a stage is the same nothing each time."""
     code = (

@@ -97,12 +97,12 @@ def test_moments_that_are_over_are_forgotten(client: TestClient) -> None:
 
 
 def test_look_ups_are_counted() -> None:
-    """Hits and misses are told by the metric of the cache, and a hit is a search that took its time."""
+    """Hits and misses are told by the metric of the cache, and a hit is a search that took its time; what is never kept was not missed."""
     metrics = Metrics()
-    memory = ByteLru(10**6)
-    answers = Answers(memory, metrics)
+    answers = Answers(ByteLru(10**6), metrics)
+    answers.find("never kept", time.perf_counter())
     answers.find("key", time.perf_counter())
-    memory.put("key", b'{"took_ms":')
+    answers.keep("key", SearchAnswer(hits=[], collection="", version=1, snapshot="", model="", cached=False, truncated=False, took_ms={}))  # fmt: skip
     answers.find("key", time.perf_counter())
 
     def counted(result: str) -> float | None:

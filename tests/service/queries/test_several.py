@@ -107,6 +107,14 @@ def test_a_bad_one_names_its_place(client: TestClient) -> None:
     assert [[f"queries.{place}.{field}"] for place, (_, field) in enumerate(bad, 1)] + [["queries.5"]] == named
 
 
+def test_a_problem_inside_names_the_request(client: TestClient) -> None:
+    """By the name that its log lines have, as a problem that is the whole answer does."""
+    bad = {"queries": [{"query": {"id": "nobody"}}, GOOD[0]]}
+    answer = client.post(SEVERAL, json=bad, headers={"x-request-id": "several-1"})
+
+    assert "several-1" == answer.json()["results"][0]["request_id"]
+
+
 def test_problems_inside_are_counted(client: TestClient) -> None:
     """Each problem of a search counts as refused, as it would by itself."""
 

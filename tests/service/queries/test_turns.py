@@ -1,12 +1,12 @@
 """Large JSON, a piece at each turn of the loop."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 import pytest
 
 from service.queries.turns import Turns
-
 
 _TURNS = 20
 
@@ -37,7 +37,7 @@ def test_others_come_between_large_pieces() -> None:
     done = order([10**6] * 4)
 
     places = [place for place, name in enumerate(done) if name.startswith("piece")]
-    assert all(after - before > 1 for before, after in zip(places, places[1:], strict=False))
+    assert all(after - before > 1 for before, after in itertools.pairwise(places))
     assert [f"piece {number}" for number in range(4)] == [done[place] for place in places]
 
 

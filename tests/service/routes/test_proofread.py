@@ -136,6 +136,17 @@ def test_what_cannot_be_read_is_refused(reader: TestClient, body: dict[str, obje
         assert "vilem index build bare" in answer.json()["detail"]
 
 
+def test_an_item_that_is_not_there_is_named_by_its_field(reader: TestClient) -> None:
+    """Of several ids the place of the one at fault; of a search that is to be re-ranked the query's."""
+    body = {"text": TEXT, "collection": "painted", "ids": ["red-0.png", "nowhere"]}
+    query = {"query": {"id": "nowhere"}, "target": "texts", "rerank": "proofread"}
+
+    listed = reader.post(ADDRESS, json=body).json()["errors"]
+    sought = reader.post("/v1/collections/told/search", json=query).json()["errors"]
+
+    assert [["ids.1"], ["query.id"]] == [[each["field"] for each in errors] for errors in (listed, sought)]
+
+
 def test_a_text_that_is_not_unicode_is_refused(reader: TestClient) -> None:
     """Half a surrogate pair is 422."""
     body = b'{"text": "a \\ud800", "collection": "painted", "ids": ["red-0.png"]}'

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 import json
 import threading
 from pathlib import Path
@@ -114,6 +115,7 @@ def test_an_upload_leaves_out_what_is_unlikely(calibrated: TestClient) -> None:
         ({"diversify": "0.5"}, "diversify", ""),
         ({"diversify": "{"}, "diversify", "JSON"),
         ({"diversify": '{"lambda": 2}'}, "diversify.lambda", "1"),
+        ({"diversify": "null"}, "diversify", "diversify: send a JSON object"),
         ({"diversify": "{}", "target": "moments"}, "diversify", "moments"),
         ({"diversify": "{}", "target": "texts", "rerank": "proofread"}, "diversify", "rerank"),
         ({"min_score": "nan"}, "min_score", ""),
@@ -128,6 +130,35 @@ def test_an_uploads_options_are_judged_as_a_bodys(
 
     assert (422, [field]) == (answer.status_code, [each["field"] for each in answer.json()["errors"]])
     assert said in answer.json()["detail"]
+    assert "content-type" not in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("field", ["file", "limit", "target"])
+def test_what_an_upload_has_twice_is_refused(client: TestClient, field: str) -> None:
+    """One of two pictures would not have been searched with: 422, and nothing is left out in silence."""
+    files = [("file", colour_picture("red")), ("file", colour_picture("green"))]
+    data = {} if field == "file" else {field: ["5", "7"] if field == "limit" else ["texts", "images"]}
+
+    answer = client.post(UPLOAD, files=files[: 2 if field == "file" else 1], data=data)
+
+    assert (422, [field]) == (answer.status_code, [each["field"] for each in answer.json()["errors"]])
+    assert "send one" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", [SEARCH, UPLOAD, "/v1/embeddings", "/v1/proofread", f"{SEARCH}es"])
+def test_a_packed_body_is_told_by_its_encoding(client: TestClient, path: str) -> None:
+    """It is read by nobody: 415 that names the encoding, and not a fault of what it holds."""
+    answer = client.post(
+        path,
+        content=gzip.compress(b"{}"),
+        headers={
+            "content-encoding": "gzip",
+            "content-type": "application/json" if path != UPLOAD else "multipart/form-data; boundary=x",
+        },
+    )
+
+    assert (415, "/problems/body-packed") == (answer.status_code, answer.json()["type"])
+    assert "content-encoding: gzip" in answer.json()["detail"]
 
 
 def test_an_upload_finds_captions(client: TestClient) -> None:

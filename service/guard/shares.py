@@ -1,0 +1,148 @@
+"""What pictures that are fetched may take: places to be fetched in, of which one host has few, and memory until they are embedded."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+from service.errors import QueueFull
+
+
+class _Host:
+    def __init__(self, share: int) -> None:
+        self.turn = asyncio.Semaphore(share)
+        self.asking = 0
+
+
+class Places:
+    """Places for downloads: a host that hangs fills its own share, and whoever asks another goes past it.
+
+    Args:
+        most: of all hosts together.
+        share: of one host.
+        queue: that ask for one host's at a time, those that have one included.
+    """
+
+    def __init__(self, most: int, share: int, queue: int) -> None:
+        self._most = most
+        self._share = share
+        self._queue = queue
+        self._all = asyncio.Semaphore(most)
+        self._hosts: dict[str, _Host] = {}
+
+    @property
+    def known(self) -> int:
+        """Hosts that anything is asked of: others are forgotten."""
+        return len(self._hosts)
+
+    @asynccontextmanager
+    async def one(self, name: str, until: float) -> AsyncGenerator[None]:
+        """A place for a download from the host *name*, for the time of the block.
+
+        Args:
+            name: the host's.
+            until: when there must be one, in the event loop's time.
+
+        Raises:
+            QueueFull: there is none in time; says whose.
+        """
+        host = self._hosts.setdefault(name, _Host(self._share))
+        shown = name[:100]
+        if host.asking >= self._queue:
+            raise QueueFull(f"{host.asking} pictures are asked of {shown} already")
+        others = host.asking
+        host.asking += 1
+        try:
+            # the host's first: who waits for a slow one has nothing that others wait for
+            why = f"{others} other pictures are asked of {shown}, {self._share} at a time"
+            async with (
+                _turn(host.turn, until, why),
+                _turn(self._all, until, f"{self._most} pictures are being fetched"),
+            ):
+                yield
+        finally:
+            host.asking -= 1
+            if not host.asking:
+                del self._hosts[name]
+
+
+@asynccontextmanager
+async def _turn(turn: asyncio.Semaphore, until: float, why: str) -> AsyncGenerator[None]:
+    try:
+        async with asyncio.timeout_at(until):
+            await turn.acquire()
+    except TimeoutError as error:
+        raise QueueFull(f"{why}, and this one's turn did not come in time") from error
+    try:
+        yield
+    finally:
+        turn.release()
+
+
+class Held:
+    """What one picture holds of a room."""
+
+    def __init__(self, room: "Room") -> None:
+        self.size = 0
+        self._room = room
+
+    def add(self, size: int) -> None:
+        """So many bytes more.
+
+        Raises:
+            QueueFull: there is no room for them.
+        """
+        self._room.take(size)
+        self.size += size
+
+
+class Room:
+    """Memory for pictures that are being fetched, and that were and wait to be embedded; by the bytes that came.
+
+    Args:
+        most: bytes.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held = 0
+        self._open = asyncio.Event()
+        self._open.set()
+
+    async def begin(self, until: float) -> None:
+        """Wait for half of the room to be free, which is for those that have begun; no longer than *until*.
+
+        Raises:
+            QueueFull: it does not become so in time.
+        """
+        try:
+            async with asyncio.timeout_at(until):
+                await self._open.wait()
+        except TimeoutError as error:
+            raise self._full() from error
+
+    @contextmanager
+    def held(self) -> Generator[Held]:
+        """Count what one picture holds, until the block is left."""
+        one = Held(self)
+        try:
+            yield one
+        finally:
+            self._count(-one.size)
+
+    def take(self, size: int) -> None:
+        """Count so many bytes; raises QueueFull as `Held.add`."""
+        if self._held + size > self._most:
+            raise self._full()
+        self._count(size)
+
+    def _count(self, size: int) -> None:
+        self._held += size
+        if 2 * self._held < self._most:
+            self._open.set()
+        else:
+            self._open.clear()
+
+    def _full(self) -> QueueFull:
+        return QueueFull(
+            f"pictures that are being fetched, or wait to be embedded, fill the {self._most:,} bytes for them"
+        )
