@@ -63,8 +63,11 @@ class TableSource:
         with open_binary(self._filesystem, self._path) as file:
             if self._reader is _parquet_rows:
                 return int(pq.ParquetFile(file).metadata.num_rows)
-            lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
-        return max(0, lines - (self._reader is not _jsonl_rows))
+            lines, last = 0, b"\n"
+            for chunk in iter(lambda: file.read(1 << 20), b""):
+                lines, last = lines + chunk.count(b"\n"), chunk[-1:]
+        # the last line need not be ended
+        return max(0, lines + (last != b"\n") - (self._reader is not _jsonl_rows))
 
     def _rows(self) -> Iterator[Row]:
         try:

@@ -55,6 +55,20 @@ def test_parquet_is_like_jsonl(tmp_path: Path) -> None:
     assert 2 == source.count()
 
 
+@pytest.mark.parametrize("rows", [0, 1, 2])
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize(("suffix", "head", "row"), [("csv", ["path"], "a.jpg"), ("jsonl", [], '{"path": "a.jpg"}')])
+def test_a_last_line_counts_without_its_end(
+    tmp_path: Path, suffix: str, head: list[str], row: str, end: str, rows: int
+) -> None:
+    """As many rows are counted as come, whether or not the last line is ended."""
+    lines = [*head, *rows * [row]]
+    (tmp_path / f"t.{suffix}").write_text("\n".join(lines) + (end if lines else ""))
+    source = TableSource(str(tmp_path / f"t.{suffix}"))
+
+    assert rows == source.count() == len(_items(source))
+
+
 @pytest.mark.parametrize(("suffix", "delimiter"), [("csv", ","), ("tsv", "\t")])
 def test_csv_values_are_strings(tmp_path: Path, suffix: str, delimiter: str) -> None:
     """CSV has no types: values stay as written, and empty cells are left out."""
