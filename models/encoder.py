@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from models.binding import Runner, runner
+from models.lanes import Traffic, laned
 from models.manifest import BundleManifest
 from models.ort import Port, Runtime, expect_ports, open_session
 from models.tensorrt import MOST_ROWS, engine_folder, image_engine, text_engine
@@ -52,7 +53,10 @@ class DualEncoder:
             images, texts = first.result(), second.result()
         expect_ports(images, image, [Port("pixels", ("tensor(uint8)",), (None, side, side, 3))], [answer])
         expect_ports(texts, text, [Port("ids", ("tensor(int64)",), (None, length))], [answer])
-        return cls(runner(images), runner(texts), dim=manifest.dim, causal=manifest.text.causal, most=most)
+        traffic = Traffic()
+        of_image = laned(runner(images), image, runtime, traffic, memory_pattern=True)
+        of_text = laned(runner(texts), text, runtime, traffic, memory_pattern=False)
+        return cls(of_image, of_text, dim=manifest.dim, causal=manifest.text.causal, most=most)
 
     def encode_texts(self, tokens: TokenBatch) -> np.ndarray:
         """Embed N tokenised texts.

@@ -38,11 +38,14 @@ class Runtime:
         spin: let idle threads burn their core while they wait for the next operator. On idle cores that answers up to
             7 % sooner; beside one busy core (decoding, another session) it costs 25-70 % (docs/preprocessing.md), and
             a service and an embedding job always have other work beside.
+        lanes: runs of a model that are side by side have a thread each, once many are (`models.lanes`); takes the
+            weights a second time.
     """
 
     threads: int = 0
     device: Device = "auto"
     spin: bool = False
+    lanes: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,30 @@ def _quota(path: Path) -> int | None:
     except (OSError, ValueError, ZeroDivisionError):
         # no such file, or "max 100000"
         return None
+
+
+def free_bytes(machine: Path = Path("/proc/meminfo"), group: Path = Path("/sys/fs/cgroup")) -> int:
+    """Memory that this process may still take: the machine's, and what its control group (a container's `--memory`) leaves.
+
+    0 where nobody knows, as on systems without those files.
+    """
+    free = _field(machine, "MemAvailable:") * 1024
+    try:
+        # of what the group has, files' pages go when they have to
+        left = int((group / "memory.max").read_text()) - _field(group / "memory.stat", "anon")
+    except (OSError, ValueError):
+        # no such file, or "max"
+        return free
+    return max(0, min(free, left))
+
+
+def _field(path: Path, name: str) -> int:
+    """A number of a file that has one on each line, behind its name; 0 where there is none."""
+    try:
+        lines = (line.split() for line in path.read_text().splitlines())
+        return next((int(line[1]) for line in lines if line and line[0] == name), 0)
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def choose_providers(device: Device) -> list[str]:

@@ -181,7 +181,9 @@ class Loader:
         bundle = Bundle.open(
             folder,
             variant=self._settings.variant,
-            runtime=OrtRuntime(threads=self._settings.threads, device=self._settings.device),
+            runtime=OrtRuntime(
+                threads=self._settings.threads, device=self._settings.device, lanes=self._settings.side_by_side
+            ),
             verify=self._settings.verify,
         )
         models[bundle.digest] = Model(bundle, self._settings, self._metrics)

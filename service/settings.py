@@ -146,6 +146,11 @@ class Settings(BaseSettings):
         "engines when a bundle is first loaded, and keeps them.",
     )
     threads: int = Field(default=0, ge=0, description="ONNX Runtime threads in an operator; 0 = one for each core.")
+    side_by_side: bool = Field(
+        default=True,
+        description="Whether, on two cores and once a model often has two batches at a time, each runs on a core of its own: a tenth "
+        "more are answered, and the model's weights are in memory twice.",
+    )
     decode_threads: int = Field(
         default=0, ge=0, description="Images decoded at a time, each may take 16 bytes a pixel; 0 = one for each core."
     )

@@ -20,8 +20,8 @@ R = TypeVar("R")
 
 # ViT-B/32 on two cores: a batch costs 6.6 ms, and 0.18 ms for each token in it.
 _BATCH_TOKENS = 36
-# Batches of a tower that run at a time, on the threads of one session: where the threads of one batch wait for each other,
-# or Python stands between two, the other goes on. On two busy cores that is a quarter more texts, and costs no memory.
+# Batches of a tower that run at a time: where Python stands between two, or a batch's threads wait for each other, another
+# goes on. On two busy cores that is a quarter more texts; each on a core of its own (`models.lanes`), a tenth more again.
 _LANES = 2
 # Up to here tokenising takes less than handing a text to a thread and back.
 _SHORT_CHARS = 256

@@ -11,7 +11,7 @@ import pytest
 
 from models import ort
 from models.errors import BundleInvalid, ModelError
-from models.ort import Device, Port, Runtime, available_cores, choose_providers, expect_ports, open_session
+from models.ort import Device, Port, Runtime, available_cores, choose_providers, expect_ports, free_bytes, open_session
 from models.tensorrt import image_engine
 
 PIXELS = Port("pixels", ("tensor(uint8)",), (None, 32, 32, 3))
@@ -103,6 +103,33 @@ def test_cores_are_affinity_and_quota(monkeypatch: pytest.MonkeyPatch, quota: in
     monkeypatch.setattr(ort, "_quota", lambda _: quota)
 
     assert expected == available_cores()
+
+
+@pytest.mark.parametrize(
+    ("limit", "anon", "expected"),
+    [
+        ("max", "anon 5", 8192),
+        ("6000", "file 9000\nanon 1000\n", 5000),
+        ("900000", "anon 0", 8192),
+        ("10", "anon 20", 0),
+    ],
+)
+def test_free_memory_is_the_machine_s_and_the_container_s(tmp_path: Path, limit: str, anon: str, expected: int) -> None:
+    """The least of what the machine has and the container's limit leaves, whose files' pages do not count; never below none."""
+    (tmp_path / "meminfo").write_text("MemTotal:  64 kB\nMemAvailable:  8 kB\n")
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    (tmp_path / "memory.stat").write_text(anon)
+
+    assert expected == free_bytes(tmp_path / "meminfo", tmp_path)
+
+
+@pytest.mark.parametrize(("content", "expected"), [("MemAvailable: 8 kB", 8192), ("", 0), ("MemAvailable:", 0)])
+def test_free_memory_without_a_container(tmp_path: Path, content: str, expected: int) -> None:
+    """Without a control group the machine's memory counts; where nobody tells it there is none."""
+    (tmp_path / "meminfo").write_text(content)
+
+    assert expected == free_bytes(tmp_path / "meminfo", tmp_path / "no group")
+    assert 0 == free_bytes(tmp_path / "no file", tmp_path)
 
 
 @pytest.mark.parametrize(("threads", "spin"), [(0, False), (1, True)])

@@ -1,0 +1,201 @@
+"""Runs side by side: a thread each when many are, all threads when one is alone; the same vectors either way."""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models import lanes
+from models.binding import Runner
+from models.bundle import BUILT_IN, Bundle
+from models.lanes import Lanes, Traffic, laned, weight
+from models.ort import Runtime, open_session
+
+TEXT = BUILT_IN / "scenes-s" / "text.onnx"
+PATIENCE_S = 20.0
+# of a run, and how many of them are often
+WHILE_S, OFTEN = 0.002, 10
+TIMES = 200
+
+
+@dataclass
+class Noted:
+    """A session that notes its runs, which take no less than a while."""
+
+    of: str
+    runs: list[str]
+
+    def run(self, output_names: list[str], input_feed: dict[str, np.ndarray], /) -> Sequence[Any]:
+        """Nothing."""
+        self.runs.append(self.of)
+        time.sleep(WHILE_S)
+        return []
+
+
+@dataclass
+class Stand:
+    """A graph with a wide session, and a narrow one that is opened when it is asked for."""
+
+    runs: list[str] = field(default_factory=list[str])
+    traffic: Traffic = field(default_factory=Traffic)
+    opened: int = 0
+    fault: Exception | None = None
+    room: bool = True
+
+    def __post_init__(self) -> None:
+        self.wide, self.narrow = Noted("wide", self.runs), Noted("narrow", self.runs)
+        self.graph = Lanes(self.wide, self.open, self.traffic, often_s=OFTEN * WHILE_S)
+
+    def open(self) -> Runner | None:
+        """The narrow session; raises, or has no room, where it is to."""
+        self.opened += 1
+        if self.fault is not None:
+            raise self.fault
+        return self.narrow if self.room else None
+
+    def alone(self, times: int = 1) -> None:
+        """Run while nothing else does."""
+        for _ in range(times):
+            self.graph.run([], {})
+
+    def beside(self, times: int = 1) -> None:
+        """Run while another does, and let what that begins come to its end."""
+        with self.traffic.one():
+            self.alone(times)
+        settle()
+
+
+def settle() -> None:
+    """Wait until no thread opens a session."""
+    for thread in threading.enumerate():
+        if thread.name == "lanes":
+            thread.join(PATIENCE_S)
+
+
+def test_a_run_alone_has_all_threads() -> None:
+    """However long they come one after the other: no second session is opened for them."""
+    stand = Stand()
+    stand.alone(5 * OFTEN)
+
+    assert {"wide"} == set(stand.runs)
+    assert 0 == stand.opened
+
+
+def test_runs_side_by_side_get_a_thread_each() -> None:
+    """Once they were for long a second session is opened, and has all that begin beside another; a run alone is still wide."""
+    stand = Stand()
+    stand.beside(OFTEN)
+    stand.beside(2)
+    stand.alone()
+
+    assert [*OFTEN * ["wide"], "narrow", "narrow", "wide"] == stand.runs
+    assert 1 == stand.opened
+
+
+def test_who_meets_now_and_then_takes_no_memory() -> None:
+    """Runs that are alone for longer than beside others never come to a second session."""
+    stand = Stand()
+    for _ in range(2 * OFTEN):
+        stand.beside()
+        stand.alone(2)
+
+    assert 0 == stand.opened
+
+
+@pytest.mark.parametrize("stand", [Stand(fault=MemoryError("no room")), Stand(room=False)], ids=["fails", "no room"])
+def test_without_a_second_session_all_go_on(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
+    """A session that cannot be opened is tried once, and told of; runs share the threads of the first, as before."""
+    caplog.set_level(logging.ERROR, "vilem.lanes")
+    stand.beside(OFTEN)
+    stand.beside(2 * OFTEN)
+
+    assert {"wide"} == set(stand.runs)
+    assert 1 == stand.opened
+    assert (stand.fault is not None) == bool(caplog.records)
+
+
+def test_a_run_counts_until_it_ends() -> None:
+    """What begins while another graph of the model runs is beside it; what begins after it, or after its failure, is alone."""
+    traffic = Traffic()
+    with pytest.raises(ValueError), traffic.one() as first, traffic.one() as second:
+        raise ValueError
+    with traffic.one() as third:
+        pass
+
+    assert (False, True, False) == (first, second, third)
+
+
+@pytest.mark.parametrize(
+    "runtime", [Runtime(2, "cpu"), Runtime(1, "cpu", lanes=True), Runtime(4, "cpu", lanes=True)], ids=str
+)
+def test_other_plans_have_one_session(runtime: Runtime) -> None:
+    """Two runs fill two cores with a thread each, and no other number."""
+    session = open_session(TEXT, runtime, memory_pattern=False)
+
+    assert session is laned(session, TEXT, runtime, Traffic(), memory_pattern=False)
+
+
+@pytest.mark.parametrize("free", [0, lanes._ROOM * weight(TEXT) - 1])  # pyright: ignore[reportPrivateUsage]
+def test_no_session_is_opened_without_room(
+    free: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the weights would not fit once more, and again, a warning says how much it takes; all go on as they did."""
+    caplog.set_level(logging.WARNING, "vilem.lanes")
+    monkeypatch.setattr(lanes, "free_bytes", lambda: free)
+    monkeypatch.setattr(lanes, "OFTEN_S", WHILE_S)
+    stand, runtime = Stand(), Runtime(2, "cpu", lanes=True)
+    graph = laned(stand.wide, TEXT, runtime, stand.traffic, memory_pattern=False)
+    for _ in range(OFTEN):
+        with stand.traffic.one():
+            graph.run([], {})
+        settle()
+
+    assert {"wide"} == set(stand.runs)
+    assert [f"and {free // 10**6} are free"] == [each.getMessage()[-len("and 8 are free") :] for each in caplog.records]
+
+
+def test_a_graph_weighs_its_files(tmp_path: Path) -> None:
+    """A graph's bytes are its own and those of the weights beside it."""
+    (tmp_path / "a.onnx").write_bytes(bytes(10))
+    alone = weight(tmp_path / "a.onnx")
+    (tmp_path / "a.onnx.data").write_bytes(bytes(90))
+
+    assert (10, 100) == (alone, weight(tmp_path / "a.onnx"))
+
+
+def test_vectors_are_the_same_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real model asked by four threads, long enough for the second sessions: each text and picture has the vector it has alone."""
+    opened = list[tuple[str, int]]()
+
+    def opening(path: Path, runtime: Runtime, *, memory_pattern: bool) -> Any:
+        opened.append((path.name, runtime.threads))
+        return open_session(path, runtime, memory_pattern=memory_pattern)
+
+    monkeypatch.setattr(lanes, "OFTEN_S", WHILE_S)
+    monkeypatch.setattr(lanes, "open_session", opening)
+    plain = Bundle.open(BUILT_IN / "scenes-s", runtime=Runtime(2, "cpu"))
+    shared = Bundle.open(BUILT_IN / "scenes-s", runtime=Runtime(2, "cpu", lanes=True))
+    texts = ["a red cube left of a blue ball", "a green cone"]
+    side = plain.manifest.preprocess.size
+    pixels = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
+    expected = plain.embed_images(pixels), plain.embed_texts(texts).vectors
+
+    def often(number: int) -> list[np.ndarray]:
+        if number % 2:
+            return [shared.embed_texts(texts).vectors for _ in range(TIMES)]
+        return [shared.embed_images(pixels) for _ in range(TIMES)]
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(often, range(4)))
+    settle()
+
+    assert [("image.onnx", 1), ("text.onnx", 1)] == sorted(opened)
+    for number, vectors in enumerate(found):
+        np.testing.assert_allclose(np.stack(vectors), np.stack(TIMES * [expected[number % 2]]), atol=1e-5)
