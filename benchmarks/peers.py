@@ -37,14 +37,15 @@ TIMES_INFINITY, TIMES_CLIP_RETRIEVAL = 5.0, 20.0
 CLIP_RETRIEVAL_SHARE = 15 / 84
 _MODEL = "clip"
 _PATIENCE_S = 120.0
-# CLIP's own sizes are the configuration's defaults
+# CLIP's own sizes are the configuration's defaults; texts of one batch are padded with a token that is behind those of CLIP
 _MAKE = """
 import sys
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizerFast
 folder, tokenizer = sys.argv[1:]
-CLIPModel(CLIPConfig()).save_pretrained(folder)
+words = CLIPTokenizerFast(tokenizer_file=tokenizer, model_max_length=77)
+CLIPModel(CLIPConfig(text_config={"vocab_size": len(words)})).save_pretrained(folder)
 CLIPImageProcessor().save_pretrained(folder)
-CLIPTokenizerFast(tokenizer_file=tokenizer, model_max_length=77).save_pretrained(folder)
+words.save_pretrained(folder)
 """
 
 
@@ -139,6 +140,10 @@ def main() -> None:
                 other.append(seen_by(theirs, embeddings, turn))
             # each round of the first kind warms
             mine, other = mine[1:], other[1:]
+        if not all(each.rate for each in (*mine, *other)):
+            sys.exit(
+                f"a server answered nothing:\n{(Path(folder) / 'infinity.log').read_text(errors='replace')[-2000:]}"
+            )
     alone = bare(Bundle.open(path, verify=False), asked[:600])
     times = statistics.median(ours.rate / infinitys.rate for ours, infinitys in zip(mine, other, strict=True))
     show(
