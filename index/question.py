@@ -24,6 +24,7 @@ from index.fusion import reciprocal_rank_fusion, weighted_fusion
 from index.kept import Kept
 from index.lexical.search import CAPTIONS, Operator, search_captions, search_texts
 from index.live.part import LiveVectors
+from index.live.tail import within
 from index.live.view import View
 from index.ranking import Ranking, best_of
 
@@ -129,6 +130,25 @@ def ranked(view: View, question: Question, depth: int) -> Ranking:
         if enough or (question.words is not None and depth >= question.words.depth):
             return Ranking(found.rows[kept], found.scores[kept])
         depth = 4 * depth
+
+
+def folded(view: View, question: Question, rows: np.ndarray) -> list[int]:
+    """For each hit of a question with groups, of those *rows* (n,), how many other hits it stands for.
+
+    With itself those are the items of its group that could have been hits: they are there now, match the filter, and are not
+    left out. Only the members of these groups are looked at.
+    """
+    groups, among = question.groups, question.among
+    if groups is None or not len(rows):
+        return []
+    members = [groups.members(row) for row in rows.tolist()]
+    found = np.concatenate(members)
+    # what matches a filter is there
+    counted = view.images.there(found) if among is None else within(found, among)
+    sizes = [len(each) for each in members]
+    # a hit of a ranking that was kept may match no more: it is counted neither way
+    counted &= ~np.isin(found, question.without) & (found != np.repeat(rows, sizes))
+    return np.add.reduceat(counted, np.cumsum([0, *sizes[:-1]]), dtype=np.int64).tolist()
 
 
 def _ranked(view: View, question: Question, depth: int) -> Ranking:

@@ -1,11 +1,12 @@
 """A published collection as it is at one moment, ready to search: vectors in, hits with their records out."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, Literal
 
 import numpy as np
@@ -26,7 +27,7 @@ from index.moment_search import moments_found
 from index.moments import BestMoment
 from index.patches import has_patches, patches_at
 from index.publish import current
-from index.question import Filtered, Question, Target, ranked
+from index.question import Filtered, Question, Target, folded, ranked
 from index.ranking import Ranking
 from index.schema import Record, lists
 from index.snapshot import Snapshot, SnapshotManifest, open_moments
@@ -55,6 +56,7 @@ class Hit:
         caption: the text that was found, when captions were searched.
         patches: what a proofreader reads of the item's image, when that was asked for and is stored.
         moment: of a video the moment that was found, or the one that is nearest to the query when items were searched.
+        duplicates: how many others it stands for, when duplicates were folded together.
     """
 
     id: str
@@ -63,6 +65,7 @@ class Hit:
     caption: str | None = None
     patches: bytes | None = None
     moment: BestMoment | None = None
+    duplicates: int | None = None
 
 
 class Searcher:
@@ -195,6 +198,11 @@ class Searcher:
         return self._view.moments.rows
 
     @property
+    def generation(self) -> str:
+        """The generation that is shown; versions compare within one (`index.generations`)."""
+        return self._view.collection.generation
+
+    @property
     def version(self) -> int:
         """Version of the items that is shown."""
         return self._view.collection.version
@@ -252,14 +260,24 @@ class Searcher:
         return self._looked_up(wanted, queries, target, patches=patches)
 
     def _looked_up(
-        self, wanted: list[list[tuple[int, float]]], queries: np.ndarray, target: Target, *, patches: bool = False
+        self,
+        wanted: list[list[tuple[int, float]]],
+        queries: np.ndarray,
+        target: Target,
+        *,
+        patches: bool = False,
+        others: Mapping[int, int] = MappingProxyType({}),
     ) -> list[list[Hit]]:
         """The hits of each query's row ids and scores, with their records; what is not there any more is left out."""
         rows = sorted({row for hits in wanted for row, _ in hits})
         found = self._items(rows) if target == "images" else self._captions(rows)
         read = patches_at(self._view.collection.items, rows) if patches and target == "images" else {}
         hits = [
-            [Hit(found[row][0].id, score, *found[row], read.get(row)) for row, score in hits if row in found]
+            [
+                Hit(found[row][0].id, score, *found[row], read.get(row), duplicates=others.get(row))
+                for row, score in hits
+                if row in found
+            ]
             for hits in wanted
         ]
         return self._with_moments(hits, queries) if target == "images" else hits
@@ -310,8 +328,12 @@ class Searcher:
 
     def hits(self, ranking: Ranking, question: Question) -> list[Hit]:
         """The hits of a question's ranking; what is not there any more is left out."""
-        wanted = list(zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True))
-        return self._looked_up([wanted], question.vector[None], question.target)[0]
+        rows = ranking.rows.tolist()
+        wanted = list(zip(rows, ranking.scores.tolist(), strict=True))
+        others = (
+            {} if question.groups is None else dict(zip(rows, folded(self._view, question, ranking.rows), strict=True))
+        )
+        return self._looked_up([wanted], question.vector[None], question.target, others=others)[0]
 
     def rows_of(self, ids: Sequence[str]) -> np.ndarray:
         """Row ids (n,) int64, in any order, of the items of those ids that are there."""

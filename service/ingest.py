@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -27,7 +27,7 @@ from service.errors import ItemUnknown, NotReady, QueryInvalid, ServiceError, Wr
 from service.guard.hosts import is_loopback
 from service.problems import problem_of, problem_of_invalid
 from service.runtime import Runtime
-from service.schemas.items import PutItem, WriteAnswer, WriteResult
+from service.schemas.items import PutItem, RemoveItem, WriteAnswer, WriteResult
 from service.served import Served
 from service.writing import Written
 
@@ -47,15 +47,13 @@ async def put_items(runtime: Runtime, name: str, items: Sequence[object]) -> Wri
     urgency.prefer(urgency.BATCH)
     ids = [_id(item) for item in items]
     served = _writable(runtime, name, ids)
-    timings = Timings(runtime.metrics)
-    repeated = {item_id for item_id, count in Counter(ids).items() if item_id is not None and count > 1}
+    timings, repeated = Timings(runtime.metrics), _repeated(ids)
     # those of the metadata: what every item has comes from its picture
     fields = [field for field in served.searcher.fields if field.name not in BUILT_IN]
 
     async def write(place: int) -> WriteResult:
         item_id = ids[place]
-        if item_id in repeated:
-            raise QueryInvalid(f"{_WHERE}.{place}.id", f"{item_id[:100]!r} comes more than once: send each item once")
+        _expect_once(item_id, repeated, f"{_WHERE}.{place}.id")
         item = PutItem.model_validate(items[place])
         try:
             made, done = await _Making(runtime, served, place, timings).write(item)
@@ -70,18 +68,22 @@ async def put_items(runtime: Runtime, name: str, items: Sequence[object]) -> Wri
     return await _answer(runtime, name, ids, write, timings)
 
 
-async def remove_items(runtime: Runtime, name: str, ids: Sequence[str]) -> WriteAnswer:
-    """Remove items; raises as `put_items`."""
+async def remove_items(runtime: Runtime, name: str, given: Sequence[object]) -> WriteAnswer:
+    """Remove the items of the ids *given*; what cannot be an id does not keep the others in. Raises as `put_items`."""
     # as what is put: the two keep the order in which they came
     urgency.prefer(urgency.BATCH)
+    ids = [each if isinstance(each, str) else None for each in given]
     _writable(runtime, name, ids)
-    timings = Timings(runtime.metrics)
+    timings, repeated = Timings(runtime.metrics), _repeated(ids)
 
     async def write(place: int) -> WriteResult:
+        _expect_once(ids[place], repeated, f"ids.{place}")
+        item = RemoveItem.model_validate({"id": given[place]})
+        check_id(item.id)
         with timings.stage("write"):
-            done = await runtime.writers.of(name).write(Remove(ids[place]))
+            done = await runtime.writers.of(name).write(Remove(item.id))
         assert done.outcome in ("removed", "absent")
-        return WriteResult(id=ids[place], status=done.outcome)
+        return WriteResult(id=item.id, status=done.outcome)
 
     return await _answer(runtime, name, ids, write, timings)
 
@@ -224,8 +226,14 @@ async def _answer(
 
     with timings.stage("total"):
         results = await asyncio.gather(*(one(place) for place in range(len(ids))))
+    # of one searcher: of two the version may be another generation's
+    searcher = runtime.served(name).searcher
     return WriteAnswer(
-        results=results, collection=name, version=runtime.served(name).searcher.version, took_ms=timings.ms
+        results=results,
+        collection=name,
+        generation=searcher.generation,
+        version=searcher.version,
+        took_ms=timings.ms,
     )
 
 
@@ -247,6 +255,15 @@ def _cut(value: JsonValue) -> str:
     else:
         text = "".join(islice(json.JSONEncoder(ensure_ascii=False).iterencode(value), _MAX_SHOWN + 1))
     return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
+
+
+def _repeated(ids: Sequence[str | None]) -> set[str]:
+    return {item_id for item_id, count in Counter(ids).items() if item_id is not None and count > 1}
+
+
+def _expect_once(item_id: str | None, repeated: Container[str], where: str) -> None:
+    if item_id is not None and item_id in repeated:
+        raise QueryInvalid(where, f"{item_id[:100]!r} comes more than once: send each item once")
 
 
 def _id(item: object) -> str | None:

@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import lance
@@ -123,23 +124,26 @@ class Groups:
         places = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
         return np.where(self.rows[places] == rows, self.representatives[places], rows)
 
-    def others(self, rows: np.ndarray) -> np.ndarray:
-        """How many other rows are in the group of each of *rows* (n,) int64: 0 where it is in none."""
-        names, counts = np.unique(self.representatives, return_counts=True)
-        if not len(names):
-            return np.zeros(len(rows), np.int64)
-        wanted = self.of(rows)
-        places = np.minimum(np.searchsorted(names, wanted), len(names) - 1)
-        return np.where(names[places] == wanted, counts[places] - 1, 0)
+    def members(self, row: int) -> np.ndarray:
+        """(m,) int64 row ids of its group, rising, itself among them: it alone where it is in none."""
+        name = self.of(np.array([row]))
+        first, end = np.searchsorted(self._named[0], [name[0], name[0] + 1])
+        return self._named[1][first:end] if end > first else name
 
     def without(self, rows: np.ndarray) -> "Groups":
         """The groups without those row ids (n,): of rows that were written anew, whose pictures are others now.
 
-        Those that a removed representative stands for stay together: its row id goes on naming their group.
+        Those that a removed representative stands for stay together, and the first of them represents them.
         """
-        kept = ~within(self.rows, np.sort(np.asarray(rows, np.int64)))
+        removed = np.sort(np.asarray(rows, np.int64))
+        kept = ~within(self.rows, removed)
+        mine, named = self.rows[kept], self.representatives[kept]
+        left = np.flatnonzero(within(named, removed))
+        if len(left):
+            _, first, group = np.unique(named[left], return_index=True, return_inverse=True)
+            named[left] = mine[left[first]][group]
         digests = None if self.digests is None else self.digests[kept]
-        return replace(self, rows=self.rows[kept], representatives=self.representatives[kept], digests=digests)
+        return replace(self, rows=mine, representatives=named, digests=digests)
 
     def at(self, items: lance.LanceDataset) -> "Groups":
         """The groups without the items that have other pictures at that later version of them; captions may be others."""
@@ -150,6 +154,12 @@ class Groups:
             rows = row_ids(batch)
             changed.append(rows if self.digests is None else rows[self._others_now(rows, batch["sha256"])])
         return self.without(np.concatenate(changed))
+
+    @cached_property
+    def _named(self) -> tuple[np.ndarray, np.ndarray]:
+        """Representatives, rising, and the rows that they stand for."""
+        order = np.argsort(self.representatives, kind="stable")
+        return self.representatives[order], self.rows[order]
 
     def _others_now(self, rows: np.ndarray, sha256: pa.Array) -> np.ndarray:
         """Places of the rows (n,) that are in a group, and whose pictures have other SHA-256 sums now."""

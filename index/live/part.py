@@ -48,6 +48,10 @@ class LiveVectors(Protocol):
         """The command that makes the tail part of what the engine has; a collection's name comes after it."""
         ...
 
+    def there(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) bool: which of the row ids *rows* (n,) int64 can be found."""
+        ...
+
     def after(self, changes: Changes) -> Self:
         """The part once those changes were made; only the newest may be changed."""
         ...
@@ -137,9 +141,12 @@ class LivePart:
 
     def positions(self, rows: Sequence[int]) -> dict[int, int]:
         """Where in the snapshot those of *rows* are that are alive there, by row id."""
-        found = self.places.of(np.array(rows, np.int64))
-        found = found if self.alive is None else found[self.alive[found]]
+        found = self._alive_of(np.array(rows, np.int64))
         return dict(zip(self.places.rowids[found].tolist(), found.tolist(), strict=True))
+
+    def there(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) bool: which of the row ids *rows* (n,) int64 can be found."""
+        return np.isin(rows, self.places.rowids[self._alive_of(rows)]) | self.tail.there(rows)
 
     def after(self, changes: Changes) -> "LivePart":
         """The part once those changes were made; only the newest may be changed."""
@@ -175,6 +182,11 @@ class LivePart:
             scores[cut, :k], rows[cut, :k] = (found[:, :k] for found in deeper)
             cut = cut[_in_a_tie(*deeper, depth, first=k)]
         return scores[:, :k], rows[:, :k]
+
+    def _alive_of(self, rows: np.ndarray) -> np.ndarray:
+        """Positions in the snapshot of those of *rows* (n,) that are alive there."""
+        found = self.places.of(rows)
+        return found if self.alive is None else found[self.alive[found]]
 
     def _best(self, queries: np.ndarray, k: int, among: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """As `search`, but that some of equals are left out at the end."""

@@ -5,6 +5,7 @@ A search compares with every living vector of the log. It is kept short by publi
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -73,6 +74,10 @@ class Tail:
         """Entries of the log, those included that later ones replaced: what a search costs."""
         return len(self._alive)
 
+    def there(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) bool: which of the row ids *rows* (n,) int64 it has."""
+        return within(rows, self._living)
+
     def records(self, rows: Iterable[int]) -> dict[int, Record]:
         """The items of those row ids whose records are known, by row id; of an older view fewer than it has."""
         found = dict[int, Record]()
@@ -124,6 +129,10 @@ class Tail:
             best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
             return np.take_along_axis(scores, best, axis=1), rows[best]
         return scores, np.broadcast_to(rows, scores.shape)
+
+    @cached_property
+    def _living(self) -> np.ndarray:
+        return np.sort(self._rows[self._alive])
 
 
 def within(rows: np.ndarray, among: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from index.live.changes import Changes
-from index.live.tail import Tail
+from index.live.tail import Tail, within
 from index.milvus.part import MilvusPart
 from index.milvus.stored import Stored
 from index.parts import Found, best
@@ -55,6 +55,11 @@ class LiveMilvus:
     def remedy(self) -> str:
         """What makes the tail part of the store."""
         return "vilem index push"
+
+    def there(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) bool: which of the row ids *rows* (n,) int64 can be found; those that were pushed Lance tells."""
+        pushed = np.isin(rows, self.stored.known(rows[~within(rows, self.changed)]))
+        return pushed | self.tail.there(rows)
 
     def after(self, changes: Changes) -> "LiveMilvus":
         """The part once those changes were made; only the newest may be changed."""

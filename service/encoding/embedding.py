@@ -23,22 +23,41 @@ from service.settings import Settings
 
 @dataclass
 class Timings:
-    """Milliseconds of one request by stage, in the order the stages ran."""
+    """Milliseconds of one request by stage, in the order the stages ran; used from one event loop.
+
+    What runs side by side counts once: a stage took as long as at least one input was in it, so none takes longer than a stage
+    round it.
+    """
 
     metrics: Metrics
     ms: dict[str, float] = field(default_factory=dict[str, float])
+    # unrounded: many small ones may not add up to more than what is round them
+    _seconds: dict[str, float] = field(default_factory=dict[str, float])
+    # how many inputs are in a stage, and since when at least one is
+    _inside: dict[str, tuple[int, float]] = field(default_factory=dict[str, tuple[int, float]])
 
     @contextmanager
     def stage(self, name: str) -> Generator[None]:
         """Note how long the block took."""
         began = time.perf_counter()
+        inside, since = self._inside.get(name, (0, began))
+        self._inside[name] = inside + 1, since
         try:
             with tracing.stage(name):
                 yield
         finally:
-            seconds = time.perf_counter() - began
-            self.ms[name] = round(self.ms.get(name, 0.0) + 1000 * seconds, 3)
-            self.metrics.stage.labels(name).observe(seconds)
+            ended = time.perf_counter()
+            inside, since = self._inside.pop(name)
+            if inside > 1:
+                self._inside[name] = inside - 1, since
+            else:
+                self.add(name, ended - since)
+            self.metrics.stage.labels(name).observe(ended - began)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Note what a stage took when nothing of the request was in it otherwise."""
+        self._seconds[name] = self._seconds.get(name, 0.0) + seconds
+        self.ms[name] = round(1000 * self._seconds[name], 3)
 
 
 @dataclass(frozen=True)

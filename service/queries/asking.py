@@ -32,10 +32,9 @@ BEGIN = "*"
 
 @dataclass(frozen=True)
 class Asked:
-    """Hits of one page, how many duplicates each stands for (None: not collapsed), and the cursor of the next page."""
+    """Hits of one page, and the cursor of the next page."""
 
     hits: list[Hit]
-    duplicates: list[int] | None
     next: str | None
 
 
@@ -156,9 +155,7 @@ class Asking:
         return _Cut(self._asked(cut.hits, question, following), made)
 
     def _asked(self, page: Ranking, question: Question, following: str | None) -> Asked:
-        hits = self.served.searcher.hits(page, question)
-        groups = question.groups
-        return Asked(hits, None if groups is None else groups.others(page.rows).tolist(), following)
+        return Asked(self.served.searcher.hits(page, question), following)
 
     def _question(self) -> Question:
         options, searcher = self.options, self.served.searcher

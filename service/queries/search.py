@@ -104,6 +104,7 @@ async def answer(begun: Begun) -> SearchAnswer:
     return SearchAnswer(
         hits=[only(hit, options.include) for hit in page.hits],
         collection=searcher.name,
+        generation=searcher.generation,
         version=searcher.version,
         snapshot=searcher.manifest.id,
         model=served.model.bundle.manifest.name,
@@ -156,11 +157,7 @@ class _Ranked:
         return Page(kept, next=found.next if len(kept) == len(found.hits) else None)
 
     def _of(self, asked: Asked) -> Page:
-        views = [self._views.hit(hit) for hit in asked.hits]
-        if asked.duplicates is not None:
-            found = zip(views, asked.duplicates, strict=True)
-            views = [view.model_copy(update={"duplicates": others}) for view, others in found]
-        return Page(views, next=asked.next)
+        return Page([self._views.hit(hit) for hit in asked.hits], next=asked.next)
 
 
 def _views(served: Served, meant: Meant, options: SearchOptions) -> Views:

@@ -50,7 +50,13 @@ async def search_each(runtime: Runtime, name: str, bodies: Sequence[object]) -> 
     tally.expect_few()
     results = await _of_each(runtime, begun, _answer)
     searcher, took_ms = served.searcher, round(1000 * (time.perf_counter() - began), 3)
-    return SearchesAnswer(results=results, collection=searcher.name, version=searcher.version, took_ms=took_ms)
+    return SearchesAnswer(
+        results=results,
+        collection=searcher.name,
+        generation=searcher.generation,
+        version=searcher.version,
+        took_ms=took_ms,
+    )
 
 
 async def written(runtime: Runtime, answer: SearchesAnswer) -> bytes:
@@ -109,7 +115,7 @@ async def _begin(runtime: Runtime, served: Served, tally: Tally, asked: SearchRe
     timings, began = Timings(runtime.metrics), time.perf_counter()
     begun = await begin(runtime, served, asked.query, asked, asked.reranking(), timings, tally)
     # what it takes in all began here
-    timings.ms["total"] = 1000 * (time.perf_counter() - began)
+    timings.add("total", time.perf_counter() - began)
     return begun
 
 

@@ -37,7 +37,9 @@ class Views:
         score, moment = round(hit.score, 6), hit.moment and _moment(self.collection, hit.record, hit.moment)
         chance = None if self.matching is None else round(self.matching.probability(hit.score), 4)
         fields = _fields(self.collection, hit.record)
-        return HitView(**fields, score=score, probability=chance, caption=hit.caption, moment=moment)
+        return HitView(
+            **fields, score=score, probability=chance, duplicates=hit.duplicates, caption=hit.caption, moment=moment
+        )
 
     def kept(self, hits: list[HitView]) -> list[HitView]:
         """Those that are shown, in their order."""

@@ -48,6 +48,7 @@ def _summary(served: Served) -> dict:
         "captions": served.searcher.caption_count,
         "moments": served.searcher.moment_count,
         "dim": manifest.dim,
+        "generation": served.searcher.generation,
         "version": served.searcher.version,
         "engine": "faiss" if served.searcher.engine is None else "milvus",
         "snapshot": manifest.id,

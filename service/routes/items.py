@@ -105,7 +105,7 @@ async def show_item(name: CollectionName, item_id: ItemId, runtime: RuntimeDep) 
     """Show one item with its captions and metadata."""
     searcher = runtime.served(name).searcher
     record = await _found(runtime, searcher, item_id)
-    return ItemDetail(**dict(item_view(name, record)), version=searcher.version)
+    return ItemDetail(**dict(item_view(name, record)), generation=searcher.generation, version=searcher.version)
 
 
 async def _record(runtime: Runtime, name: str, item_id: str) -> Record:

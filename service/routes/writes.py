@@ -28,7 +28,7 @@ async def put(name: CollectionName, request: PutItems, runtime: RuntimeDep) -> W
 
 @router.delete("")
 async def remove(name: CollectionName, request: RemoveItems, runtime: RuntimeDep) -> WriteAnswer:
-    """Remove items. Those that are not there are told as absent."""
+    """Remove items, each with a result of its own. Those that are not there are told as absent."""
     return await remove_items(runtime, name, request.ids)
 
 

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from index.fields.types import FieldType
 from service.schemas.ability import Ability
+from service.schemas.generation import Generation
 from service.schemas.hits import Item
 
 
@@ -28,6 +29,7 @@ class CollectionView(BaseModel):
     captions: int = Field(description="Captions that can be found.", examples=[5000])
     moments: int = Field(description="Moments of videos that can be found.", examples=[0])
     dim: int = Field(description="Dimension of its vectors.", examples=[128])
+    generation: Generation
     version: int = Field(description="Of its items, that searches see.", examples=[3])
     engine: Literal["faiss", "milvus"] = Field(
         description="What finds vectors: the snapshot, or where they were pushed to."

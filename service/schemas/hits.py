@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from service.schemas.generation import Generation
 from service.schemas.proofread import WordView
 
 
@@ -77,6 +78,7 @@ class HitProof(BaseModel):
 class ItemDetail(Item):
     """One item, as it is in one version of its collection."""
 
+    generation: Generation
     version: int = Field(description="Version of the collection that it was read from.", examples=[3])
 
 
@@ -94,7 +96,8 @@ class HitView(Item):
         examples=[0.87],
     )
     duplicates: int | None = Field(
-        default=None, description="How many other items are its near-duplicates, where those are collapsed."
+        default=None,
+        description="How many other items are its near-duplicates and could have been found too, where those are collapsed.",
     )
     caption: str | None = Field(default=None, description="The caption that was found (target: texts).")
     moment: Moment | None = Field(
@@ -144,6 +147,7 @@ class SearchAnswer(BaseModel):
 
     hits: list[HitView]
     collection: str = Field(examples=["scenes"])
+    generation: Generation
     version: int = Field(description="Version of the collection that was searched.", examples=[3])
     snapshot: str = Field(examples=["v3-1f0c2d3e"])
     model: str = Field(examples=["scenes-s"])

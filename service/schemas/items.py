@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, SkipValidation, mo
 
 from service.problems import Problem
 from service.schemas.asked import Asked
+from service.schemas.generation import Generation
 from service.schemas.numbers import FiniteFloat
 
 
@@ -44,10 +45,17 @@ class PutItems(Asked):
     items: list[Unchecked] = Field(min_length=1)
 
 
+class RemoveItem(Asked):
+    """One item to remove."""
+
+    id: str
+
+
 class RemoveItems(Asked):
     """Items to remove."""
 
-    ids: list[Annotated[str, Field(min_length=1, max_length=512)]] = Field(min_length=1, fail_fast=True)
+    # as those that are put
+    ids: list[Annotated[str, Field(min_length=1, max_length=512), SkipValidation]] = Field(min_length=1)
 
 
 class WriteResult(BaseModel):
@@ -77,5 +85,9 @@ class WriteAnswer(BaseModel):
 
     results: list[WriteResult]
     collection: str
-    version: int = Field(description="Of the collection: searches of this process see it, or a later one, from now on.")
+    generation: Generation
+    version: int = Field(
+        description="Of the collection as searches of this process see it from now on, with what was written: they see this one, a "
+        "later one of its generation, or another generation, which has it too; while the collection is `behind`, none of them."
+    )
     took_ms: dict[str, float]

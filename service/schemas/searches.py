@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from service.problems import Problem
 from service.schemas.asked import Asked
+from service.schemas.generation import Generation
 from service.schemas.hits import SearchAnswer
 
 MAX_SEARCHES = 64
@@ -32,5 +33,6 @@ class SearchesAnswer(BaseModel):
         "`status` and `type`."
     )
     collection: str = Field(examples=["scenes"])
+    generation: Generation
     version: int = Field(description="Version of the collection that was searched.", examples=[3])
     took_ms: float = Field(description="Milliseconds for all of them, side by side.", examples=[12.5])

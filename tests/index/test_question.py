@@ -13,7 +13,7 @@ from index.fields.types import parse_declaration
 from index.lexical.upkeep import index_texts
 from index.live.view import View
 from index.publish import current, publish
-from index.question import Filtered, Question, Target, Words, ranked
+from index.question import Filtered, Question, Target, Words, folded, ranked
 from index.snapshot import Snapshot
 from tests.index.published import entries, filled, unit_vectors
 
@@ -160,6 +160,44 @@ def test_duplicates_are_folded_and_the_depth_filled(view: View) -> None:
     found = ranked(view, Question(VECTORS[0], groups=groups), 10).top(10)
 
     assert [nearest[0], *nearest[30:39]] == found.rows.tolist()
+
+
+def test_a_hit_stands_for_what_else_could_have_been_one(view: View) -> None:
+    """Of its group those that are there, match the filter and are not left out; with the hit they are all of these, in any number of groups."""
+    rows = np.sort(ranked(view, Question(VECTORS[0]), 50).rows)
+    gone = rows[-1] + 1 + np.arange(4)
+    members = np.sort(np.concatenate([rows[:30], gone]))
+    groups = groups_of(members, np.where(members % 2, members[1], members[0]))
+    among = Filtered(view).rows({"number": {"gte": 12}}, "images")
+    for question, findable in (
+        (Question(VECTORS[0], groups=groups), rows),
+        (Question(VECTORS[0], groups=groups, without=rows[[2, 3, 40]]), np.delete(rows, [2, 3, 40])),
+        (Question(VECTORS[0], groups=groups, among=among, without=among[:1]), among[1:]),
+    ):
+        hits = ranked(view, question, 50).rows
+
+        others = folded(view, question, hits)
+
+        names = groups.of(findable).tolist()
+        assert [names.count(name) - 1 for name in groups.of(hits).tolist()] == others
+        assert len(findable) == len(hits) + sum(others)
+
+
+def test_a_hit_that_matches_no_more_stands_for_those_that_do(view: View) -> None:
+    """Of a ranking that was kept some hits may be gone, or out of the filter: they stand for the others of their group, never for less than none."""
+    rows = np.sort(ranked(view, Question(VECTORS[0]), 50).rows)
+    groups = groups_of(rows[:6], np.repeat(rows[[0, 3]], 3))
+    question = Question(VECTORS[0], groups=groups, among=rows[1:3])
+
+    assert [2, 1, 0, 0, 0] == folded(view, question, np.array([rows[0], rows[1], rows[3], rows[-1], rows[-1] + 9]))
+
+
+def test_no_hits_stand_for_nothing(view: View) -> None:
+    """Of no hits there is nothing to count, nor where nothing is folded."""
+    none = np.zeros(0, np.int64)
+
+    assert [] == folded(view, Question(VECTORS[0], groups=groups_of(none, none)), none)
+    assert [] == folded(view, Question(VECTORS[0]), none)
 
 
 def test_captions_are_ranked_by_their_own_rows(view: View) -> None:

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from index import searcher as module
+from index.duplicates.groups import Groups, GroupsInfo
 from index.errors import CollectionMissing, SnapshotInvalid, SnapshotMissing, UriMissing
 from index.plan import Budget
 from index.publish import publish
+from index.question import Question
+from index.ranking import Ranking
 from index.schema import COLLECTION_FILE, Record
 from index.searcher import Searcher
 from tests.index.published import DIM, entries, filled, unit_vectors
@@ -109,6 +112,23 @@ def test_captions_are_found_with_their_items(searcher: Searcher) -> None:
 
     assert {"caption 0 of 4", "caption 1 of 4"} == {hit.caption for hit in hits}
     assert {"item-00004"} == {hit.id for hit in hits} == {hit.record.id for hit in hits}
+
+
+def test_a_hit_that_is_gone_takes_its_duplicates_with_it(searcher: Searcher) -> None:
+    """What a ranking has and the collection has no more is left out; each other hit keeps what it stands for."""
+    rows = np.sort(searcher.ranked(Question(VECTORS[0]), 50).rows)
+    info = GroupsInfo(
+        collection="test", collection_created_at="", bundle_digest="", items_version=1, items=50, threshold=0.9,
+        bits=None, chains=False, groups=2, created_at="",
+    )  # fmt: skip
+    groups = Groups(info, rows[:5], np.repeat(rows[[0, 3]], [3, 2]))
+    ranking = Ranking(np.array([rows[0], rows[-1] + 1, rows[3], rows[9]]), np.array([0.9, 0.8, 0.7, 0.6]))
+
+    found = searcher.hits(ranking, Question(VECTORS[0], groups=groups))
+    plain = searcher.hits(ranking, Question(VECTORS[0]))
+
+    assert [(0.9, 2), (0.7, 1), (0.6, 0)] == [(hit.score, hit.duplicates) for hit in found]
+    assert 3 * [None] == [hit.duplicates for hit in plain]
 
 
 def test_no_queries_no_hits(searcher: Searcher) -> None:

@@ -174,7 +174,7 @@ def test_vectors_are_the_same_side_by_side(monkeypatch: pytest.MonkeyPatch) -> N
     """A real model asked by four threads, long enough for the second sessions: each text and picture has the vector it has alone."""
     opened = list[tuple[str, int]]()
 
-    def opening(path: Path, runtime: Runtime, *, memory_pattern: bool) -> Any:
+    def opening(path: Path, runtime: Runtime, *, memory_pattern: bool) -> Runner:
         opened.append((path.name, runtime.threads))
         return open_session(path, runtime, memory_pattern=memory_pattern)
 

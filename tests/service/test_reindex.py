@@ -103,6 +103,36 @@ def test_writes_follow(home: Path, client: TestClient) -> None:
     expect_embedded_by(home, "new")
 
 
+def test_a_version_is_of_its_generation(home: Path, client: TestClient) -> None:
+    """Every answer names both; a swap begins anew, kept answers are of what is served, and after a rollback the first one's go on."""
+    body = {"query": {"text": "red"}, "limit": 1}
+    item = {"id": "more", "image": base64.b64encode(colour_picture("red", 9)).decode()}
+
+    def told() -> tuple[str, int]:
+        several = client.post(f"{SEARCH}es", json={"queries": [body]}).json()
+        kept = [client.post(SEARCH, json=body).json() for _ in range(2)]
+        listed = client.get("/v1/collections").json()["collections"]
+        shown = [client.get(f"/v1/collections/{NAME}").json(), client.get(f"{ITEMS}/red-0").json()]
+        written = client.request("DELETE", ITEMS, json={"ids": ["nobody"]}).json()
+        assert kept[1]["cached"]
+        (both,) = {
+            (each["generation"], each["version"])
+            for each in (*kept, several, *several["results"], *listed, *shown, written)
+        }
+        return both
+
+    written = client.put(ITEMS, json={"items": [item]}).json()
+    first = told()
+    assert ("g0", first) == (first[0], (written["generation"], written["version"]))
+    run(change(home))
+    wait_for(client, "new")
+    assert opened(home).generation == told()[0] != "g0"
+    run(back(home))
+    wait_for(client, "old")
+    again = told()
+    assert again[0] == "g0" and again[1] >= first[1]
+
+
 def test_an_upload_survives_changes(home: Path, client: TestClient) -> None:
     """A picture that came with a request is embedded anew, and can be seen, by either model."""
     data = colour_picture("green", 9)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from service.errors import AsksTooMuch
 from service.schemas.embeddings import MAX_INPUTS, EmbeddingsRequest
 from service.schemas.hits import HitView
-from service.schemas.items import PutItem, RemoveItems
+from service.schemas.items import PutItem
 from service.schemas.parts import MAX_PARTS, Feedback, Part, Query
 from service.schemas.query import SearchOptions, SearchRequest
 
@@ -199,7 +199,6 @@ def test_a_hit_survives_the_cache(metadata: dict[str, object] | None, caption: s
         (Query, {"vector": [True] * 8192}),
         (PutItem, {"id": "a", "captions": [1] * 20_000}),
         (PutItem, {"id": "a", "vector": ["1"] * 8192}),
-        (RemoveItems, {"ids": [""] * 20_000}),
     ],
 )
 def test_a_body_of_many_faults_costs_little(model: type[BaseModel], fields: object) -> None:

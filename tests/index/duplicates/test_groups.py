@@ -169,11 +169,28 @@ def test_a_row_in_no_group_stands_for_itself(owners: dict[int, int], rows: list[
 @given(st.dictionaries(st.integers(0, 30), st.integers(0, 3)), st.lists(st.integers(0, 40)))
 @settings(max_examples=30)
 def test_rows_that_changed_leave_their_group(owners: dict[int, int], changed: list[int]) -> None:
-    """Without some rows the groups are those of the others, as they were."""
+    """Without some rows the groups are those of the others; one whose representative left is another's, and not named as that is."""
+    # a representative represents itself
+    owners |= {owner: owner for owner in owners.values()}
     kept = groups(owners).without(np.array(changed, np.int64))
 
-    expected = {row: owner for row, owner in owners.items() if row not in changed}
+    left = {row: owner for row, owner in owners.items() if row not in changed}
+    first = {owner: min(row for row in left if left[row] == owner) for owner in left.values()}
+    expected = {row: first[owner] if owner in changed else owner for row, owner in left.items()}
     assert expected == dict(zip(kept.rows.tolist(), kept.representatives.tolist(), strict=True))
+    assert all([row] == kept.of(np.array([row])).tolist() for row in changed)
+
+
+@given(st.dictionaries(st.integers(0, 30), st.integers(0, 3)), st.lists(st.integers(0, 40)))
+@settings(max_examples=30)
+def test_the_members_of_a_group_are_those_with_its_name(owners: dict[int, int], rows: list[int]) -> None:
+    """Asked by any of them, in the order of their rows; a row in none is alone."""
+    owners |= {owner: owner for owner in owners.values()}
+    made = groups(owners)
+
+    for row in [*rows, *owners]:
+        expected = [each for each in sorted(owners) if owners[each] == owners.get(row)] or [row]
+        assert expected == made.members(row).tolist()
 
 
 def test_groups_come_largest_first_with_their_representative_in_front() -> None:

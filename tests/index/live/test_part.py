@@ -117,6 +117,7 @@ def test_a_part_finds_what_a_scan_of_the_rows_finds(
 
     scores, rows = part.search(query, k, among=among)
 
+    assert [each in model for each in range(ROWS + 25)] == part.there(np.arange(ROWS + 25)).tolist()
     exact = sorted(
         ((-float(vector @ query[0]), each) for each, vector in model.items() if allowed is None or each in allowed)
     )

@@ -56,6 +56,7 @@ def test_a_tail_is_a_dictionary_of_vectors(history: list[tuple[list[int], list[i
             zip(written, vectors, strict=True)
         )
 
+    assert [row in model for row in range(12)] == tail.there(np.arange(12)).tolist()
     scores = found(tail, VECTORS[-1], 50)
 
     assert len(model) == len(tail)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from index.collection import Collection
+from index.datasets import row_ids
 from index.live.changes import changes
 from index.milvus.connection import Connection
 from index.milvus.live import LiveMilvus
@@ -41,6 +42,9 @@ def assert_sees(part: LiveMilvus, collection: Collection, among: np.ndarray | No
     """The part finds what is in the collection now."""
     expected = oracle(collection)
     assert expected.rows == part.rows
+    there = row_ids(collection.latest().items.to_table(columns=[], with_row_id=True))
+    some = np.arange(there.max() + 3)
+    assert np.isin(some, there).tolist() == part.there(some).tolist()
     for k in (1, 10, 300):
         _, rows = part.search(QUERIES, k, among=among)
         found = [[row for row in each if row >= 0] for each in rows.tolist()]

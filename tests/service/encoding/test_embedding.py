@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +197,28 @@ def test_stages_are_timed(tiny_bundle: Path) -> None:
     assert all(value > 0 for value in timings.ms.values())
     value = timings.metrics.registry.get_sample_value("vilem_stage_seconds_count", {"stage": "encode"})
     assert 2 == value
+
+
+def test_what_runs_side_by_side_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage takes as long as at least one input is in it, however many are, and whichever leaves first; gaps do not count."""
+    timings, now = Timings(Metrics()), [0.0]
+    monkeypatch.setattr("service.encoding.embedding.time.perf_counter", lambda: now[0])
+    first, second = ExitStack(), ExitStack()
+
+    with timings.stage("total"):
+        for step in (
+            lambda: first.enter_context(timings.stage("write")),
+            lambda: second.enter_context(timings.stage("write")),
+            first.close,
+            second.close,
+        ):
+            now[0] += 1
+            step()
+        now[0] = 5
+        with timings.stage("write"):
+            now[0] = 7.5
+
+    assert {"write": 3000.0 + 2500.0, "total": 7500.0} == timings.ms
 
 
 def test_pictures_do_not_wait_longer_than_is_said(tiny_bundle: Path) -> None:

@@ -26,7 +26,7 @@ HITS = st.builds(
 )  # fmt: skip
 ANSWERS = st.builds(
     lambda hits, words: SearchAnswer(
-        hits=hits, collection="colours", version=1, snapshot=words, model=words, cached=False, truncated=False, text=words,
+        hits=hits, collection="colours", generation="g0", version=1, snapshot=words, model=words, cached=False, truncated=False, text=words,
         took_ms={"total": 1.0},
     ),
     st.lists(HITS, max_size=3),
@@ -63,7 +63,7 @@ def test_what_is_found_is_what_was_kept(answer: SearchAnswer) -> None:
 def test_the_time_is_that_of_the_request(client: TestClient) -> None:
     """took_ms tells how long the request took that found the answer, not the one that made it."""
     answers = Answers(ByteLru(10**6), Metrics())
-    answers.keep("key", SearchAnswer(hits=[], collection="", version=1, snapshot="", model="", cached=False, truncated=False, took_ms={"total": 99.0, "encode": 98.0}))  # fmt: skip
+    answers.keep("key", SearchAnswer(hits=[], collection="", generation="g0", version=1, snapshot="", model="", cached=False, truncated=False, took_ms={"total": 99.0, "encode": 98.0}))  # fmt: skip
     kept = answers.find("key", time.perf_counter() - 0.5)
 
     assert kept is not None
@@ -102,7 +102,7 @@ def test_look_ups_are_counted() -> None:
     answers = Answers(ByteLru(10**6), metrics)
     answers.find("never kept", time.perf_counter())
     answers.find("key", time.perf_counter())
-    answers.keep("key", SearchAnswer(hits=[], collection="", version=1, snapshot="", model="", cached=False, truncated=False, took_ms={}))  # fmt: skip
+    answers.keep("key", SearchAnswer(hits=[], collection="", generation="g0", version=1, snapshot="", model="", cached=False, truncated=False, took_ms={}))  # fmt: skip
     answers.find("key", time.perf_counter())
 
     def counted(result: str) -> float | None:

@@ -10,8 +10,8 @@ from service.settings import Settings
 from tests.service.conftest import ADDRESS, wait_until_ready
 
 FIELDS = {
-    "name", "count", "captions", "moments", "dim", "version", "engine", "snapshot", "published_at", "unpublished", "behind",
-    "model", "bundle_digest", "proofread",
+    "name", "count", "captions", "moments", "dim", "generation", "version", "engine", "snapshot", "published_at", "unpublished",
+    "behind", "model", "bundle_digest", "proofread",
 }  # fmt: skip
 
 

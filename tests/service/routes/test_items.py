@@ -28,10 +28,11 @@ def odd(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Iterator
 
 
 def test_an_item_has_its_record(client: TestClient) -> None:
-    """An item answers captions, metadata, size and URLs, and the version that it was read from."""
+    """An item answers captions, metadata, size and URLs, and the generation and version that it was read from."""
     item = client.get(f"{ITEMS}/purple-2").json()
 
-    assert client.get("/v1/collections/colours").json()["version"] == item["version"]
+    collection = client.get("/v1/collections/colours").json()
+    assert ("g0", collection["version"]) == (item["generation"], item["version"])
     assert ("purple-2", ["purple", "a photo of purple"]) == (item["id"], item["captions"])
     assert {"colour": "purple", "shade": 2, "note": None} == item["metadata"]
 

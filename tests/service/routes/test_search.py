@@ -29,6 +29,7 @@ def test_the_answer_has_all_its_parts(client: TestClient) -> None:
     parts = {
         "hits",
         "collection",
+        "generation",
         "version",
         "snapshot",
         "model",

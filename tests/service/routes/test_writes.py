@@ -1,6 +1,7 @@
 """Items written and removed through the API: the manual of live writes."""
 
 import base64
+import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -251,6 +252,63 @@ def test_one_id_twice_is_refused_twice(client: TestClient) -> None:
     assert ["rejected", "created", "rejected"] == statuses(
         put(client, twice, {"id": "once", "image": picture("red")}, twice)
     )
+
+
+def test_no_stage_takes_longer_than_the_whole(client: TestClient) -> None:
+    """Items are embedded and written side by side: what they wait for together counts once."""
+    items = [{"id": f"n-{number}", "image": picture("red", number), "captions": ["red"]} for number in range(12)]
+    for answer in (put(client, *items), remove(client, *(f"n-{number}" for number in range(12)))):
+        took_ms = answer.json()["took_ms"]
+        assert 0 < took_ms["write"] <= took_ms["total"] == max(took_ms.values())
+
+
+BAD_IDS: list[tuple[object, str]] = [
+    ("", "item-invalid"),
+    ("bad\nline", "item-invalid"),
+    ("x" * 600, "item-invalid"),
+    ("a/image", "item-invalid"),
+    ("\ud800", "item-invalid"),
+    (5, "request-invalid"),
+    (None, "request-invalid"),
+    ({"id": "x"}, "request-invalid"),
+]
+
+
+@pytest.mark.parametrize(
+    ("bad", "problem"), BAD_IDS, ids=[f"{number}-{problem}" for number, (_, problem) in enumerate(BAD_IDS)]
+)
+def test_what_is_no_id_keeps_no_other_in(client: TestClient, bad: object, problem: str) -> None:
+    """A wrong id is rejected by itself, with the problem that an item with it would be put with; the others are removed."""
+    body = json.dumps({"ids": ["red-0", bad, "red-1"]})
+    answer = client.request("DELETE", ITEMS, content=body, headers={"content-type": "application/json"})
+    item = json.dumps({"items": [{"id": bad, "image": picture("red")}]})
+    told = client.put(ITEMS, content=item, headers={"content-type": "application/json"}).json()["results"][0]
+
+    assert ["removed", "rejected", "removed"] == statuses(answer)
+    assert f"/problems/{problem}" == told["problem"]["type"]
+    assert told == answer.json()["results"][1]
+    assert {"red-0", "red-1"}.isdisjoint(found(client, 100, text="red"))
+
+
+def test_one_id_twice_is_not_removed(client: TestClient) -> None:
+    """As it is not put: it is rejected at each of its places, which are told; the others are removed."""
+    answer = remove(client, "red-0", "red-1", "red-0")
+
+    assert ["rejected", "removed", "rejected"] == statuses(answer)
+    told = [each["problem"]["errors"][0]["field"] for each in answer.json()["results"] if each["problem"]]
+    assert ["ids.0", "ids.2"] == told
+    assert "red-0" in found(client, 100, text="red")
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"ids": []}, {"ids": "x"}, {"ids": ["x"] * 300}, {"ids": [5] * 300}, {"items": ["x"]}]
+)
+def test_what_is_no_removal_is_refused_whole(client: TestClient, body: object) -> None:
+    """As what is put: none, too many, or misspelt is a 422 that names the field."""
+    answer = client.request("DELETE", ITEMS, json=body)
+
+    assert 422 == answer.status_code
+    assert answer.json()["errors"]
 
 
 @pytest.mark.parametrize("body", [{}, {"items": []}, {"items": 5}, {"items": [{"id": "x"}] * 300}, {"ids": ["x"]}, []])
