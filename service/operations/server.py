@@ -26,8 +26,9 @@ _SWITCH_S = 0.0005
 _KEEP_ALIVE_S = 75
 # Of the time to drain, for ending threads and connections once the last request is answered.
 _CLOSING_SHARE = 0.25
-# For those who are in the queue of a socket that takes no more.
-_QUEUE_S = 0.05
+# For those who are in the queue of a socket that takes no more; and longest for those who are connected and were not heard yet,
+# whose request is on its way: closed before it comes, they would be told of a connection that broke.
+_QUEUE_S, _UNHEARD_S = 0.05, 0.5
 # So long after the time to drain a process ends whose interpreter a thread keeps to itself: Docker kills two seconds after it.
 _HELD_S = 0.5
 # Descriptors for all but connections: pictures, datasets, mapped snapshots, Redis, pipes.
@@ -92,8 +93,17 @@ class DrainingServer(uvicorn.Server):
             # else the others of its parent go on with it, and it is the parent that knows when none does
             for each in sockets or []:
                 take_no_more(each)
+        most = min(_UNHEARD_S, (self._drain_s - self._linger_s) * _CLOSING_SHARE / 2)
         await asyncio.sleep(_QUEUE_S)
+        for _ in range(round(most / _QUEUE_S) - 1):
+            if not self._has_unheard():
+                break
+            await asyncio.sleep(_QUEUE_S)
         await super().shutdown(sockets)
+
+    def _has_unheard(self) -> bool:
+        """Whether somebody is connected of whom no request has come."""
+        return any(getattr(each, "cycle", None) is None for each in self.server_state.connections)
 
     def _has_parent(self) -> bool:
         return self._parent is not None and os.getppid() == self._parent

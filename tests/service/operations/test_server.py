@@ -7,11 +7,13 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import uvicorn
+from starlette.types import Receive, Scope, Send
 
 from service.operations import server
 from service.settings import Settings
@@ -90,6 +92,40 @@ def test_one_of_several_leaves_their_socket_as_it_is(parent: int | None) -> None
             return
 
     assert parent != os.getppid()
+
+
+@pytest.mark.parametrize(("sent_after_s", "is_heard"), [(0.15, True), (None, False)])
+def test_who_is_connected_has_a_moment_for_a_request(sent_after_s: float | None, is_heard: bool) -> None:
+    """A client whose request is still on its way when the server ends is answered; one that says nothing holds it up for half a second."""
+    heard = list[str]()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            heard.append(scope["path"])
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+    async def connected() -> float:
+        config = uvicorn.Config(app, lifespan="off", log_config=None)
+        ended = server.DrainingServer(config, Settings(drain_s=60, linger_s=0), threading.Event())
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            serving = asyncio.create_task(ended.serve(sockets=[listening]))
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            # it is accepted, and the server looks
+            await asyncio.sleep(0.3)
+            ended.should_exit, began = True, time.monotonic()
+            if sent_after_s is not None:
+                await asyncio.sleep(sent_after_s)
+                writer.write(b"GET /late HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                assert b"204" in await reader.readline()
+            await serving
+            writer.close()
+            return time.monotonic() - began
+
+    took = asyncio.run(connected())
+
+    assert is_heard == (heard == ["/late"])
+    assert took < 5.0
 
 
 def test_the_bound_holds_and_a_second_signal_does_not_wait() -> None:
