@@ -111,11 +111,15 @@ def laned(wide: Runner, path: Path, runtime: Runtime, traffic: Traffic, *, memor
         traffic: of the model.
         memory_pattern: as `open_session` has it.
     """
-    on_cpu = choose_providers(runtime.device)[0] == CPU
-    if not (runtime.lanes and on_cpu and (runtime.threads or available_cores()) == _CORES):
+    on_cpu, cores = choose_providers(runtime.device)[0] == CPU, available_cores()
+    if not (runtime.lanes and on_cpu and cores == _CORES == (runtime.threads or cores)):
         return wide
+    opened = _identity(path)
 
     def narrow() -> Runner | None:
+        if _identity(path) != opened:
+            _log.warning("%s is another file than the one that was opened: no second session is opened from it", path)
+            return None
         needed, free = _ROOM * weight(path), free_bytes()
         if free < needed:
             _log.warning(
@@ -133,4 +137,14 @@ def laned(wide: Runner, path: Path, runtime: Runtime, traffic: Traffic, *, memor
 
 def weight(path: Path) -> int:
     """Bytes of a graph's files."""
-    return sum(each.stat().st_size for each in (path, path.with_name(f"{path.name}.data")) if each.exists())
+    return sum(each.stat().st_size for each in _files(path))
+
+
+def _files(path: Path) -> list[Path]:
+    return [each for each in (path, path.with_name(f"{path.name}.data")) if each.exists()]
+
+
+def _identity(path: Path) -> list[tuple[int, int, int, int]]:
+    """Which files a graph is made of: a bundle's folder may be exchanged while it is served."""
+    found = [each.stat() for each in _files(path)]
+    return [(each.st_dev, each.st_ino, each.st_size, each.st_mtime_ns) for each in found]

@@ -25,6 +25,12 @@ WHILE_S, OFTEN = 0.002, 10
 TIMES = 200
 
 
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of two cores, whatever this one has."""
+    monkeypatch.setattr(lanes, "available_cores", lambda: 2)
+
+
 @dataclass
 class Noted:
     """A session that notes its runs, which take no less than a while."""
@@ -159,6 +165,37 @@ def test_no_session_is_opened_without_room(
 
     assert {"wide"} == set(stand.runs)
     assert [f"and {free // 10**6} are free"] == [each.getMessage()[-len("and 8 are free") :] for each in caplog.records]
+
+
+def test_more_cores_have_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads of a machine with more cores are what was asked for: two runs of one each would leave cores idle."""
+    monkeypatch.setattr(lanes, "available_cores", lambda: 16)
+    runtime = Runtime(2, "cpu", lanes=True)
+    session = open_session(TEXT, runtime, memory_pattern=False)
+
+    assert session is laned(session, TEXT, runtime, Traffic(), memory_pattern=False)
+
+
+def test_another_model_s_graph_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bundle's folder that was exchanged since has other vectors: runs go on as they did, and a warning says why."""
+    caplog.set_level(logging.WARNING, "vilem.lanes")
+    monkeypatch.setattr(lanes, "OFTEN_S", WHILE_S)
+    graph = tmp_path / TEXT.name
+    for each in (TEXT, TEXT.with_name(f"{TEXT.name}.data")):
+        (tmp_path / each.name).write_bytes(each.read_bytes())
+    stand = Stand()
+    laned_one = laned(stand.wide, graph, Runtime(2, "cpu", lanes=True), stand.traffic, memory_pattern=False)
+    (tmp_path / "new").write_bytes(graph.read_bytes())
+    (tmp_path / "new").replace(graph)
+    for _ in range(OFTEN):
+        with stand.traffic.one():
+            laned_one.run([], {})
+        settle()
+
+    assert {"wide"} == set(stand.runs)
+    assert 1 == len(caplog.records)
 
 
 def test_a_graph_weighs_its_files(tmp_path: Path) -> None:
