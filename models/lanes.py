@@ -57,6 +57,7 @@ class Lanes:
             on as they did.
         traffic: counts the runs of all graphs that share the cores.
         often_s: how much longer, in seconds.
+        clock: tells seconds.
     """
 
     def __init__(
@@ -65,12 +66,14 @@ class Lanes:
         open_narrow: Callable[[], Runner | None],
         traffic: Traffic,
         often_s: float,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._wide = wide
         self._narrow: Runner | None = None
         self._open_narrow = open_narrow
         self._traffic = traffic
         self._often_s = often_s
+        self._clock = clock
         self._counting = threading.Lock()
         self._beside_s = 0.0
         self._asked = False
@@ -79,9 +82,9 @@ class Lanes:
         """See `Runner`."""
         with self._traffic.one() as beside:
             session = self._narrow if beside and self._narrow is not None else self._wide
-            began = time.perf_counter()
+            began = self._clock()
             answer = session.run(output_names, input_feed)
-        seconds = time.perf_counter() - began
+        seconds = self._clock() - began
         self._note(seconds if beside else -seconds)
         return answer
 

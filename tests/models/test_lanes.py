@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,8 +19,8 @@ from models.ort import Runtime, open_session
 
 TEXT = BUILT_IN / "scenes-s" / "text.onnx"
 PATIENCE_S = 20.0
-# of a run, and how many of them are often
-WHILE_S, OFTEN = 0.002, 10
+# seconds of a run on the stand's clock, and how many runs are often
+RUN_S, OFTEN = 1.0, 10
 TIMES = 200
 
 
@@ -32,16 +31,28 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @dataclass
+class Clock:
+    """Seconds that pass when they are told to: what the machine does beside makes no run longer."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        """Seconds now."""
+        return self.seconds
+
+
+@dataclass
 class Noted:
-    """A session that notes its runs, which take no less than a while."""
+    """A session that notes its runs, which take a second each."""
 
     of: str
     runs: list[str]
+    clock: Clock
 
     def run(self, output_names: list[str], input_feed: dict[str, np.ndarray], /) -> Sequence[Any]:
         """Nothing."""
         self.runs.append(self.of)
-        time.sleep(WHILE_S)
+        self.clock.seconds += RUN_S
         return []
 
 
@@ -56,8 +67,9 @@ class Stand:
     room: bool = True
 
     def __post_init__(self) -> None:
-        self.wide, self.narrow = Noted("wide", self.runs), Noted("narrow", self.runs)
-        self.graph = Lanes(self.wide, self.open, self.traffic, often_s=OFTEN * WHILE_S)
+        clock = Clock()
+        self.wide, self.narrow = Noted("wide", self.runs, clock), Noted("narrow", self.runs, clock)
+        self.graph = Lanes(self.wide, self.open, self.traffic, OFTEN * RUN_S, clock)
 
     def open(self) -> Runner | None:
         """The narrow session; raises, or has no room, where it is to."""
@@ -155,7 +167,7 @@ def test_no_session_is_opened_without_room(
     """Where the weights would not fit once more, and again, a warning says how much it takes; all go on as they did."""
     caplog.set_level(logging.WARNING, "vilem.lanes")
     monkeypatch.setattr(lanes, "free_bytes", lambda: free)
-    monkeypatch.setattr(lanes, "OFTEN_S", WHILE_S)
+    monkeypatch.setattr(lanes, "OFTEN_S", 0.0)
     stand, runtime = Stand(), Runtime(2, "cpu", lanes=True)
     graph = laned(stand.wide, TEXT, runtime, stand.traffic, memory_pattern=False)
     for _ in range(OFTEN):
@@ -181,7 +193,7 @@ def test_another_model_s_graph_is_not_opened(
 ) -> None:
     """A bundle's folder that was exchanged since has other vectors: runs go on as they did, and a warning says why."""
     caplog.set_level(logging.WARNING, "vilem.lanes")
-    monkeypatch.setattr(lanes, "OFTEN_S", WHILE_S)
+    monkeypatch.setattr(lanes, "OFTEN_S", 0.0)
     graph = tmp_path / TEXT.name
     for each in (TEXT, TEXT.with_name(f"{TEXT.name}.data")):
         (tmp_path / each.name).write_bytes(each.read_bytes())
@@ -215,7 +227,7 @@ def test_vectors_are_the_same_side_by_side(monkeypatch: pytest.MonkeyPatch) -> N
         opened.append((path.name, runtime.threads))
         return open_session(path, runtime, memory_pattern=memory_pattern)
 
-    monkeypatch.setattr(lanes, "OFTEN_S", WHILE_S)
+    monkeypatch.setattr(lanes, "OFTEN_S", 0.0)
     monkeypatch.setattr(lanes, "open_session", opening)
     plain = Bundle.open(BUILT_IN / "scenes-s", runtime=Runtime(2, "cpu"))
     shared = Bundle.open(BUILT_IN / "scenes-s", runtime=Runtime(2, "cpu", lanes=True))
