@@ -9,7 +9,7 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from ssl import SSLContext
 from typing import cast
@@ -28,15 +28,21 @@ MAX_REDIRECTS = 3
 FETCHES = 32
 PER_HOST = 4
 _MAX_ASKING = 64
-# Pictures of the largest size that may be in memory until they are embedded; of smaller ones as many more.
-HELD_AT_A_TIME = 4
+# Pictures of the largest size that may be in memory until they are embedded; of smaller ones as many more. A host that stops in the
+# middle of all its share leaves as much for others.
+HELD_AT_A_TIME = 2 * PER_HOST
 _CONNECT_S = 2.0
 # names with many addresses are tried so often
 _MAX_ADDRESSES = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # stores of objects that were not told say the latter
 _TYPES = ("image/", "application/octet-stream", "binary/octet-stream")
-_HEADERS = ((b"Accept", b"image/*"), (b"Accept-Encoding", b"identity"), (b"User-Agent", b"vilem-search"))
+_HEADERS = (
+    (b"Accept", b"image/*"),
+    (b"Accept-Encoding", b"identity"),
+    (b"Connection", b"close"),
+    (b"User-Agent", b"vilem-search"),
+)
 
 _OK = 200
 
@@ -102,15 +108,10 @@ class Fetcher:
         self._looked_up: dict[str, asyncio.Future[Sequence[str]]] = {}
         self._places = Places(FETCHES, PER_HOST, _MAX_ASKING)
         self._room = Room(HELD_AT_A_TIME * max_bytes)
-        self._pool = httpcore.AsyncConnectionPool(
-            # reading all certificates takes 20 ms, which a service that fetches nothing is spared
-            ssl_context=trust or (httpcore.default_ssl_context() if rules else None),
-            max_connections=FETCHES,
-            # a connection that is kept was judged when it was made
-            max_keepalive_connections=FETCHES,
-            keepalive_expiry=PATIENCE_S,
-            network_backend=_Dialer(resolve or self._resolve, networks),
-        )
+        self._resolved = resolve or self._resolve
+        self._networks = networks
+        # reading all certificates takes 20 ms, which a service that fetches nothing is spared
+        self._trust = trust or (httpcore.default_ssl_context() if rules else None)
 
     @asynccontextmanager
     async def fetched(self, url: str) -> AsyncGenerator[bytes]:
@@ -140,31 +141,31 @@ class Fetcher:
             raise UrlUnreachable("the picture's host does not answer as it should: send it as `image`") from error
 
     async def close(self) -> None:
-        """Let go of connections and threads."""
-        await self._pool.aclose()
+        """Let go of threads; connections end with their downloads."""
         self._names.shutdown(wait=False, cancel_futures=True)
 
     async def _follow(self, url: httpx.URL, held: Held) -> bytes:
         now, left_s = asyncio.get_running_loop().time, self._patience_s
         for _ in range(MAX_REDIRECTS + 1):
-            until = now() + self._patience_s
-            async with self._places.one(url.raw_host.decode(), until):
-                # others hold it until their pictures are embedded: that is no fault of this one's host
-                await self._room.begin(until)
-                began = now()
-                async with asyncio.timeout(left_s):
-                    found = await self._ask(url, held)
+            async with self._places.one(url.raw_host.decode(), now() + self._patience_s):
+                async with asyncio.timeout(left_s) as patience:
+                    found = await self._ask(url, held, patience)
+                left_s = (patience.when() or 0.0) - now()
             if isinstance(found, bytes):
                 return found
-            left_s -= now() - began
             url = allowed(found, self._rules)
         raise UrlRefused(f"the address leads on more than {MAX_REDIRECTS} times: send the last one")
 
-    async def _ask(self, url: httpx.URL, held: Held) -> bytes | httpx.URL:
+    async def _ask(self, url: httpx.URL, held: Held, patience: asyncio.Timeout) -> bytes | httpx.URL:
         """The picture, or where it is said to be."""
         asked = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=_port(url), target=url.raw_path)
         headers = [(b"Host", url.netloc), *_HEADERS]
-        async with self._pool.stream("GET", asked, headers=headers) as answer:
+        # httpcore's pool holds for ever what is cancelled as it is handed out: each download has a connection of its own
+        async with (
+            aclosing(_Dialer(self._resolved, self._networks)) as dialer,
+            httpcore.AsyncHTTPConnection(asked.origin, self._trust, network_backend=dialer) as connection,
+            connection.stream("GET", asked, headers=headers) as answer,
+        ):
             told = {name.lower(): value for name, value in answer.headers}
             if answer.status in _REDIRECTS and b"location" in told:
                 return _joined(url, told[b"location"])
@@ -172,26 +173,38 @@ class Fetcher:
                 raise UrlUnreachable(
                     f"the picture's host answers {answer.status}: look at the address, or send it as `image`"
                 )
-            self._check(told)
+            await self._make_room(self._size(told), held, patience)
             return await self._read(answer, held)
 
-    def _check(self, told: dict[bytes, bytes]) -> None:
+    def _size(self, told: dict[bytes, bytes]) -> int:
+        """Bytes that the picture has at most, by what is told of it."""
         if not told.get(b"content-type", b"").decode("latin-1").strip().lower().startswith(_TYPES):
             raise UrlRefused("what is at the address is no picture: its content-type says so")
         if told.get(b"content-encoding", b"identity").lower() != b"identity":
             # asked for as it is: what would have to be unpacked may unpack to anything
             raise UrlRefused("the picture's host sends it packed, though it was asked not to: send it as `image`")
-        length = told.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self._max_bytes:
+        length = told.get(b"content-length", b"")
+        if not length.isdigit() or b"transfer-encoding" in told:
+            return self._max_bytes
+        if int(length) > self._max_bytes:
             raise self._too_large()
+        return int(length)
+
+    async def _make_room(self, size: int, held: Held, patience: asyncio.Timeout) -> None:
+        # others hold it until their pictures are embedded: that is no fault of this one's host, and takes none of its time
+        now = asyncio.get_running_loop().time
+        left_s = (patience.when() or 0.0) - now()
+        patience.reschedule(None)
+        await held.take(size, now() + self._patience_s)
+        patience.reschedule(now() + left_s)
 
     async def _read(self, answer: httpcore.Response, held: Held) -> bytes:
         data = bytearray()
         async for part in answer.aiter_stream():
-            if len(data) + len(part) > self._max_bytes:
+            if len(data) + len(part) > held.size:
                 raise self._too_large()
-            held.add(len(part))
             data += part
+        held.keep(len(data))
         return bytes(data)
 
     def _too_large(self) -> UrlRefused:
@@ -231,11 +244,12 @@ def _joined(url: httpx.URL, location: bytes) -> httpx.URL:
 
 
 class _Dialer(httpcore.AsyncNetworkBackend):
-    """Looks a name up, judges all that it leads to, and connects to that and to nothing else."""
+    """Looks a name up, judges all that it leads to, and connects to that and to nothing else; for one download."""
 
     def __init__(self, resolve: Resolve, networks: Sequence[Network]) -> None:
         self._resolve = resolve
         self._networks = networks
+        self._opened: list[httpcore.AsyncNetworkStream] = []
         # known to type checkers only where anyio is, which FastAPI brings
         self._inner = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
@@ -273,8 +287,15 @@ class _Dialer(httpcore.AsyncNetworkBackend):
         local_address: str | None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None,
     ) -> httpcore.AsyncNetworkStream:
-        return await self._inner.connect_tcp(address, port, _CONNECT_S, local_address, socket_options)
+        stream = await self._inner.connect_tcp(address, port, _CONNECT_S, local_address, socket_options)
+        self._opened.append(stream)
+        return stream
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await self._inner.sleep(seconds)
+
+    async def aclose(self) -> None:
+        """Close what was connected to: who is cancelled as encryption begins leaves that open."""
+        for each in self._opened:
+            await each.aclose()

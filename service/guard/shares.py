@@ -85,18 +85,25 @@ class Held:
         self.size = 0
         self._room = room
 
-    def add(self, size: int) -> None:
-        """So many bytes more.
+    async def take(self, size: int, until: float) -> None:
+        """Wait for so many bytes more; no longer than *until*, in the event loop's time.
 
         Raises:
-            QueueFull: there is no room for them.
+            QueueFull: they do not become free in time.
         """
-        self._room.take(size)
+        await self._room.take(size, until)
         self.size += size
+
+    def keep(self, size: int) -> None:
+        """Give back what is held beyond so many bytes."""
+        self._room.give_back(self.size - size)
+        self.size = size
 
 
 class Room:
-    """Memory for pictures that are being fetched, and that were and wait to be embedded; by the bytes that came.
+    """Memory for pictures that are being fetched, and that were and wait to be embedded.
+
+    Who takes of it has all that it needs before it begins: of those that began none waits for another that waits for it.
 
     Args:
         most: bytes.
@@ -104,21 +111,10 @@ class Room:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._held = 0
-        self._open = asyncio.Event()
-        self._open.set()
-
-    async def begin(self, until: float) -> None:
-        """Wait for half of the room to be free, which is for those that have begun; no longer than *until*.
-
-        Raises:
-            QueueFull: it does not become so in time.
-        """
-        try:
-            async with asyncio.timeout_at(until):
-                await self._open.wait()
-        except TimeoutError as error:
-            raise self._full() from error
+        self._free = most
+        # who came first is served first: a large picture would else wait for as long as small ones come
+        self._turn = asyncio.Lock()
+        self._given_back = asyncio.Event()
 
     @contextmanager
     def held(self) -> Generator[Held]:
@@ -127,22 +123,22 @@ class Room:
         try:
             yield one
         finally:
-            self._count(-one.size)
+            one.keep(0)
 
-    def take(self, size: int) -> None:
-        """Count so many bytes; raises QueueFull as `Held.add`."""
-        if self._held + size > self._most:
-            raise self._full()
-        self._count(size)
+    async def take(self, size: int, until: float) -> None:
+        """Wait for so many bytes; raises QueueFull as `Held.take`."""
+        try:
+            async with asyncio.timeout_at(until), self._turn:
+                while self._free < size:
+                    self._given_back.clear()
+                    await self._given_back.wait()
+                self._free -= size
+        except TimeoutError as error:
+            raise QueueFull(
+                f"pictures that are being fetched, or wait to be embedded, fill the {self._most:,} bytes for them"
+            ) from error
 
-    def _count(self, size: int) -> None:
-        self._held += size
-        if 2 * self._held < self._most:
-            self._open.set()
-        else:
-            self._open.clear()
-
-    def _full(self) -> QueueFull:
-        return QueueFull(
-            f"pictures that are being fetched, or wait to be embedded, fill the {self._most:,} bytes for them"
-        )
+    def give_back(self, size: int) -> None:
+        """So many bytes are free again."""
+        self._free += size
+        self._given_back.set()

@@ -88,6 +88,28 @@ def test_depth_is_bounded(opening: str) -> None:
         assert 400 == caught.value.status_code
 
 
+@pytest.mark.parametrize("code", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("sign", ["\u5c41", "\u415c", "\u2241", "\u4122"])
+def test_depth_is_bounded_in_other_encodings(code: str, sign: str) -> None:
+    """Characters that have the octets of a quote or a backslash hide no brackets."""
+    with pytest.raises(HTTPException) as caught:
+        read((f'["{sign}",' + "[" * 20_000).encode(code))
+
+    assert 400 == caught.value.status_code
+
+
+@pytest.mark.parametrize("escapes", [b"", b'\\"', b"\\\\", b'\\\\\\"', b"\\n"])
+@pytest.mark.parametrize("more", range(6))
+def test_a_text_may_end_wherever(escapes: bytes, more: int) -> None:
+    """However its escapes fall where large bodies are cut into pieces, a text is one string, and what follows it is counted."""
+    text = b"a" * more + escapes * (2**21 // max(1, len(escapes)))
+    deep, deeper = (b"[" * depth + b"]" * depth for depth in (MAX_DEPTH - 1, MAX_DEPTH))
+
+    assert isinstance(read(b'["[' + text + b'",' + deep + b"]"), list)
+    with pytest.raises(HTTPException, match="deep"):
+        read(b'["[' + text + b'",' + deeper + b"]")
+
+
 @settings(max_examples=30)
 @given(texts=st.lists(st.text('[]{}"\\a,:', max_size=30)))
 def test_brackets_in_texts_are_no_depth(texts: list[str]) -> None:

@@ -49,35 +49,65 @@ def test_all_places_may_be_taken() -> None:
     asyncio.run(ask())
 
 
-@given(sizes=st.lists(st.integers(0, 60), max_size=20))
-def test_a_room_holds_no_more_than_it_has(sizes: list[int]) -> None:
-    """What does not fit is refused and takes nothing; what is let go can be taken again."""
-    room = Room(100)
-    for _ in range(2):
-        with room.held() as held:
-            for size in sizes:
-                before = held.size
-                try:
-                    held.add(size)
-                except QueueFull:
-                    assert before + size > 100
-                    assert before == held.size
-            assert held.size <= 100
+@given(sizes=st.lists(st.integers(0, 100), max_size=30), kept=st.integers(0, 100))
+def test_a_room_holds_no_more_than_it_has(sizes: list[int], kept: int) -> None:
+    """Whatever is wanted at the same time, no more is held than there is; all get theirs in turn, and all of it is free again."""
+
+    async def ask() -> None:
+        room, held_now, done = Room(100), 0, list[int]()
+
+        async def one(size: int) -> None:
+            nonlocal held_now
+            with room.held() as held:
+                await held.take(size, asyncio.get_running_loop().time() + 60)
+                held_now += size
+                assert held_now <= 100
+                await asyncio.sleep(0)
+                held.keep(min(size, kept))
+                held_now -= size - held.size
+                await asyncio.sleep(0)
+                held_now -= held.size
+            done.append(size)
+
+        await asyncio.gather(*(one(size) for size in sizes))
+        assert sorted(sizes) == sorted(done)
+        await room.take(100, asyncio.get_running_loop().time())
+
+    asyncio.run(ask())
 
 
-def test_half_of_a_room_is_for_those_that_have_begun() -> None:
-    """From half of it on nobody new begins, until enough was let go; who has begun goes on."""
+def test_who_came_first_is_served_first() -> None:
+    """A large picture gets room though small ones keep coming: they wait behind it."""
+
+    async def ask() -> list[int]:
+        room, until, served = Room(100), asyncio.get_running_loop().time() + 60, list[int]()
+
+        async def one(size: int) -> None:
+            with room.held() as held:
+                await held.take(size, until)
+                served.append(size)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(one(size) for size in [50, 100, 1, 2, 3]))
+        return served
+
+    assert [50, 100, 1, 2, 3] == asyncio.run(ask())
+
+
+def test_who_gets_no_room_is_told_and_takes_none() -> None:
+    """In time or not at all: who waited in vain, or went meanwhile, leaves the room as it was."""
 
     async def ask() -> None:
         room, now = Room(100), asyncio.get_running_loop().time
         with room.held() as held:
-            held.add(50)
-            with pytest.raises(QueueFull, match="wait to be embedded"):
-                await room.begin(now() + 0.02)
-            held.add(50)
-            late = asyncio.create_task(room.begin(now() + 60))
+            await held.take(60, now() + 60)
+            with pytest.raises(QueueFull, match="fill the 100 bytes"):
+                await room.take(41, now() + 0.02)
+            gone = asyncio.create_task(room.take(41, now() + 60))
             await asyncio.sleep(0)
-            assert not late.done()
-        await late
+            gone.cancel()
+            await asyncio.wait([gone])
+            await room.take(40, now() + 60)
+        await room.take(60, now() + 60)
 
     asyncio.run(ask())
