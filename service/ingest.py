@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from index.errors import BundleMismatch, CollectionError
 from index.fields.columns import misfits_of
@@ -25,13 +25,14 @@ from service.encoding.embedding import Timings
 from service.encoding.inputs import checked_vector, decode_base64, told_by
 from service.errors import ItemUnknown, NotReady, QueryInvalid, ServiceError, WritesOff
 from service.guard.hosts import is_loopback
-from service.problems import problem_of, problem_of_invalid
+from service.problems import named, problem_of, problem_of_invalid, within
 from service.runtime import Runtime
-from service.schemas.items import PutItem, RemoveItem, WriteAnswer, WriteResult
+from service.schemas.items import PutItem, WriteAnswer, WriteResult
 from service.served import Served
 from service.writing import Written
 
 _WHERE = "items"
+_ID = TypeAdapter(str)
 _PAUSE_S = 0.02
 # An answer must not grow with what is sent: of an item's misfits so many are told, and of a value so many characters.
 _MAX_WARNINGS = 16
@@ -46,7 +47,7 @@ async def put_items(runtime: Runtime, name: str, items: Sequence[object]) -> Wri
     """
     urgency.prefer(urgency.BATCH)
     ids = [_id(item) for item in items]
-    served = _writable(runtime, name, ids)
+    served = _writable(runtime, name, ids, _WHERE)
     timings, repeated = Timings(runtime.metrics), _repeated(ids)
     # those of the metadata: what every item has comes from its picture
     fields = [field for field in served.searcher.fields if field.name not in BUILT_IN]
@@ -65,7 +66,7 @@ async def put_items(runtime: Runtime, name: str, items: Sequence[object]) -> Wri
         told = _warnings(item.metadata, fields)
         return WriteResult(id=item_id, status=done.outcome, truncated=made.truncated, warnings=told)
 
-    return await _answer(runtime, name, ids, write, timings)
+    return await _answer(runtime, name, ids, write, timings, _WHERE)
 
 
 async def remove_items(runtime: Runtime, name: str, given: Sequence[object]) -> WriteAnswer:
@@ -73,19 +74,19 @@ async def remove_items(runtime: Runtime, name: str, given: Sequence[object]) -> 
     # as what is put: the two keep the order in which they came
     urgency.prefer(urgency.BATCH)
     ids = [each if isinstance(each, str) else None for each in given]
-    _writable(runtime, name, ids)
+    _writable(runtime, name, ids, "ids")
     timings, repeated = Timings(runtime.metrics), _repeated(ids)
 
     async def write(place: int) -> WriteResult:
         _expect_once(ids[place], repeated, f"ids.{place}")
-        item = RemoveItem.model_validate({"id": given[place]})
-        check_id(item.id)
+        item_id = _ID.validate_python(given[place])
+        check_id(item_id)
         with timings.stage("write"):
-            done = await runtime.writers.of(name).write(Remove(item.id))
+            done = await runtime.writers.of(name).write(Remove(item_id))
         assert done.outcome in ("removed", "absent")
-        return WriteResult(id=item.id, status=done.outcome)
+        return WriteResult(id=item_id, status=done.outcome)
 
-    return await _answer(runtime, name, ids, write, timings)
+    return await _answer(runtime, name, ids, write, timings, "ids")
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ class _Making:
         )
 
 
-def _writable(runtime: Runtime, name: str, ids: Sequence[object]) -> Served:
+def _writable(runtime: Runtime, name: str, ids: Sequence[object], where: str) -> Served:
     settings = runtime.settings
     if not (runtime.keyring.guarded or is_loopback(settings.host) if settings.writes is None else settings.writes):
         raise WritesOff(
@@ -179,7 +180,7 @@ def _writable(runtime: Runtime, name: str, ids: Sequence[object]) -> Served:
         )
     most = settings.max_write_items
     if len(ids) > most:
-        raise QueryInvalid(_WHERE, f"{len(ids)} items, {most} are allowed in a request: send them in several")
+        raise QueryInvalid(where, f"{len(ids)} items, {most} are allowed in a request: send them in several")
     served = runtime.served(name)
     if not os.access(served.searcher.folder, os.W_OK):
         raise WritesOff(
@@ -210,6 +211,7 @@ async def _answer(
     ids: Sequence[str | None],
     write: Callable[[int], Awaitable[WriteResult]],
     timings: Timings,
+    where: str,
 ) -> WriteAnswer:
     # no more at a time than share a batch: one request must not fill the queues
     turn = asyncio.Semaphore(min(runtime.settings.max_batch, runtime.settings.max_queue))
@@ -219,10 +221,10 @@ async def _answer(
             try:
                 return await write(place)
             except ValidationError as error:
-                problem = problem_of_invalid(error.errors())
+                problem = within(problem_of_invalid(error.errors()), f"{where}.{place}")
             except (ServiceError, CollectionError, InputError) as error:
                 problem = problem_of(error)
-        return WriteResult(id=_shown(ids[place]), status="rejected", problem=problem)
+        return WriteResult(id=_shown(ids[place]), status="rejected", problem=named(problem))
 
     with timings.stage("total"):
         results = await asyncio.gather(*(one(place) for place in range(len(ids))))

@@ -165,8 +165,12 @@ def response(
     """The answer that carries *problem*, counted; of what *passes* it says when to come again."""
     noted(problem, metrics)
     may_pass = {"Retry-After": str(RETRY_AFTER_S)} if passes and problem.status in (429, 503) else {}
-    named = problem.model_copy(update={"request_id": request_ids.current()})
-    return Response(named.model_dump_json(), problem.status, may_pass | (headers or {}), media_type=MEDIA_TYPE)
+    return Response(named(problem).model_dump_json(), problem.status, may_pass | (headers or {}), media_type=MEDIA_TYPE)
+
+
+def named(problem: Problem) -> Problem:
+    """The same problem, by the request's id."""
+    return problem.model_copy(update={"request_id": request_ids.current()})
 
 
 def noted(problem: Problem, metrics: Metrics) -> Problem:

@@ -36,7 +36,8 @@ def _redis(address: str | None) -> str | None:
 def _collector(address: str | None) -> str | None:
     if address and not re.match(r"https?://[^/?#]", address, re.IGNORECASE):
         raise ValueError(
-            f"{address[:100]!r} is no address that traces can be sent to: write http://collector:4318, by http or https"
+            f"{address[:100]!r} is no address that traces can be sent to, in VILEM_OTLP or OTEL_EXPORTER_OTLP_ENDPOINT: write "
+            "http://collector:4318, by http or https"
         )
     return address
 

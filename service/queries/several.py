@@ -11,8 +11,7 @@ from pydantic import ValidationError
 from service.encoding import urgency
 from service.encoding.embedding import Timings
 from service.errors import AsksTooMuch
-from service.operations import request_ids
-from service.problems import EXPECTED, Problem, internal, noted, problem_of, problem_of_invalid, within
+from service.problems import EXPECTED, Problem, internal, named, noted, problem_of, problem_of_invalid, within
 from service.queries.bounds import Tally, expect_few, expect_few_hits, hits_of
 from service.queries.search import Begun, answer, asked_at_least, begin
 from service.queries.together import together
@@ -95,8 +94,7 @@ async def _of_each(
             # a fault of ours that one search meets is no answer to the others
             _log.exception("one of several searches failed")
             problem = internal()
-        told = within(problem, f"queries.{place}").model_copy(update={"request_id": request_ids.current()})
-        return noted(told, runtime.metrics)
+        return noted(named(within(problem, f"queries.{place}")), runtime.metrics)
 
     settings = runtime.settings
     makers = [partial(one, place, given) for place, given in enumerate(before)]

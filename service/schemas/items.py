@@ -45,12 +45,6 @@ class PutItems(Asked):
     items: list[Unchecked] = Field(min_length=1)
 
 
-class RemoveItem(Asked):
-    """One item to remove."""
-
-    id: str
-
-
 class RemoveItems(Asked):
     """Items to remove."""
 

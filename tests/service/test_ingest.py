@@ -151,8 +151,11 @@ def test_what_is_refused_whole(tmp_path: Path, tiny_bundle: Path) -> None:
 
     async def use(runtime: Runtime) -> None:
         await until(lambda: is_served(runtime, "colours"))
-        with pytest.raises(QueryInvalid, match="3 items, 2 are allowed"):
+        with pytest.raises(QueryInvalid, match="3 items, 2 are allowed") as of_ids:
             await remove_items(runtime, "colours", ["a", "b", "c"])
+        with pytest.raises(QueryInvalid, match="3 items, 2 are allowed") as of_items:
+            await put_items(runtime, "colours", [{}, {}, {}])
+        assert ("ids", "items") == (of_ids.value.field, of_items.value.field)
         with pytest.raises(CollectionUnknown):
             await put_items(runtime, "none", [{}])
 

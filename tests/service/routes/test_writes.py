@@ -191,12 +191,17 @@ def test_what_is_wrong_with_one_keeps_no_other_out(client: TestClient, item: obj
         ({"image": "!!!"}, "image"),
         ({"vector": [1.0]}, "vector"),
         ({"captions": ["fine", "x" * 20_001]}, "captions.1"),
+        ({"colour": "red"}, "colour"),
+        ({"vector": ["red"]}, "vector.0"),
+        ({"id": 5}, "id"),
     ],
 )
 def test_the_field_at_fault_is_told(client: TestClient, fields: dict[str, object], at_fault: str) -> None:
-    """A problem of one item names the field as it stands in the request, the item's place in front."""
-    (_, result) = put(client, {"id": "good", "image": picture("red")}, {"id": "x", **fields}).json()["results"]
+    """A problem of one item names the field as it stands in the request, the item's place in front, and the request."""
+    answer = put(client, {"id": "good", "image": picture("red")}, {"id": "x", **fields})
+    (_, result) = answer.json()["results"]
 
+    assert answer.headers["x-request-id"] == result["problem"]["request_id"]
     assert [f"items.1.{at_fault}"] == [each["field"] for each in result["problem"]["errors"]]
 
 
@@ -286,7 +291,14 @@ def test_what_is_no_id_keeps_no_other_in(client: TestClient, bad: object, proble
 
     assert ["removed", "rejected", "removed"] == statuses(answer)
     assert f"/problems/{problem}" == told["problem"]["type"]
-    assert told == answer.json()["results"][1]
+    rejected = answer.json()["results"][1]
+    assert [told[key] for key in ("id", "status")] == [rejected[key] for key in ("id", "status")]
+    assert [told["problem"][key] for key in ("type", "title", "status")] == [
+        rejected["problem"][key] for key in ("type", "title", "status")
+    ]
+    assert answer.headers["x-request-id"] == rejected["problem"]["request_id"]
+    assert all(each["field"].startswith("ids.1") for each in rejected["problem"]["errors"])
+    assert all(each["field"].startswith("items.0.") for each in told["problem"]["errors"])
     assert {"red-0", "red-1"}.isdisjoint(found(client, 100, text="red"))
 
 
