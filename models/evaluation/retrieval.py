@@ -1,14 +1,17 @@
 """Retrieval metrics for one image with several captions, ties counted against the model.
 
 R@K of text→image is the share of captions whose image is among the K best; R@K of image→text the share of images with
-at least one of their captions among the K best. An item that scores exactly as much as the right one is ranked before
-it: a collapsed encoder that gives every pair one score then has recall 0, not 1. A score that is NaN is ranked before
+at least one of their captions among the K best. An item that scores as much as the right one, to what float32 can tell, is
+ranked before it: a collapsed encoder that gives every pair one score then has recall 0, not 1. A score that is NaN is ranked before
 the right one too, and a right one that is NaN comes last: a run that diverged finds nothing.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+
+# Of two equal vectors the products differ by less, as rows are multiplied in one block or another.
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def text_to_image_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarra
     for start in range(0, len(texts), chunk):
         scores = texts[start : start + chunk] @ images.T  # (c, N)
         right = scores[np.arange(len(scores)), owners[start : start + chunk]]
-        ranks[start : start + chunk] = (~(scores < right[:, None])).sum(axis=1)
+        ranks[start : start + chunk] = (~(scores < right[:, None] - ROUNDING)).sum(axis=1)
     return ranks
 
 
@@ -63,7 +66,7 @@ def image_to_text_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarra
         scores = images[start : start + chunk] @ texts.T  # (c, M)
         own = owners[None, :] == np.arange(start, start + len(scores))[:, None]
         best = np.where(own, scores, -np.inf).max(axis=1)
-        ranks[start : start + chunk] = 1 + (~(scores < best[:, None]) & ~own).sum(axis=1)
+        ranks[start : start + chunk] = 1 + (~(scores < best[:, None] - ROUNDING) & ~own).sum(axis=1)
     return ranks
 
 

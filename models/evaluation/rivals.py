@@ -113,7 +113,10 @@ def read_texts(found: Sequence[Judged], images: Sequence[str], threshold: float)
     texts: dict[tuple[str, str, str], list[Judged]] = {}
     for word, image in zip(found, images, strict=True):
         if word.wrong:
-            texts.setdefault((image, word.kind, word.edit.text), []).append(word)
+            words = texts.setdefault((image, word.kind, word.edit.text), [])
+            # a picture whose caption comes twice may have the same edit twice: one of them is shown
+            if not words or words[0].edit is word.edit:
+                words.append(word)
     # the word that is nearest to being missed, or missed by most
     least = np.array([min(word.own for word in words) for words in texts.values()])
     units = np.unique([image for image, _, _ in texts], return_inverse=True)[1]

@@ -55,13 +55,14 @@ def read_pool(path: Path) -> list[str]:
     if not path.is_file():
         raise DatasetInvalid(f"{path} is missing: expected {POOL_EXPECTED}")
     if path.suffix != ".npy":
-        return path.read_text(encoding="utf-8").split()
+        # a name may have blanks
+        return [name for line in path.read_text(encoding="utf-8").splitlines() if (name := line.strip())]
     try:
         # never unpickled: an array of Python objects could run whatever its maker liked
         found = cast("Iterable[object]", np.load(path, allow_pickle=False).ravel().tolist())
     except (ValueError, OSError, EOFError) as error:
         raise DatasetInvalid(f"{path} cannot be read ({error}): expected {POOL_EXPECTED}") from error
-    return [str(name) for name in found]
+    return [name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in found]
 
 
 def _stem(name: str) -> str:

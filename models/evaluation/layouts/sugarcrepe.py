@@ -33,7 +33,10 @@ def load(source: Path, options: Options) -> Dataset:
         raise DatasetInvalid(f"{source} has no {', '.join(lacking)}: expected SugarCrepe's seven files, TYPE.json")
     items: dict[str, list[tuple[str, _Item]]] = defaultdict(list)
     for kind in TYPES:
-        for item in read_json(source / f"{kind}.json", dict[str, _Item], EXPECTED).values():
+        made = read_json(source / f"{kind}.json", dict[str, _Item], EXPECTED)
+        if not made:
+            raise DatasetInvalid(f"{source / kind}.json holds nothing: without it the mean would be of fewer types")
+        for item in made.values():
             items[item.filename].append((kind, item))
     folders = image_folders(options, source / "val2017.zip")
     found = [_picture(find_image(folders, name), name, made) for name, made in items.items()]

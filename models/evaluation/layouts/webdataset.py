@@ -61,6 +61,10 @@ def _samples(shard: Path) -> Iterator[Entry]:
                 key, suffix = _split_name(member.name)
                 kept = images if suffix in IMAGE_SUFFIXES else texts.get(suffix)
                 if kept is not None and member.isreg():
+                    if key in kept:
+                        # the later would take the earlier's place, or its captions
+                        kind = "picture" if kept is images else suffix
+                        raise DatasetInvalid(f"{shard}: {key} has more than one {kind}: expected {EXPECTED}")
                     kept[key] = member.offset_data, member.size
             _check_end(file, tar.offset)
     except (tarfile.TarError, EOFError, OSError) as error:

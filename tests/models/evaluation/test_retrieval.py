@@ -59,6 +59,17 @@ def test_a_collapsed_encoder_finds_nothing() -> None:
     assert [4, 4, 4, 4] == image_to_text_ranks(same, same, np.arange(4)).tolist()
 
 
+@pytest.mark.parametrize(("count", "dim"), [(1025, 512), (35, 256), (7, 768)])
+def test_rounding_helps_no_collapsed_encoder(count: int, dim: int) -> None:
+    """Products of equal vectors differ in their last bits with the block that they are computed in: they are ties all the same."""
+    one = np.random.default_rng(0).standard_normal((2, dim)).astype(np.float32)
+    one /= np.linalg.norm(one, axis=1, keepdims=True)
+    images, texts = (np.repeat(each[None], count, 0) for each in one)
+
+    assert {count} == set(text_to_image_ranks(images, texts, np.arange(count)).tolist())
+    assert {count} == set(image_to_text_ranks(images, texts, np.arange(count)).tolist())
+
+
 @pytest.mark.parametrize("broken", ["images", "texts", "both"])
 def test_a_diverged_encoder_finds_nothing(broken: str) -> None:
     """NaN compares as false with everything: it must not pass for a rank of 0 or 1, but comes last."""

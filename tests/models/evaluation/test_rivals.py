@@ -119,6 +119,16 @@ def test_captions_are_won_where_every_wrong_word_is_told() -> None:
     assert not any(each.won for each in read_texts(found, ["a.png"] * 7, 0.9))
 
 
+def test_the_same_edit_twice_is_shown_once() -> None:
+    """A picture whose caption comes twice has the same false text twice: its words are not marked twice."""
+    found = [*_judged("one", 0.9, 0.6), *_judged("one", 0.9, 0.6)]
+
+    assert [["blue", "cat"]] == [
+        [each.text[word.start : word.end] for word in each.words]
+        for each in read_texts(found, ["a.png"] * len(found), 0.5)
+    ]
+
+
 def test_every_kind_has_some_of_both() -> None:
     """However many words there are, a page shows some of each kind that were told and some that were missed, of different pictures."""
     found = [word for n in range(50) for kind in ("one", "two") for word in _judged(kind, n / 50)]

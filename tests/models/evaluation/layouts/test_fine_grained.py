@@ -63,6 +63,14 @@ def test_a_pool_may_be_listed_in_three_ways(tmp_path: Path, name: str) -> None:
     assert 3 == len(load(source, _options(tmp_path, path)).entries)
 
 
+def test_names_may_have_blanks(tmp_path: Path) -> None:
+    """One name to a line, whatever it holds; an array may hold it as octets."""
+    (tmp_path / "pool.txt").write_text("my picture.jpg\r\n\n  other.jpg\n")
+    np.save(tmp_path / "pool.npy", np.array([b"my picture.jpg", b"other.jpg"]))
+
+    assert ["my picture.jpg", "other.jpg"] == read_pool(tmp_path / "pool.txt") == read_pool(tmp_path / "pool.npy")
+
+
 def test_pickled_lists_are_not_opened(tmp_path: Path) -> None:
     """An array of Python objects could run anything when read: it is refused, with what to do instead."""
     np.save(tmp_path / "pool.npy", np.array(POOL, dtype=object), allow_pickle=True)

@@ -33,6 +33,15 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load(folder, Options())
 
 
+def test_an_empty_file_is_named(tmp_path: Path) -> None:
+    """A mean of six types is no figure of SugarCrepe."""
+    folder = write_sugarcrepe(tmp_path / "texts", tmp_path / "val2017", TYPES)
+    (folder / "swap_att.json").write_text("{}")
+
+    with pytest.raises(DatasetInvalid, match=r"swap_att\.json holds nothing"):
+        load(folder, Options(images=(tmp_path / "val2017",)))
+
+
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     """The file, the item and the field are told."""
     folder = write_sugarcrepe(tmp_path / "texts", tmp_path / "val2017", TYPES)

@@ -31,6 +31,16 @@ def test_members_may_stand_in_any_order(tmp_path: Path) -> None:
     assert [("b", ("two",)), ("a", ("one",))] == [(each.id, each.captions) for each in load(shard, Options()).entries]
 
 
+@pytest.mark.parametrize("name", ["k.jpg", "k.png", "k.json", "k.txt"])
+def test_a_key_stands_once_in_a_shard(tmp_path: Path, name: str) -> None:
+    """A second picture, or second captions, would take the place of the first, or its pair: it is refused by its name."""
+    members = [*sample("k", "one"), *([("k.txt", b"two")] if name == "k.txt" else []), (name, picture((1, 2, 3)))]
+    shard = write_tar(tmp_path / "a.tar", members)
+
+    with pytest.raises(DatasetInvalid, match=r"a\.tar: k has more than one (picture|\.json|\.txt)"):
+        load(shard, Options())
+
+
 def test_one_shard_has_no_splits(tmp_path: Path) -> None:
     """Asked for a part of a single shard, it is refused: the same pictures would be trained on and measured."""
     shard = write_tar(tmp_path / "a.tar", sample("k", "one"))
