@@ -59,7 +59,7 @@ class Spread(_Part):
 
 
 def compare(a: Report, b: Report, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
-    """Pair two reports query by query.
+    """Pair two reports query by query, in the figures that both have: an earlier version's may have fewer.
 
     Raises:
         ReportsDiffer: they are of different data, folds or tasks.
@@ -72,12 +72,13 @@ def compare(a: Report, b: Report, resamples: int = RESAMPLES, seed: int = 0) -> 
     differences = tuple(
         Difference(name=name, a=value, b=b.figures[name], low=intervals[name].low, high=intervals[name].high)
         for name, value in a.figures.items()
+        if name in b.figures
     )
     return Comparison(a=a.model, b=b.model, data=a.data, resamples=resamples, seed=seed, differences=differences)
 
 
 def spread(reports: Sequence[Report]) -> list[Spread]:
-    """Mean and standard deviation of every figure over models of one recipe under several seeds.
+    """Mean and standard deviation of every figure that all have over models of one recipe under several seeds.
 
     Raises:
         ReportsDiffer: two reports are of different data, or of one model.
@@ -90,6 +91,8 @@ def spread(reports: Sequence[Report]) -> list[Spread]:
         raise ReportsDiffer("two of the reports are of the same bundle: its figures would count twice")
     found: list[Spread] = []
     for name in reports[0].figures:
+        if not all(name in each.figures for each in reports):
+            continue
         values = tuple(each.figures[name] for each in reports)
         mean, sd = mean_and_sd(values)
         found.append(Spread(name=name, values=values, mean=mean, sd=sd))

@@ -110,15 +110,16 @@ class Spliced(NamedTuple):
         return Edited(self.text, words, tuple(wrong), tuple(labels), kind)
 
 
-def edited_again(first: Edited, second: Edited) -> Edited | None:
+def edited_again(original: str, first: Edited, second: Edited) -> Edited | None:
     """What two edits, one after the other, make of a caption.
 
     Args:
-        first: an edit of the caption.
+        original: the caption.
+        first: an edit of it.
         second: an edit of *first*'s text.
 
     Returns:
-        The text of *second*, labelled beside the caption that *first* was made from; None where that cannot be said word
+        The text of *second*, labelled beside the caption; None where that cannot be said word
         by word: *second* has other words than *first* in number, or changes again what *first* changed.
     """
     if len(first.words) != len(second.words):
@@ -126,7 +127,14 @@ def edited_again(first: Edited, second: Edited) -> Edited | None:
     if any(before and after for before, after in zip(first.wrong, second.wrong, strict=True)):
         return None
     wrong = tuple(before or after for before, after in zip(first.wrong, second.wrong, strict=True))
-    should_be = tuple(before or after for before, after in zip(first.should_be, second.should_be, strict=True))
+    # what the second edit took may itself have followed the first, as "hexagons" follows "three": the caption has "hexagon"
+    there = [word.text.lower() for word in split_words(original)]
+    aligned_to = there if len(there) == len(second.words) else [None] * len(second.words)
+    meant = [
+        after and (word or (after if after in there else None))
+        for after, word in zip(second.should_be, aligned_to, strict=True)
+    ]
+    should_be = tuple(before or after for before, after in zip(first.should_be, meant, strict=True))
     kind = first.kind if first.kind == second.kind else "several"
     return Edited(second.text, second.words, wrong, should_be, kind, first.likely or second.likely)
 

@@ -33,7 +33,7 @@ class Repeated:
         self._editor = editor
         self._share = share
         self._most = most
-        self.version = f"repeated-3-{share:g}-{most}-{editor.version}"
+        self.version = f"repeated-4-{share:g}-{most}-{editor.version}"
 
     def edit(self, captions: Sequence[Caption], rng: np.random.Generator) -> list[Edited | None]:
         """At least one edit of each caption; None where the editor could make none."""
@@ -46,7 +46,7 @@ class Repeated:
                 break
             again = self._editor.edit([_edited(captions[row], edits[row]) for row in going], rng)
             for row, edit in zip(going, again, strict=True):
-                edits[row] = _both(edits[row], edit)
+                edits[row] = _both(captions[row], edits[row], edit)
         return edits
 
 
@@ -56,7 +56,7 @@ def _edited(caption: Caption, edit: Edited | None) -> Caption:
     return Caption(edit.text, (*caption.others, caption.text))
 
 
-def _both(first: Edited | None, second: Edited | None) -> Edited | None:
+def _both(caption: Caption, first: Edited | None, second: Edited | None) -> Edited | None:
     if first is None or second is None or second.kind in _REARRANGE:
         return first
-    return edited_again(first, second) or first
+    return edited_again(caption.text, first, second) or first

@@ -33,6 +33,7 @@ class Late(nn.Module):
         part: sizes, and weight of the loss.
         widths: of the towers' features.
         text: tells a text's tokens from markers and padding.
+        first: whether the first place of a text has features of it, where the tower is not causal as `text` has it.
 
     Attributes:
         weight: of the loss.
@@ -40,8 +41,9 @@ class Late(nn.Module):
             a cosine of embeddings.
     """
 
-    def __init__(self, part: LatePart, widths: Widths, text: TextSpec) -> None:
+    def __init__(self, part: LatePart, widths: Widths, text: TextSpec, *, first: bool = True) -> None:
         super().__init__()
+        self._first = first
         self.weight = part.weight
         self._side = part.side
         self._text = text
@@ -75,7 +77,7 @@ class Late(nn.Module):
             ends = (ids == self._text.eot_id).int().argmax(dim=1, keepdim=True)
             # the first marker has seen nothing of the text, the last one all of it
             return (places > 0) & (places <= ends)
-        return (ids != self._text.pad_id) | (places == 0)
+        return (ids != self._text.pad_id) | (places == 0) if self._first else (ids != self._text.pad_id) & (places > 0)
 
     def loss(
         self, vectors: Mapping[str, torch.Tensor], scale: torch.Tensor, weights: torch.Tensor | None

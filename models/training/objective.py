@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.manifest import TextSpec
+from models.pretrained.causal import text_tower
 from models.training.alarms import Judged, ambiguous
 from models.training.batch import Batch, Beside, Counts, Encoded
 from models.training.editing import EditedBatch
@@ -224,7 +225,10 @@ def with_late(objective: Objective, part: LatePart, size: int, text: TextSpec) -
     """
     objective.levels = objective.levels or (depth(objective.towers) - 1,)
     image, said = _look(objective.towers, size, objective.levels)
-    objective.late = Late(part, Widths(said.tokens.shape[-1], image.levels[-1].shape[1]), text)
+    # a marker that has seen nothing of the text (CoCa's), or whose features the tower keeps to itself, is the same in all texts
+    first = getattr(text_tower(objective.towers), "attn_mask", None) is None and bool(said.tokens[:, 0].any())
+    widths = Widths(said.tokens.shape[-1], image.levels[-1].shape[1])
+    objective.late = Late(part, widths, text, first=first)
     return objective
 
 

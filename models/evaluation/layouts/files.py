@@ -116,7 +116,8 @@ def dataset_of(
         DatasetInvalid: pictures are missing and are not to be skipped, or nothing is left.
     """
     missing = [each.path for each in found if not each.path.is_file()]
-    if missing and not options.skip_missing:
+    # with none left their folder is another
+    if missing and (not options.skip_missing or len(missing) == len(found)):
         raise DatasetInvalid(missing_images(missing, len(found), unit))
     gone = set(missing)
     kept = limited([each.entry for each in found if each.path not in gone], options, limit)

@@ -150,6 +150,20 @@ def test_other_words_are_refused() -> None:
         check_same_queries(a, words_report(0, known=[], restored=[]))
 
 
+def test_an_earlier_version_s_report_is_compared_in_what_it_has() -> None:
+    """A figure that only one of the reports has is left out, whichever that is."""
+    a = words_report(0)
+    assert a.pool.words is not None
+    b = words_report(1, images=a.pool.words.images, restored=[])
+    earlier = {name: value for name, value in b.figures.items() if name != "words.called"}
+    left = [name for name in a.figures if name != "words.called"]
+    b = b.model_copy(update={"figures": earlier, "pool": a.pool})
+
+    for one, other in ((a, b), (b, a)):
+        assert left == [each.name for each in compare(one, other, 20).differences]
+        assert left == [each.name for each in spread([one, other])]
+
+
 def test_words_have_a_spread() -> None:
     """Seeds of a recipe that read the same words have a mean of each figure."""
     a = words_report(0)

@@ -14,9 +14,10 @@ from models.text import Tokenizer
 from models.training.backbones import Backbone, fitted, named, own, own_preprocess
 from models.training.batch import Batch
 from models.training.editing import EditMaker, Vocabulary
-from models.training.objective import with_proofreading
+from models.training.features import text_features
+from models.training.objective import Objective, with_late, with_proofreading
 from models.training.parts import ModelPart
-from models.training.recipe import ProofreadingPart, RecipeError
+from models.training.recipe import LatePart, ProofreadingPart, RecipeError
 from models.training.tokenizer import token_ids
 from tests.models.export.folders import CONFIG, CONFIGS, make_roberta, make_unigram, make_wordpiece
 from tests.models.training.edits import ColourEditor
@@ -38,14 +39,15 @@ def make_own(folder: Path, kind: str) -> Backbone:
     return own(small_recipe(folder, (RESNET, OWN[kind])), TEXTS * 20)
 
 
-def make_named(folder: Path, kind: str) -> Backbone:
-    """The towers of a folder as hubs keep them, with random weights."""
+def make_named(folder: Path, kind: str, **text: object) -> Backbone:
+    """The towers of a folder as hubs keep them, with random weights; of a text tower with those settings."""
     folder.mkdir()
     if kind == "huggingface":
         make_roberta(folder / "tower")
         make_roberta(folder)
     TOKENIZERS.get(kind, lambda _: None)(folder)
     config = json.loads(json.dumps(CONFIGS[kind]))
+    config["text_cfg"] |= text
     (folder / CONFIG).write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
     return named(ModelPart(open_clip=f"local-dir:{folder}"), seed=0)
 
@@ -56,6 +58,7 @@ MAKERS: dict[str, Callable[[Path], Backbone]] = {
         kind: (lambda folder, kind=kind: make_named(folder / kind, kind))
         for kind in ("quickgelu", "convnext", "coca", "huggingface")
     },
+    "class token": lambda folder: make_named(folder / "class", "huggingface", hf_pooler_type="cls_pooler"),
 }
 
 
@@ -89,6 +92,27 @@ def test_a_step_of_proofreading_teaches_both_towers(backbone: Backbone) -> None:
         first = next(each for each in tower.parameters() if each.ndim >= 2)
         assert first.grad is not None
         assert first.grad.norm() > 0
+
+
+def test_a_token_of_a_text_has_seen_something_of_it(backbone: Backbone) -> None:
+    """What is compared with patches differs from text to text: neither a marker before all of them, nor what a tower keeps to itself."""
+    size = backbone.preprocess.size
+    objective = with_late(Objective(backbone.towers), LatePart(width=8, side=2), size, backbone.text).eval()
+    ids = token_ids(backbone.tokenizer, TEXTS)
+
+    assert objective.late is not None
+    there = objective.late.there(ids)
+    with torch.no_grad():
+        vectors = objective.late(
+            torch.zeros(len(TEXTS), objective.late.patches[1].in_features, 2, 2), *_tokens(backbone, ids)
+        )
+    assert there.any(dim=1).all()
+    for place in there.all(dim=0).nonzero().flatten().tolist():
+        assert (vectors["tokens"][:, place] - vectors["tokens"][:1, place]).abs().max() > 1e-5
+
+
+def _tokens(backbone: Backbone, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return text_features(backbone.towers.eval(), ids).tokens, ids
 
 
 def test_ids_are_those_of_the_bundle(backbone: Backbone) -> None:

@@ -56,8 +56,8 @@ def test_a_picture_counts_as_missing_when_it_is_a_folder(tmp_path: Path) -> None
 
 
 def test_nothing_left_is_an_error_too(tmp_path: Path) -> None:
-    """With every picture skipped there is nothing to measure."""
-    with pytest.raises(DatasetInvalid, match="is empty"):
+    """With every picture skipped there is nothing to measure, and it is told where they were looked for."""
+    with pytest.raises(DatasetInvalid, match=r"1 of 1 pictures are missing: expected .* to hold a\.jpg"):
         dataset_of([entry_of(tmp_path / "a.jpg", "a", ("one",))], tmp_path, "made", Options(skip_missing=True))
 
 
