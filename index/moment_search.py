@@ -7,6 +7,7 @@ import numpy as np
 
 from index.live.view import View
 from index.moments import BestMoment, MomentRow
+from index.ranking import Found
 from index.schema import Record
 
 # of one video in one answer
@@ -55,12 +56,14 @@ def moments_found(
 
 
 def _found(view: View, query: np.ndarray, k: int, among: np.ndarray | None, seen: _Seen) -> list[FoundMoment]:
-    depth, kept = _FIRST_DEPTH, list[FoundMoment]()
+    depth, kept, found = _FIRST_DEPTH, list[FoundMoment](), Found.nothing()
     while view.moments.rows:
         scores, rowids = view.moments.search(query[None], depth, among=among)
-        rows = [int(row) for row in rowids[0] if row >= 0]
+        # what a deeper search finds besides follows what was shown: see `index.depths`
+        found = found.continued(rowids[0], scores[0])
+        rows = found.rows.tolist()
         _look_up(view, rows, seen)
-        kept = _folded(rows, scores[0].tolist(), seen)
+        kept = _folded(rows, found.scores.tolist(), seen)
         # what is passed over may leave too few: then the answer is looked for further down
         if len(kept) >= k or len(rows) < depth or depth >= _LAST_DEPTH:
             break

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from index.collection import Collection
 from index.datasets import row_ids, rows_at, rows_of_ids
+from index.depths import deepening
 from index.duplicates.collapse import collapse
 from index.duplicates.groups import Groups
 from index.fields.types import fields_of
@@ -26,7 +27,7 @@ from index.lexical.search import CAPTIONS, Operator, search_captions, search_tex
 from index.live.part import LiveVectors
 from index.live.tail import within
 from index.live.view import View
-from index.ranking import Ranking, best_of
+from index.ranking import Found, Ranking, best_of
 
 Target = Literal["images", "texts", "moments"]
 
@@ -130,6 +131,22 @@ def ranked(view: View, question: Question, depth: int) -> Ranking:
         if enough or (question.words is not None and depth >= question.words.depth):
             return Ranking(found.rows[kept], found.scores[kept])
         depth = 4 * depth
+
+
+def paged(view: View, question: Question, count: int) -> Found:
+    """The first *count* of a question without words, and maybe more, in the order of `index.depths`: pages by number are its slices."""
+    assert question.words is None, "a ranking with words is kept, and pages are cut from that"
+    found = Found.nothing()
+    for each in deepening(_part(view, question), question.vector, question.among):
+        there = ~np.isin(each.rows, question.without)
+        found = Found(each.rows[there], each.scores[there])
+        if question.groups is not None:
+            # of duplicates the first in this order: a better one that was found later would move what was shown
+            kept = collapse(found.rows, -np.arange(len(found.rows)), question.groups).kept
+            found = Found(found.rows[kept], found.scores[kept])
+        if len(found.rows) >= count:
+            break
+    return found
 
 
 def folded(view: View, question: Question, rows: np.ndarray) -> list[int]:

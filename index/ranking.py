@@ -31,6 +31,41 @@ class Ranking:
         return cls(np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
+@dataclass(frozen=True)
+class Found:
+    """Rows in the order in which they are shown, best first but for what was found later; each row once.
+
+    Attributes:
+        rows: (n,) int64 row ids.
+        scores: (n,) float32.
+    """
+
+    rows: np.ndarray
+    scores: np.ndarray
+
+    @classmethod
+    def nothing(cls) -> "Found":
+        """No rows."""
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+    def cut(self, start: int, end: int) -> "Found":
+        """Those from *start* to *end*, exclusive."""
+        return Found(self.rows[start:end], self.scores[start:end])
+
+    def continued(self, rows: np.ndarray, scores: np.ndarray) -> "Found":
+        """These, and behind them those of a deeper search's *rows* (m,), best first, that are not among them.
+
+        Args:
+            rows: row ids; those below zero stand for nothing.
+            scores: (m,) theirs.
+        """
+        new = rows >= 0
+        if not len(self.rows):
+            return Found(rows[new], scores[new])
+        new &= ~np.isin(rows, self.rows)
+        return Found(np.concatenate([self.rows, rows[new]]), np.concatenate([self.scores, scores[new]]))
+
+
 def best_of(rows: np.ndarray, scores: np.ndarray) -> Ranking:
     """The ranking of what was found, in any order; a row that was found more than once counts by its best score.
 

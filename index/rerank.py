@@ -14,7 +14,7 @@ from models.proofreader import Proofreader
 
 @dataclass(frozen=True)
 class Reread:
-    """A hit after re-ranking; its proof and the score that it stands by are None where nothing was stored."""
+    """A hit after re-ranking; its proof and the score that it stands by are None where nothing was stored, or read."""
 
     hit: Hit
     proof: Proof | None = None
@@ -70,9 +70,15 @@ def in_order(proofreader: Proofreader, hits: Sequence[Hit], proofs: Sequence[Pro
 
 
 def captions_in_order(proofreader: Proofreader, hits: Sequence[Hit], proofs: Sequence[Proof]) -> list[Reread]:
-    """The captions that were found by cosine and proof together, best first, with one proof for each."""
-    read = np.array([proof.read for proof in proofs], np.int64)
-    return _ordered(hits, proofs, proofreader.rerank_texts(_cosines(hits), _scores(proofs), read))
+    """The captions that were found by cosine and proof together, best first, with one proof for each of which a word was read.
+
+    The others stand behind them, in the order of their vectors: nothing contradicts what says nothing.
+    """
+    able = [(hit, proof) for hit, proof in zip(hits, proofs, strict=True) if proof.read]
+    said, given = [hit for hit, _ in able], [proof for _, proof in able]
+    read = np.array([proof.read for proof in given], np.int64)
+    ordered = _ordered(said, given, proofreader.rerank_texts(_cosines(said), _scores(given), read))
+    return ordered + [Reread(hit) for hit, proof in zip(hits, proofs, strict=True) if not proof.read]
 
 
 def rerank(proofreader: Proofreader, text: str, hits: Sequence[Hit], *, words: bool) -> list[Reread]:

@@ -13,13 +13,14 @@ import numpy as np
 
 from index.collection import Collection
 from index.datasets import row_ids, rows_at, rows_of_ids
+from index.depths import depth_of, in_order
 from index.duplicates.groups import Groups, last_found, load_groups
 from index.errors import SnapshotInvalid, TailFull, UriMissing
 from index.fields.types import Field, fields_of
 from index.filters.facets import Facet, facet_counts
 from index.gpu.device import Gpus
 from index.live.changes import NO_COMMITS, Commits
-from index.live.part import LivePart, LiveVectors
+from index.live.part import LivePart
 from index.live.view import MAX_TAIL, View
 from index.maintenance import tidy
 from index.milvus.engine import Engine, open_engine
@@ -27,8 +28,8 @@ from index.moment_search import moments_found
 from index.moments import BestMoment
 from index.patches import has_patches, patches_at
 from index.publish import current
-from index.question import Filtered, Question, Target, folded, ranked
-from index.ranking import Ranking
+from index.question import Filtered, Question, Target, folded, paged, ranked
+from index.ranking import Found, Ranking
 from index.schema import Record, lists
 from index.snapshot import Snapshot, SnapshotManifest, open_moments
 from index.sources import read_uri
@@ -38,8 +39,6 @@ from index.uploads import located
 from index.vectors import unit
 from models.decode import DecodeLimits
 
-# Of the first pages, and of everything deeper that may be asked for by numbers; cursors go deeper, by powers of two.
-_DEPTHS = (128, 2048)
 _MAX_BYTES = DecodeLimits().max_bytes
 # what is known of files outlives the searchers, of which every write makes a new one
 _FILES = StoredFiles()
@@ -256,7 +255,9 @@ class Searcher:
         part = self._view.images if target == "images" else self._view.texts
         if not part.rows or not len(queries):
             return [[] for _ in ks]
-        wanted = _rows(part, queries, ks, skips or [0] * len(ks), among)
+        orders = zip(in_order(part, queries, ks, among), skips or [0] * len(ks), ks, strict=True)
+        pages = [found.cut(skip, k) for found, skip, k in orders]
+        wanted = [list(zip(page.rows.tolist(), page.scores.tolist(), strict=True)) for page in pages]
         return self._looked_up(wanted, queries, target, patches=patches)
 
     def _looked_up(
@@ -324,9 +325,13 @@ class Searcher:
 
     def ranked(self, question: Question, depth: int) -> Ranking:
         """The best of a question, as many as *depth* and maybe more; see `index.question.ranked`."""
-        return ranked(self._view, question, _depth_of(depth))
+        return ranked(self._view, question, depth_of(depth))
 
-    def hits(self, ranking: Ranking, question: Question) -> list[Hit]:
+    def paged(self, question: Question, offset: int, limit: int) -> Found:
+        """The hits of a question from *offset* on, at most *limit*; see `index.question.paged`."""
+        return paged(self._view, question, offset + limit).cut(offset, offset + limit)
+
+    def hits(self, ranking: Ranking | Found, question: Question) -> list[Hit]:
         """The hits of a question's ranking; what is not there any more is left out."""
         rows = ranking.rows.tolist()
         wanted = list(zip(rows, ranking.scores.tolist(), strict=True))
@@ -433,27 +438,3 @@ def _expect_of(manifest: SnapshotManifest, collection: Collection) -> None:
             f"snapshot {manifest.id} belongs to collection {manifest.collection!r} of bundle "
             f"{manifest.bundle_name!r}, not to {info.name!r} of {info.bundle_name!r}: publish the collection again"
         )
-
-
-def _depth_of(k: int) -> int:
-    return next((depth for depth in _DEPTHS if k <= depth), 1 << (k - 1).bit_length())
-
-
-def _rows(
-    part: LiveVectors, queries: np.ndarray, ks: Sequence[int], skips: Sequence[int], among: np.ndarray | None
-) -> list[list[tuple[int, float]]]:
-    """(row id, score) of the hits from skip to k of each query.
-
-    How deep an index is searched decides which of equals, and in a graph which neighbours, are found. So there are few
-    depths: a query's answer depends neither on the page it is for nor on the queries that are answered beside it.
-    """
-    found: list[list[tuple[int, float]]] = [[] for _ in ks]
-    depths = [_depth_of(k) for k in ks]
-    for depth in set(depths):
-        places = [place for place, each in enumerate(depths) if each == depth]
-        scores, rowids = part.search(queries[places], depth, among=among)
-        for place, values, rows in zip(places, scores, rowids, strict=True):
-            page = slice(skips[place], ks[place])
-            hits = zip(rows[page].tolist(), values[page].tolist(), strict=True)
-            found[place] = [(row, score) for row, score in hits if row >= 0]
-    return found

@@ -16,7 +16,7 @@ from index.faiss_cpu import use_threads
 from index.filters.facets import Facet
 from index.lexical.columns import text_columns
 from index.question import NO_ROWS, Question, Words
-from index.ranking import Ranking
+from index.ranking import Found, Ranking
 from index.searcher import Hit
 from models.ort import available_cores
 from service.encoding.embedding import Timings
@@ -133,6 +133,8 @@ class Asking:
         searcher, options = self.served.searcher, self.options
         question, made = self._question(), None
         ranked: Callable[[int], Ranking] = partial(searcher.ranked, question)
+        if question.words is None and options.cursor is None:
+            return _Cut(self._asked(searcher.paged(question, options.offset, options.limit), question, None), made)
         if question.words is not None:
             if kept is None:
                 if cursor is not None:
@@ -154,7 +156,7 @@ class Asking:
             following = Cursor(digest, state, cut.last, shown + len(cut.hits)).encode()
         return _Cut(self._asked(cut.hits, question, following), made)
 
-    def _asked(self, page: Ranking, question: Question, following: str | None) -> Asked:
+    def _asked(self, page: Ranking | Found, question: Question, following: str | None) -> Asked:
         return Asked(self.served.searcher.hits(page, question), following)
 
     def _question(self) -> Question:

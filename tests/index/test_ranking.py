@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.ranking import Ranking, best_of
+from index.ranking import Found, Ranking, best_of
 
 FOUND = st.lists(st.tuples(st.integers(-1, 20), st.sampled_from([0.0, 0.25, 0.5, 1.0])), max_size=40)
 
@@ -48,3 +48,17 @@ def test_the_top_is_a_ranking() -> None:
     assert [6, 7] == ranking.top(2).rows.tolist()
     assert 3 == len(ranking.top(9))
     assert 0 == len(Ranking.empty().top(3))
+
+
+@given(parts=st.lists(st.lists(st.integers(-1, 30), unique=True), max_size=5))
+def test_what_is_found_later_follows(parts: list[list[int]]) -> None:
+    """Each row stands where it was found first, with the score that it had there; what stands for nothing is left out."""
+    found, expected = Found.nothing(), dict[int, float]()
+    for number, rows in enumerate(parts):
+        found = found.continued(np.array(rows, np.int64), np.full(len(rows), number, np.float32))
+        for row in rows:
+            if row >= 0:
+                expected.setdefault(row, number)
+
+    assert list(expected.items()) == list(zip(found.rows.tolist(), found.scores.tolist(), strict=True))
+    assert list(expected)[2:5] == found.cut(2, 5).rows.tolist()

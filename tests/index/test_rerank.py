@@ -130,6 +130,17 @@ def test_captions_have_their_own_proofs(proofreader: Proofreader, images: list[b
     assert [each.mixed for each in read] == sorted((each.mixed or 0 for each in read), reverse=True)
 
 
+def test_captions_of_which_nothing_is_read_stand_behind(proofreader: Proofreader, images: list[bytes]) -> None:
+    """No word of them is contradicted, for they have none: they follow in the order of their vectors, without proof."""
+    said = {"a": "!!!", "b": "a green picture", "c": "\U0001f600", "d": "a red picture"}
+    hits = [caption(name, 0.4 - 0.1 * place, text) for place, (name, text) in enumerate(said.items())]
+
+    read = rerank_captions(proofreader, images[1], hits, words=True)
+
+    assert {"b", "d"} == {each.hit.id for each in read[:2]}
+    assert [("a", None, None), ("c", None, None)] == [(each.hit.id, each.proof, each.mixed) for each in read[2:]]
+
+
 def test_a_caption_is_read_once(proofreader: Proofreader, images: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """However many items share a caption, the module reads it once."""
     asked: list[list[str]] = []
