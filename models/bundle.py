@@ -10,17 +10,13 @@ import numpy as np
 from models.decode import DecodeLimits, decode_sized
 from models.encoder import DualEncoder
 from models.errors import BundleError, BundleInvalid, BundleMissing
-from models.image import prepare
+from models.image import least_side, prepare
 from models.manifest import MANIFEST_NAME, TOKENIZER_NAME, BundleManifest, read_manifest, verify_bundle
 from models.ort import CPU, Runtime, choose_providers
 from models.precision import choose_variant, cpu_features
 from models.text import Tokenizer
 
 BUILT_IN = Path(__file__).parent / "bundles"
-
-# A JPEG is decoded at a fraction of its size so long as it keeps twice the model's input: docs/preprocessing.md
-# holds what that does to the embedding.
-_DRAFT_FACTOR = 2
 
 
 @dataclass(frozen=True)
@@ -112,7 +108,7 @@ class Bundle:
             ImageUnreadable: not an image, or damaged.
         """
         spec = self.manifest.preprocess
-        decoded = decode_sized(data, limits, min_side=_DRAFT_FACTOR * spec.size)
+        decoded = decode_sized(data, limits, min_side=least_side(spec))
         return Prepared(prepare(decoded.image, spec), *decoded.size)
 
     def embed_texts(self, texts: Sequence[str]) -> TextEmbeddings:

@@ -11,12 +11,21 @@ from PIL import Image
 
 from models.manifest import Preprocess
 
+# A JPEG is decoded at a fraction of its size so long as it keeps twice the model's input: docs/preprocessing.md holds what that
+# does to the embedding.
+_DRAFT_FACTOR = 2
+
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
 # A strip of 1 x 60,000 pixels would be resized to 224 x 13,440,000 before its centre is cut out. Past this many times
 # the input's area (a side 64 times the other) only the centre is resized. That is equal up to rounding: Pillow may run
 # its two passes in the other order, and holds the box in single precision.
 _WHOLE_RESIZE_AREAS = 64
+
+
+def least_side(spec: Preprocess) -> int:
+    """The shorter side, in pixels, that a JPEG is decoded to at least for `prepare`: training sees what serving will."""
+    return _DRAFT_FACTOR * spec.size
 
 
 def prepare(image: Image.Image, spec: Preprocess) -> np.ndarray:

@@ -18,13 +18,13 @@ import numpy as np
 from models.decode import decode
 from models.errors import InputError
 from models.evaluation.dataset import DatasetInvalid, Entry
-from models.image import prepare
+from models.image import least_side, prepare
 from models.manifest import Preprocess
 from models.negatives.editor import Caption
 from models.sealed import staged, write_atomically
 from models.training.arrays import PixelArrays
 from models.training.pairs import caption_of
-from models.training.views import WHOLE, View, look_at_file
+from models.training.views import View, look_at_file
 
 # damaged pictures that a message lists; the rest is a count
 _NAMED = 5
@@ -82,9 +82,8 @@ class Pictures:
     def _one(self, entry: Entry, view: View) -> np.ndarray:
         side = self._preprocess.size
         try:
-            # twice the side: what a crop magnifies is still there in a JPEG that is decoded at a fraction
-            needed = side if view.box == WHOLE else 2 * side
-            return look_at_file(decode(entry.read(), min_side=needed), view, self._preprocess)
+            picture = decode(entry.read(), min_side=least_side(self._preprocess))
+            return look_at_file(picture, view, self._preprocess)
         except (InputError, OSError) as error:
             # a run of days does not end for one picture
             warnings.warn(
@@ -102,7 +101,7 @@ def read(entry: Entry, preprocess: Preprocess) -> np.ndarray:
         InputError: it is damaged.
         OSError: its file cannot be read.
     """
-    return prepare(decode(entry.read(), min_side=preprocess.size), preprocess)
+    return prepare(decode(entry.read(), min_side=least_side(preprocess)), preprocess)
 
 
 def open_pictures(
@@ -202,5 +201,12 @@ def _fault(task: tuple[Entry, Preprocess]) -> _Result:
 
 def _digest(entries: Sequence[Entry], preprocess: Preprocess, origin: Sequence[Path]) -> str:
     places = [str(path.expanduser().resolve()) for path in origin]
-    said = json.dumps([preprocess.model_dump_json(), places, *([entry.id, entry.captions] for entry in entries)])
+    said = json.dumps(
+        [
+            preprocess.model_dump_json(),
+            least_side(preprocess),
+            places,
+            *([entry.id, entry.captions] for entry in entries),
+        ]
+    )
     return hashlib.sha256(said.encode()).hexdigest()[:16]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.bundle import Bundle
 from models.decode import decode
 from models.evaluation.dataset import DatasetInvalid, Entry
 from models.image import prepare
@@ -51,6 +52,29 @@ def test_pixels_are_what_serving_would_see(tmp_path: Path, cache: bool) -> None:
         np.testing.assert_array_equal(prepare(decode(entry.read()), SPEC), found.pixels(ALL)[row])
     assert [entry.captions for entry in entries] == list(found.captions)
     assert ("other", ("caption 1",)) == (found.caption(1, 1).text, found.caption(1, 1).others)
+
+
+@pytest.mark.parametrize("cache", [False, True])
+@pytest.mark.parametrize("times", [1.5, 2, 3, 4, 5, 9, 17])
+def test_large_photographs_are_what_serving_would_see(
+    tmp_path: Path, tiny_bundle: Path, times: float, cache: bool
+) -> None:
+    """A JPEG of whatever size, which is decoded at a fraction of it, has the pixels that the bundle's own runtime gives it."""
+    bundle = Bundle.open(tiny_bundle)
+    side = int(times * bundle.manifest.preprocess.size)
+    noise = np.random.default_rng(0).integers(0, 256, (side, side + 3, 3), np.uint8)
+    (tmp_path / "a.jpg").write_bytes(jpeg := _jpeg(noise))
+    entry = Entry("a.jpg", (tmp_path / "a.jpg").read_bytes, ("caption",))
+
+    found = open_pictures([entry], bundle.manifest.preprocess, tmp_path / "work", cache=cache)
+
+    np.testing.assert_array_equal(bundle.prepare(jpeg), found.pixels(np.arange(1))[0])
+
+
+def _jpeg(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("cache", [False, True])
