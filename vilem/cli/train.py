@@ -112,7 +112,7 @@ def _finish(
             text=session.text_spec(),
             provenance=_provenance(session, plan, measured, cost),
             variants=variants,
-            proofreader=_proofreader(session),
+            proofreader=_proofreader(session, console),
         )
     _announce(measured, target, console)
 
@@ -131,10 +131,18 @@ def _check_size(session: "Session") -> None:
         check_size(objective.towers, objective.module.shape, objective.levels, session.preprocess().size)
 
 
-def _proofreader(session: "Session") -> "TrainedProofreader | None":
-    """What a recipe with a [proofreading] part leaves beside the towers."""
+def _proofreader(session: "Session", console: "Console") -> "TrainedProofreader | None":
+    """What a recipe with a [proofreading] part leaves beside the towers; nothing where a head of it learnt nothing."""
     from models.export.proofreader import TrainedProofreader
 
+    part = session.recipe.proofreading
+    untaught = [] if part is None else [name for name in ("detection", "correction") if not getattr(part, name)]
+    if untaught:
+        console.print(
+            f"[yellow]note[/]: the bundle has no proofreader, for its {' and '.join(untaught)} had weight 0 and learnt nothing; to "
+            f"have one give proofreading.{' and .'.join(untaught)} a weight"
+        )
+        return None
     objective, edits, calibration = session.finished(), session.trainer.edits, session.calibrate()
     if objective.module is None or edits is None or calibration is None:
         return None

@@ -69,6 +69,18 @@ def test_what_it_learnt_to_proofread_is_kept(home: Path) -> None:
     assert [3, 3] == [len(proof.words) for proof in reader.check("a red circle", images)]
 
 
+@pytest.mark.parametrize("untaught", ["detection", "correction"])
+def test_what_learnt_nothing_is_no_proofreader(tmp_path: Path, untaught: str) -> None:
+    """A head that no loss has taught would answer at random: the bundle has no proofreader, and the run says why."""
+    recipe = recipe_file(tmp_path, SHORT, TRANSFORMER, (PROOFREADING[0], f"{PROOFREADING[1]}\n{untaught} = 0.0"))
+
+    done = _vilem("train", recipe, "--home", tmp_path)
+
+    assert 0 == done.exit_code, done.output
+    assert f"no proofreader, for its {untaught} had weight 0" in done.output
+    assert read_manifest(tmp_path / "bundles" / "small").proofreader is None
+
+
 def test_the_second_stage_is_part_of_the_run(home: Path) -> None:
     """After the towers the module is trained on by itself: both stages keep a state, and the deeper module is exported."""
     states = sorted((home / "training" / "small").glob("small-*.pt"))
