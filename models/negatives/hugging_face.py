@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,15 +21,32 @@ if TYPE_CHECKING:
 # how the vocabularies of WordPiece, byte-level BPE and SentencePiece write where a word begins or goes on
 _GOES_ON = "##"
 _BEGINS = ("Ġ", "▁")
+# Byte-level BPE writes a text's first word without the mark unless a blank stands before it.
+_BLANK = "Ġ"
 _BATCH = 32
 CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Ids of a text: before a word, of its pieces, and after it."""
+
+    before: list[int]
+    pieces: list[int]
+    after: list[int]
+
+    def masked(self, count: int, mask: int, limit: int) -> tuple[list[int], int]:
+        """At most *limit* ids with so many masks in the word's place, and where the first of these stands."""
+        ids = [*self.before, *[mask] * count, *self.after]
+        first = max(0, min(len(self.before) - limit // 2, len(ids) - limit))
+        return ids[first : first + limit], len(self.before) - first
 
 
 class HuggingFaceModel:
     """A masked language model over pieces of words, asked about whole words.
 
-    All pieces of a word are masked by one mask, and what is put there are the pieces that are whole words. A word of
-    several pieces may be chosen, but how likely it was is not known then.
+    All pieces of a word are masked by one mask, and what is put there are the pieces that are whole words. How likely a word of
+    several pieces was is asked with one mask for each: the product of what the model gives its pieces there.
 
     Args:
         model: with a masked language modelling head.
@@ -49,7 +67,7 @@ class HuggingFaceModel:
                 "bert-base-uncased or roberta-base, with its tokenizer.json"
             )
         # told of weights as they came
-        self.version = f"hf-{_digest(model, tokenizer.get_vocab())}"
+        self.version = f"hf-2-{_digest(model, tokenizer.get_vocab())}"
         self._model = model.eval().to(device)
         self._device = device
         self._tokenizer = tokenizer
@@ -59,56 +77,71 @@ class HuggingFaceModel:
         marked = any(piece.startswith(_BEGINS) for piece in pieces)
         self._whole = {number: word for piece, number in pieces.items() if (word := _whole_word(piece, marked=marked))}
         self._candidates = torch.tensor(sorted(self._whole))
+        self._lead = " " if any(piece.startswith(_BLANK) for piece in pieces) else ""
+        self._known: dict[str, bool] = {}
+        # positions are numbered from 2 in RoBERTa's kind, hence the reserve
+        self._limit = int(getattr(getattr(model, "config", None), "max_position_embeddings", 512)) - 2
 
     def knows(self, word: str) -> bool:
-        """Any word can be masked."""
-        return bool(word)
+        """Whether the word is made of pieces that the model has."""
+        if word not in self._known:
+            ids = self._tokenizer(self._lead + word, add_special_tokens=False)["input_ids"]
+            self._known[word] = bool(ids) and self._tokenizer.unk_token_id not in ids
+        return self._known[word]
 
     def guess(self, texts: Sequence[tuple[str, Word]], top: int) -> list[Guess]:
         """For each (text, word of it) the *top* likeliest whole words in its place."""
         return in_batches(self._guess, texts, top, _BATCH)
 
     def _guess(self, texts: Sequence[tuple[str, Word]], top: int) -> list[Guess]:
-        rows = [self._row(text, word) for text, word in texts]
+        cuts = [self._cut(text, word) for text, word in texts]
+        log_p = [each[0] for each in self._at_masks([(cut, 1) for cut in cuts])]
+        # a word of one piece is among what was answered
+        several = [row for row, cut in enumerate(cuts) if len(cut.pieces) > 1]
+        originals = [float(each[cut.pieces[0]]) for each, cut in zip(log_p, cuts, strict=True)]
+        found = self._at_masks([(cuts[row], len(cuts[row].pieces)) for row in several])
+        for row, each in zip(several, found, strict=True):
+            originals[row] = float(each.gather(1, torch.tensor(cuts[row].pieces)[:, None]).sum())
+        return [self._one(each, original, top) for each, original in zip(log_p, originals, strict=True)]
+
+    def _at_masks(self, cuts: Sequence[tuple[_Cut, int]]) -> list[torch.Tensor]:
+        """Of each cut with n masks (n, vocabulary) log-probabilities at these."""
+        if not cuts:
+            return []
+        rows = [cut.masked(count, self._mask, self._limit) for cut, count in cuts]
         longest = max(len(ids) for ids, _ in rows)
         ids = torch.full((len(rows), longest), self._pad)
         there = torch.zeros_like(ids)
         for number, (row, _) in enumerate(rows):
             ids[number, : len(row)] = torch.tensor(row)
             there[number, : len(row)] = 1
-        places = [row.index(self._mask) for row, _ in rows]
         with torch.inference_mode():
             on = {"input_ids": ids.to(self._device), "attention_mask": there.to(self._device)}
             logits = self._model(**on).logits  # [b, t, vocabulary]
-            log_p = logits[torch.arange(len(rows)), torch.tensor(places)].float().log_softmax(dim=1).cpu()
+        counts = [count for _, count in cuts]
         return [
-            self._one(log_p[number], original, top) for number, (_, original) in enumerate(rows)
-        ]  # fmt: skip
+            logits[number, first : first + count].float().log_softmax(dim=1).cpu()
+            for number, ((_, first), count) in enumerate(zip(rows, counts, strict=True))
+        ]
 
-    def _one(self, log_p: torch.Tensor, original: int | None, top: int) -> Guess:
+    def _one(self, log_p: torch.Tensor, original: float, top: int) -> Guess:
         values, best = log_p[self._candidates].topk(min(top, len(self._candidates)))
         numbers = self._candidates[best].tolist()
         likely: dict[str, float] = {}
         for number, value in zip(numbers, values.tolist(), strict=True):
             # "Dog" and "dog" are one word: the likelier comes first
             likely.setdefault(self._whole[number], value)
-        known = None if original is None else float(log_p[original])
-        return Guess(tuple(likely), np.array(list(likely.values())), known)
+        return Guess(tuple(likely), np.array(list(likely.values())), original)
 
-    def _row(self, text: str, word: Word) -> tuple[list[int], int | None]:
-        """Ids with the word's pieces replaced by one mask, and the word's id when it is one piece."""
-        encoded = self._tokenizer(text, return_offsets_mapping=True, truncation=False)
-        words = split_words(text)
+    def _cut(self, text: str, word: Word) -> _Cut:
+        encoded = self._tokenizer(self._lead + text, return_offsets_mapping=True, truncation=False)
+        words, lead = split_words(text), len(self._lead)
         wanted = next(number for number, each in enumerate(words) if each.start == word.start)
-        of_word = token_words(encoded["offset_mapping"], words)
-        places = [place for place, number in enumerate(of_word) if number == wanted]
+        offsets = [(max(0, start - lead), max(0, end - lead)) for start, end in encoded["offset_mapping"]]
+        places = [place for place, number in enumerate(token_words(offsets, words)) if number == wanted]
         ids: list[int] = list(encoded["input_ids"])
-        single = ids[places[0]] if len(places) == 1 and ids[places[0]] in self._whole else None
-        masked = [*ids[: places[0]], self._mask, *ids[places[-1] + 1 :]]
-        # positions are numbered from 2 in RoBERTa's kind, hence the reserve
-        limit = int(getattr(getattr(self._model, "config", None), "max_position_embeddings", 512)) - 2
-        first = max(0, min(places[0] - limit // 2, len(masked) - limit))
-        return masked[first : first + limit], single
+        end = places[-1] + 1
+        return _Cut(ids[: places[0]], ids[places[0] : end], ids[end:])
 
 
 def load_hugging_face(source: str, device: torch.device = CPU) -> HuggingFaceModel:

@@ -1,5 +1,6 @@
 """Rendered scenes as arrays: drawn once by all cores, kept in a cache folder, read by memory map."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,8 @@ from models.training.arrays import PixelArrays
 # split, number, seed and size; the picture or clip, its captions, and whether it shows a held-back combination
 Task = tuple[Split, int, int, int]
 Example = tuple[np.ndarray, tuple[str, ...], bool]
+# examples that are drawn anew to tell whether what is kept is what this release draws
+_COMPARED = 8
 # what a process draws at a time; for so few none is started
 _CHUNK = 64
 
@@ -45,7 +48,8 @@ def load_rendered(
 
     Args:
         cache: a folder.
-        name: of the two files in it, which says all that decides what is drawn.
+        name: of the two files in it, which says all that decides what is drawn, but for the code: that of a release which draws
+            otherwise is told by its first examples.
         shape: of one picture or clip.
         draw: makes an example; called in other processes when there is much to draw.
         tasks: what it is called with, N of them.
@@ -53,6 +57,7 @@ def load_rendered(
     Returns:
         (N, *shape) uint8 memory-mapped, N tuples of captions, and (N,) bool: what shows a held-back combination.
     """
+    name = f"{name}-{_version(draw, tasks)}"
     texts = cache / f"{name}.json"
     pixels = cache / f"{name}.npy"
     if not texts.exists():
@@ -61,6 +66,14 @@ def load_rendered(
     rows = json.loads(texts.read_bytes())
     captions = [tuple(row["captions"]) for row in rows]
     return np.load(pixels, mmap_mode="r"), captions, np.array([row["held_back"] for row in rows], bool)
+
+
+def _version(draw: Callable[[Task], Example], tasks: Sequence[Task]) -> str:
+    digest = hashlib.sha256()
+    for image, captions, held_back in map(draw, tasks[:_COMPARED]):
+        digest.update(image.tobytes())
+        digest.update(json.dumps([captions, bool(held_back)]).encode())
+    return digest.hexdigest()[:12]
 
 
 def _render(

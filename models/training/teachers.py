@@ -1,5 +1,6 @@
 """Models that another is taught by: a sealed bundle, run by ONNX Runtime, or an open_clip model. They are never trained."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +14,7 @@ from torch import nn
 from models.bundle import Bundle
 from models.image import prepare
 from models.manifest import Preprocess
-from models.pretrained.load import load_open_clip
+from models.pretrained.load import Loaded, load_open_clip
 from models.text import Tokenizer
 from models.training.features import image_features, text_features
 
@@ -126,7 +127,7 @@ class OpenClipTeacher:
             lambda texts: torch.from_numpy(tokenizer.encode(texts).ids),
             loaded.preprocess,
             device,
-            identity=f"{loaded.architecture}, {loaded.source}",
+            identity=f"{loaded.architecture}, {loaded.source}, {_reading(loaded)}",
         )
 
     @torch.no_grad()
@@ -165,6 +166,12 @@ class Memory:
             self._vectors[some] = made
             self._known[some] = True
         return torch.zeros(0, 0) if self._vectors is None else self._vectors[numbers]
+
+
+def _reading(loaded: Loaded) -> str:
+    """Stands for how texts and pictures are read: the same weights say something else of other ids, or other pixels."""
+    said = loaded.text.model_dump_json() + loaded.preprocess.model_dump_json()
+    return hashlib.sha256(loaded.tokenizer_json + said.encode()).hexdigest()[:12]
 
 
 def _fitted(pixels: np.ndarray, spec: Preprocess) -> np.ndarray:

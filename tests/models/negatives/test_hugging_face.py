@@ -42,10 +42,34 @@ def test_guesses_are_whole_words(folder: Path) -> None:
     ("text", "place"), [("an elephant.", 1), ("a man's box", 1), ("a red t-shirt", 2), ("dogs on", 0)]
 )
 def test_all_pieces_of_a_word_are_masked_at_once(folder: Path, text: str, place: int) -> None:
-    """A word of several pieces gives way to one mask, and its probability is unknown."""
-    words, original = words_at(load_hugging_face(str(folder)), text, place)
+    """A word of several pieces gives way to one mask; how likely it was is the product over its pieces, a mask each."""
+    model = load_hugging_face(str(folder))
 
-    assert original is None and "zebra" in words
+    words, original = words_at(model, text, place)
+
+    assert "zebra" in words
+    word = split_words(text)[place]
+    encoded = model._tokenizer(text, return_offsets_mapping=True)
+    its = [
+        number
+        for number, (start, end) in enumerate(encoded["offset_mapping"])
+        if start < end and start < word.end and end > word.start
+    ]
+    ids = torch.tensor([encoded["input_ids"]])
+    masked = ids.clone()
+    masked[0, its] = model._mask
+    with torch.no_grad():
+        log_p = model._model(input_ids=masked).logits[0].log_softmax(dim=1)
+    assert len(its) > 1
+    assert original == pytest.approx(float(log_p[its, ids[0, its]].sum()), abs=1e-4)
+
+
+def test_words_of_pieces_that_it_lacks_are_not_chosen(folder: Path) -> None:
+    """How likely they are cannot be told: then nothing could be refused for being likelier."""
+    model = load_hugging_face(str(folder))
+
+    assert model.knows("dog") and model.knows("elephant")
+    assert not model.knows("狗") and not model.knows("")
 
 
 def test_the_rest_of_the_text_is_read(folder: Path) -> None:
@@ -91,6 +115,26 @@ def test_byte_level_pieces_are_words_where_a_space_begins_them() -> None:
     words, _ = words_at(HuggingFaceModel(transformers.RobertaForMaskedLM(config), tokenizer), "dog cat", 0)
 
     assert {"dog", "cat"} == words
+
+
+def test_the_first_word_is_one_as_any_other() -> None:
+    """Byte-level pieces mark the blank before a word: the first has one too, so its likelihood is of the same piece as a guess's."""
+    pieces = {"<pad>": 0, "<mask>": 1, "Ġdog": 2, "dog": 3, "Ġcat": 4, "?": 5}
+    backend = Tokenizer(models.WordLevel(pieces, unk_token="?"))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=backend, mask_token="<mask>", pad_token="<pad>", unk_token="?"
+    )
+    config = transformers.RobertaConfig(
+        vocab_size=6, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8
+    )
+    model = HuggingFaceModel(transformers.RobertaForMaskedLM(config), tokenizer)
+
+    for text, place in (("dog cat", 0), ("cat dog", 1)):
+        (guess,) = model.guess([(text, split_words(text)[place])], 5)
+        assert dict(zip(guess.words, guess.log_p.tolist(), strict=True))["dog"] == pytest.approx(guess.original)
+    assert model.knows("dog")
+    assert not model.knows("horse")
 
 
 def test_equal_weights_are_one_version(folder: Path) -> None:

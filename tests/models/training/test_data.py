@@ -1,11 +1,12 @@
 """Rendered scenes as arrays."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from models.scenes.corpus import example
+from models.scenes.corpus import SceneExample, example
 from models.training import data
 from models.training.data import SceneArrays, load_scenes
 
@@ -38,10 +39,27 @@ def test_a_rendered_split_is_read_not_rendered(tmp_path: Path, monkeypatch: pyte
 def test_a_rendering_that_was_cut_off_is_done_again(tmp_path: Path) -> None:
     """Pixels without their texts, which are written last, count as missing."""
     load_scenes(tmp_path, "val", 2, seed=4, size=64)
-    (tmp_path / "val-4-2-64.json").unlink()
-    (tmp_path / "val-4-2-64.npy").write_bytes(b"half")
+    (texts,) = tmp_path.glob("val-4-2-64-*.json")
+    texts.with_suffix(".npy").write_bytes(b"half")
+    texts.unlink()
 
     assert (2, 64, 64, 3) == load_scenes(tmp_path, "val", 2, seed=4, size=64).images.shape
+
+
+def test_what_another_release_drew_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scenes that are drawn or described otherwise than those that are kept are drawn anew; the others stay for whoever reads them."""
+    before = load_scenes(tmp_path, "val", 2, seed=4, size=64)
+
+    def described(*task: object) -> SceneExample:
+        made = example("val", 1, 5, 64)
+        return replace(made, described=tuple(replace(each, text=f"{each.text}!") for each in made.described))
+
+    monkeypatch.setattr(data, "example", described)
+    after = load_scenes(tmp_path, "val", 2, seed=4, size=64)
+
+    assert all(text.endswith("!") for captions in after.captions for text in captions)
+    monkeypatch.undo()
+    assert before.captions == load_scenes(tmp_path, "val", 2, seed=4, size=64).captions
 
 
 def test_a_caption_comes_with_the_others_of_its_image() -> None:

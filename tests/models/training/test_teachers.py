@@ -1,5 +1,6 @@
 """Teachers: bundles and open_clip models, and what is remembered of their words."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -136,3 +137,17 @@ def test_a_teacher_says_who_it_is(folder: Path, tiny: BundleTeacher, tiny_bundle
 
     assert Bundle.open(tiny_bundle).digest == tiny.identity
     assert one == again != other
+
+
+def test_another_tokenizer_is_another_teacher(tmp_path: Path) -> None:
+    """The same weights say something else of other ids: what was kept of the one is not the other's."""
+    folder = make_folder("convnext", tmp_path / "model")
+    before = OpenClipTeacher.load(f"local-dir:{folder}", str(folder / WEIGHTS)).identity
+    path = folder / "tokenizer.json"
+    told = json.loads(path.read_text())
+    vocabulary = told["model"]["vocab"]
+    first, second = list(vocabulary)[-2:]
+    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
+    path.write_text(json.dumps(told))
+
+    assert before != OpenClipTeacher.load(f"local-dir:{folder}", str(folder / WEIGHTS)).identity
