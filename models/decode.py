@@ -33,6 +33,10 @@ from models.errors import ImageTooLarge, ImageUnreadable, InputError
 from models.metered import READS, Metered
 from models.unfolding import check_header, check_unfolding
 
+# Of files' names, of the formats below.
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".ppm", ".pgm")
+)
 # Importing a plugin registers it in Image.OPEN, from where _open takes it by these names.
 FORMATS = tuple(
     str(plugin.format)

@@ -10,12 +10,11 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from index.schema import Metadata, RejectReason
+from models.decode import SUFFIXES
 from models.video.names import is_video_name
 from models.video.sampling import Sampling
 
-IMAGE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".ppm", ".pgm")
-)
+IMAGE_SUFFIXES = SUFFIXES
 # one caption under the first name, a list of them under the second; either may hold either
 CAPTION_FIELDS = ("caption", "captions")
 

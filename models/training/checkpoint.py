@@ -94,18 +94,39 @@ def resume(trainer: Trainer, path: Path) -> bool:
         Whether there was a checkpoint.
 
     Raises:
-        CheckpointUnreadable: the file is damaged, or its weights do not fit.
+        CheckpointUnreadable: the file cannot be read, is damaged, or is of other towers, or of another number of processes.
     """
     if not path.exists():
         return False
-    try:
-        trainer.load_state(read_state(path))
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as error:
-        # torch's own sentence is left out: it advises to load the file with code execution allowed
+    state = _read(path)
+    if (before := len(state["random"])) != (world := trainer.ranks.world):
         raise CheckpointUnreadable(
-            f"checkpoint {path} is damaged or of other towers ({type(error).__name__}): remove it to begin anew"
+            f"checkpoint {path} is of {before} processes, and there are {world}: go on with {before}, or begin anew with another --work"
+        )
+    try:
+        trainer.load_state(state)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise CheckpointUnreadable(
+            f"checkpoint {path} is of other towers, or of another release ({type(error).__name__}): go on with the code that made it, "
+            "or begin anew with another --work"
         ) from error
     return True
+
+
+def _read(path: Path) -> dict:
+    try:
+        return read_state(path)
+    except OSError as error:
+        raise CheckpointUnreadable(
+            f"checkpoint {path} cannot be read ({error.strerror}): see to that, and go on"
+        ) from error
+    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        # torch's own sentence is left out: it advises to load the file with code execution allowed
+        raise CheckpointUnreadable(
+            f"checkpoint {path} is damaged ({type(error).__name__}): put it back from a copy, or remove it to begin anew"
+        ) from error
 
 
 def read_state(path: Path) -> dict:

@@ -211,11 +211,20 @@ class ModelPart(Part):
     """Both towers and the tokenizer of an open_clip model, in place of towers of one's own."""
 
     open_clip: str = Field(description="its name, a configuration file NAME.json, or local-dir:FOLDER")
-    pretrained: str = Field(default="none", description='a tag, a weights file, or "none" for random weights')
+    pretrained: str = Field(default="", description='a tag, a weights file, or "none" for random weights')
     text_files: Path | None = Field(default=None, description="folder with the Hugging Face files of the text tower")
     like: str | None = Field(
         default=None, description="prepare images as the weights of this tag do; for a file's weights"
     )
+
+    @model_validator(mode="after")
+    def _has_weights(self) -> "ModelPart":
+        if not self.pretrained:
+            # a folder's weights are not taken by themselves, and from random ones a run would look like a bad recipe
+            raise ValueError(
+                'pretrained is missing: give a tag, a weights file (of a local-dir that in its folder), or "none" to begin with random weights'
+            )
+        return self
 
 
 class TeacherPart(Part):

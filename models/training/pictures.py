@@ -110,7 +110,7 @@ def open_pictures(
     """Check all pictures, or decode them into a cache, unless that was done before.
 
     Args:
-        entries: the pictures; those without captions are passed over.
+        entries: the pictures; those without captions are left out, and counted.
         preprocess: how they become the towers' input.
         work: folder of what is kept.
         cache: whether pixels are kept.
@@ -121,9 +121,14 @@ def open_pictures(
         DatasetInvalid: not one picture can be read.
 
     Warns:
-        PicturesDamaged: some cannot be read; they are left out.
+        PicturesDamaged: some cannot be read, or have no caption; they are left out.
     """
     captioned = [entry for entry in entries if entry.captions]
+    if len(captioned) < len(entries):
+        unsaid = [entry.id for entry in entries if not entry.captions]
+        more = f" and {len(unsaid) - _NAMED:,} more" if len(unsaid) > _NAMED else ""
+        said = f"{len(unsaid):,} of {len(entries):,} pictures have no caption and are left out: {', '.join(unsaid[:_NAMED])}{more}"
+        warnings.warn(said, PicturesDamaged, stacklevel=2)
     name = f"pictures-{_digest(captioned, preprocess, origin)}"
     if cache:
         images, faults = _cached(work / name, captioned, preprocess)

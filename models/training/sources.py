@@ -93,7 +93,21 @@ def entries(part: PicturesPart | VideosPart, split: Split, cleaning: CleanMode) 
     Raises:
         DatasetInvalid: files are missing or of another layout.
     """
-    found = [_load(part, name) for name in _names(part, split)]
+    names = _names(part, split)
+    # of shards a name is how their files' names begin
+    begins = str.startswith if part.source == "webdataset" else str.__eq__
+    twice = [
+        (one, other)
+        for place, one in enumerate(names)
+        for other in names[place + 1 :]
+        if begins(one, other) or begins(other, one)
+    ]
+    if twice:
+        one, other = twice[0]
+        raise DatasetInvalid(
+            f"{one!r} and {other!r} name the same pictures, which would stand in one batch as each other's negatives: name each once"
+        )
+    found = [_load(part, name) for name in names]
     return tuple(_cleaned(entry, cleaning) for each in found for entry in each.entries)
 
 

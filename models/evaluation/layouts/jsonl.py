@@ -23,7 +23,8 @@ def load(source: Path, options: Options) -> Dataset:
     if not source.is_file():
         raise DatasetInvalid(f"no data set at {source}: expected {EXPECTED}")
     folders = (source.parent, *options.images)
-    with source.open(encoding="utf-8") as lines:
+    # octets: a line that is no UTF-8 is told by its number
+    with source.open("rb") as lines:
         read = [_line(text, f"{source}, line {number}", folders) for number, text in enumerate(lines, 1)]
     found = [each for split, each in read if options.split in (None, split)]
     if read and not found:
@@ -32,7 +33,7 @@ def load(source: Path, options: Options) -> Dataset:
     return dataset_of(found, source, LAYOUT, options)
 
 
-def _line(text: str, where: str, folders: tuple[Path, ...]) -> tuple[object, OnDisk]:
+def _line(text: bytes, where: str, folders: tuple[Path, ...]) -> tuple[object, OnDisk]:
     record, fault = records.parse(text)
     fields = json.loads(text) if record else {}
     name = fields.get("path", fields.get("image"))

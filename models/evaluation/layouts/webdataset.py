@@ -1,4 +1,4 @@
-"""WebDataset: tar shards in which `KEY.jpg` (or .png, .webp) and `KEY.json` with `captions` stand together.
+"""WebDataset: tar shards in which `KEY.jpg` (or another format that is read) and `KEY.json` with `captions` stand together.
 
 `KEY.txt` does as well: a caption on each line. Where both are there the JSON counts.
 
@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from models.decode import SUFFIXES
 from models.evaluation.dataset import Dataset, DatasetInvalid, Entry
 from models.evaluation.layouts import records
 from models.evaluation.layouts.files import Options, limited
 
 LAYOUT = "webdataset"
 EXPECTED = "uncompressed tar shards with KEY.jpg and KEY.json, or KEY.txt, beside each other"
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 # captions of one picture; a member that says it is larger is not read
 _MAX_JSON_BYTES = 1 << 20
@@ -55,11 +55,14 @@ def _shards(source: Path, split: str | None) -> list[Path]:
 def _samples(shard: Path) -> Iterator[Entry]:
     images: dict[str, tuple[int, int]] = {}
     texts: dict[str, dict[str, tuple[int, int]]] = {".json": {}, ".txt": {}}
+    dotted: dict[str, str] = {}
     try:
         with shard.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
                 key, suffix = _split_name(member.name)
-                kept = images if suffix in IMAGE_SUFFIXES else texts.get(suffix)
+                kept = images if suffix in SUFFIXES else texts.get(suffix)
+                if kept is None and PurePosixPath(suffix).suffix in SUFFIXES:
+                    dotted.setdefault(key, member.name)
                 if kept is not None and member.isreg():
                     if key in kept:
                         # the later would take the earlier's place, or its captions
@@ -69,6 +72,14 @@ def _samples(shard: Path) -> Iterator[Entry]:
             _check_end(file, tar.offset)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise DatasetInvalid(f"{shard} cannot be read to its end ({error}): expected {EXPECTED}") from error
+    # "a.depth.png" is more of the sample "a"; without that it is a picture of its own whose name has a dot
+    for key, name in dotted.items():
+        if key not in images:
+            path = PurePosixPath(name)
+            better = path.name.replace(".", "_", path.name.count(".") - 1)
+            raise DatasetInvalid(
+                f"{shard}: {name} belongs to no sample, for a key ends at the first dot: write {better}"
+            )
     # a text alone is no sample that lost its picture: shards hold a README.txt, a licence
     for key in images.keys() | texts[".json"].keys():
         if key not in images or not any(key in each for each in texts.values()):

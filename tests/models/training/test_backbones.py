@@ -49,7 +49,7 @@ def make_named(folder: Path, kind: str, **text: object) -> Backbone:
     config = json.loads(json.dumps(CONFIGS[kind]))
     config["text_cfg"] |= text
     (folder / CONFIG).write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
-    return named(ModelPart(open_clip=f"local-dir:{folder}"), seed=0)
+    return named(ModelPart(open_clip=f"local-dir:{folder}", pretrained="none"), seed=0)
 
 
 MAKERS: dict[str, Callable[[Path], Backbone]] = {
@@ -148,7 +148,7 @@ def test_a_model_that_cannot_be_had_is_told(tmp_path: Path) -> None:
     with pytest.raises(
         RecipeError, match=r"model: open_clip has no architecture 'ViT-B-61': near it are .*ViT-B-16.*model\.open_clip"
     ):
-        named(ModelPart(open_clip="ViT-B-61"), seed=0)
+        named(ModelPart(open_clip="ViT-B-61", pretrained="none"), seed=0)
 
 
 def test_an_unknown_timm_tower_is_told(tmp_path: Path) -> None:

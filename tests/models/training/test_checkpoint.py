@@ -8,7 +8,14 @@ import torch
 from tokenizers import Tokenizer
 
 from models.training.batches import Batches
-from models.training.checkpoint import CheckpointUnreadable, checkpoint_path, recipe_digest, resume, save_checkpoint
+from models.training.checkpoint import (
+    CheckpointUnreadable,
+    checkpoint_path,
+    recipe_digest,
+    resume,
+    save_checkpoint,
+    write_state,
+)
 from models.training.data import SceneArrays, load_scenes
 from models.training.loop import Trainer
 from models.training.objective import Objective
@@ -70,15 +77,23 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, trainer: Trainer, conte
     path = tmp_path / "state.pt"
     path.write_bytes(content)
 
-    with pytest.raises(CheckpointUnreadable, match=r"state\.pt is damaged .*: remove it"):
+    with pytest.raises(CheckpointUnreadable, match=r"state\.pt is damaged .*: put it back"):
         resume(trainer, path)
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path, trainer: Trainer) -> None:
-    """A checkpoint of other towers is an error, not half a load."""
-    torch.save({"step": 1, "model": {"other": torch.zeros(1)}, "optimizer": {}}, tmp_path / "state.pt")
+    """A checkpoint of other towers is an error, not half a load; nobody is told to remove a run that is whole."""
+    write_state(tmp_path / "state.pt", {**trainer.state(), "model": {"other": torch.zeros(1)}})
 
-    with pytest.raises(CheckpointUnreadable, match="remove it to begin anew"):
+    with pytest.raises(CheckpointUnreadable, match=r"of other towers, or of another release .*: go on with the code"):
+        resume(trainer, tmp_path / "state.pt")
+
+
+def test_a_checkpoint_that_may_not_be_read_is_not_damaged(tmp_path: Path, trainer: Trainer) -> None:
+    """What the system says is told as it is: a folder in its place, for one."""
+    (tmp_path / "state.pt").mkdir()
+
+    with pytest.raises(CheckpointUnreadable, match=r"state\.pt cannot be read \(Is a directory\)"):
         resume(trainer, tmp_path / "state.pt")
 
 

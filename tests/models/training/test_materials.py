@@ -150,7 +150,7 @@ def test_what_reads_all_patches_refuses_towers_that_drop_some(tmp_path: Path, re
     config = {"embed_dim": 16, "vision_cfg": {**VIT, "patch_dropout": 0.5}, "text_cfg": TEXT}
     (tmp_path / "dropping.json").write_text(json.dumps(config))
     own = "[image]\nlayers = [1, 1, 1, 1]\nwidth = 4\nsize = 64\n\n[text]\ncontext_length = 64\nvocabulary = 512\nwidth = 16\nheads = 2\nlayers = 1\n"
-    model = ("dim = 16\n", ""), (own, f'[model]\nopen_clip = "{tmp_path / "dropping.json"}"\n')
+    model = ("dim = 16\n", ""), (own, f'[model]\nopen_clip = "{tmp_path / "dropping.json"}"\npretrained = "none"\n')
 
     gather(small_recipe(tmp_path, *model), tmp_path / "cache")
     with pytest.raises(RecipeError, match=r"reads all patches, and open_clip dropping leaves out 50%"):

@@ -103,7 +103,14 @@ def test_towers_are_told_apart_by_their_fields(fields: dict[str, Any], expected:
             r": data: images, skip_missing: shards hold their pictures",
         ),
         ([("dim = 16\n", "")], r": dim: missing; give dim, image and text, or a model"),
-        ([("[optim]", '[model]\nopen_clip = "ViT-B-16"\n\n[optim]')], r": model: has towers and dimension already"),
+        (
+            [("[optim]", '[model]\nopen_clip = "ViT-B-16"\npretrained = "none"\n\n[optim]')],
+            r": model: has towers and dimension already",
+        ),
+        (
+            [("[optim]", '[model]\nopen_clip = "local-dir:towers"\n\n[optim]')],
+            r': model: pretrained is missing: give a tag, a weights file .*, or "none"',
+        ),
         ([("[optim]", "[augment]\ncrop = 0.5\n\n[optim]")], r": augment\.crop: "),
         ([("[optim]", "[edits]\nrules = 1\n\n[optim]")], r": edits: captions are edited for proofreading"),
     ],

@@ -167,12 +167,13 @@ def test_a_picture_that_is_damaged_later_does_not_end_the_run(tmp_path: Path) ->
     assert not (128 == seen[0]).all()
 
 
-def test_pictures_without_captions_are_passed_over(tmp_path: Path) -> None:
-    """A picture that only makes a pool larger cannot be trained on."""
+def test_pictures_without_captions_are_left_out_and_told(tmp_path: Path) -> None:
+    """A picture that only makes a pool larger cannot be trained on; nor one whose captions are all empty."""
     entries = make_entries(tmp_path)
     silent = Entry("silent", partial(bytes), ())
 
-    assert 3 == len(opened([silent, *entries], tmp_path / "work", cache=False))
+    with pytest.warns(PicturesDamaged, match="1 of 4 pictures have no caption and are left out: silent$"):
+        assert 3 == len(opened([silent, *entries], tmp_path / "work", cache=False))
 
 
 def test_crops_are_the_same_with_and_without_a_cache(tmp_path: Path) -> None:

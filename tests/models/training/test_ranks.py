@@ -77,8 +77,8 @@ def test_each_process_goes_on_with_its_own_chance(met: Path) -> None:
 
 
 def test_a_checkpoint_is_of_as_many_processes(met: Path) -> None:
-    """One process does not go on from a checkpoint of two, whose chance it has not."""
-    with pytest.raises(CheckpointUnreadable):
+    """One process does not go on from a checkpoint of two, whose chance it has not; it is told so, and not to remove it."""
+    with pytest.raises(CheckpointUnreadable, match=r"of 2 processes, and there are 1: go on with 2"):
         resume(tiny_trainer(tiny_recipe(plain=True), drop=0.5), met / "state.pt")
 
 

@@ -208,6 +208,18 @@ def test_lines_without_a_split_say_what_to_do(tmp_path: Path) -> None:
         open_pairs(PicturesPart(source="jsonl", path=tmp_path / "train.jsonl"), "train", SPEC, tmp_path, "lower")
 
 
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [("webdataset", ("train", "train_extra")), ("webdataset", ("b", "train", "b")), ("karpathy", ("train", "train"))],
+)
+def test_the_same_pictures_are_not_read_twice(tmp_path: Path, source: str, names: tuple[str, ...]) -> None:
+    """Splits that name one picture twice are refused: it would stand in a batch as its own negative."""
+    part = PicturesPart.model_validate({"source": source, "path": tmp_path, "train": names})
+
+    with pytest.raises(RecipeError, match=r"^data\.train: .* name the same pictures, .*: name each once"):
+        open_pairs(part, "train", SPEC, tmp_path / "work", "lower")
+
+
 def test_captions_can_be_limited(tmp_path: Path) -> None:
     """The first so many captions of each picture are kept; empty ones are none."""
     part = write_jsonl(tmp_path).model_copy(update={"captions": 1})

@@ -80,7 +80,7 @@ def test_towers_say_how_they_are_fed(tmp_path: Path) -> None:
 def test_a_named_model_is_not_built_from_sizes(tmp_path: Path) -> None:
     """A recipe with a model has no sizes: asking for towers by size is an error that says so."""
     recipe = small_recipe(
-        tmp_path, ("dim = 16\n", ""), (RESNET, '[model]\nopen_clip = "ViT-B-32"'), (TEXT, "")
+        tmp_path, ("dim = 16\n", ""), (RESNET, '[model]\nopen_clip = "ViT-B-32"\npretrained = "none"'), (TEXT, "")
     )  # fmt: skip
 
     with pytest.raises(RecipeError, match="names a model"):

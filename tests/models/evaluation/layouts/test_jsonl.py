@@ -43,12 +43,14 @@ def test_a_missing_data_set_is_named(tmp_path: Path) -> None:
         ('{"path": "a.png", "captions": "a"}', "captions"),
         ('{"path": "a.png", "captions": ["a"], "negatives": [{"text": "b", "kind": "k", "caption": 4}]}', "caption 4"),
         ("[1, 2]", "expected"),
+        ('{"path": "a.png", "captions": ["caf\xe9"]}', "UnicodeDecodeError"),
     ],
 )
 def test_a_broken_line_is_named(tmp_path: Path, line: str, why: str) -> None:
-    """A line that is not an image with captions is an error with its number and its fault."""
+    """A line that is not an image with captions, or no UTF-8, is an error with its number and its fault."""
     (tmp_path / "a.png").write_bytes(picture((1, 2, 3)))
-    (tmp_path / "set.jsonl").write_text(json.dumps({"path": "a.png", "captions": ["one"]}) + "\n" + line + "\n")
+    good = json.dumps({"path": "a.png", "captions": ["one"]})
+    (tmp_path / "set.jsonl").write_text(f"{good}\n{line}\n", encoding="latin-1")
 
     with pytest.raises(DatasetInvalid, match="line 2") as caught:
         load(tmp_path / "set.jsonl", Options())

@@ -31,6 +31,24 @@ def test_members_may_stand_in_any_order(tmp_path: Path) -> None:
     assert [("b", ("two",)), ("a", ("one",))] == [(each.id, each.captions) for each in load(shard, Options()).entries]
 
 
+@pytest.mark.parametrize("suffix", [".tif", ".bmp", ".AVIF"])
+def test_pictures_may_have_any_format_that_is_read(tmp_path: Path, suffix: str) -> None:
+    """What the decoder reads is a picture by its suffix, and does not vanish."""
+    shard = write_tar(tmp_path / "a.tar", [(f"k{suffix}", b"some"), ("k.txt", b"one")])
+
+    assert ["k"] == [each.id for each in load(shard, Options()).entries]
+
+
+def test_a_name_with_dots_does_not_vanish(tmp_path: Path) -> None:
+    """A key ends at the first dot: more pictures of a sample are passed over, and one that would be of none is told, with what to call it."""
+    more = write_tar(tmp_path / "a.tar", [*sample("k", "one"), ("k.depth.png", b"more")])
+    lost = write_tar(tmp_path / "b.tar", [*sample("k", "one"), ("c.v1.png", picture((1, 2, 3))), ("c.v1.json", b"{}")])
+
+    assert ["k"] == [each.id for each in load(more, Options()).entries]
+    with pytest.raises(DatasetInvalid, match=r"c\.v1\.png belongs to no sample, .*: write c_v1\.png"):
+        load(lost, Options())
+
+
 @pytest.mark.parametrize("name", ["k.jpg", "k.png", "k.json", "k.txt"])
 def test_a_key_stands_once_in_a_shard(tmp_path: Path, name: str) -> None:
     """A second picture, or second captions, would take the place of the first, or its pair: it is refused by its name."""
