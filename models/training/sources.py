@@ -79,7 +79,8 @@ def data_digest(part: DataPart, pairs: Pairs) -> str:
     """
     said: list[object]
     if isinstance(part, RenderedPart):
-        said = [part.source, "train", part.train, part.seed]
+        # and what this release makes of that
+        said = [part.source, "train", part.train, part.seed, *pairs.captions]
     else:
         # names are the layout's, whether pixels are kept or not
         assert isinstance(pairs, Pictures | KeptPictures | ClipFiles)

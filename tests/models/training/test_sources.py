@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -282,7 +283,7 @@ def test_a_digest_is_of_what_is_trained_on(tmp_path: Path) -> None:
 
 
 def test_a_digest_of_scenes_is_of_their_numbers(tmp_path: Path) -> None:
-    """How many training scenes, and their seed; the other splits are not trained on."""
+    """How many training scenes, their seed, and what this release says of them; the other splits are not trained on."""
     part = ScenesPart(train=1, val=3, test=1, seed=4)
     pairs = open_pairs(part, "train", SPEC.model_copy(update={"size": 64}), tmp_path, "lower")
 
@@ -290,5 +291,7 @@ def test_a_digest_of_scenes_is_of_their_numbers(tmp_path: Path) -> None:
         data_digest(part.model_copy(update=change), pairs) for change in ({"val": 9}, {"train": 2}, {"seed": 5})
     )
 
+    assert isinstance(pairs, SceneArrays)
+    retold = data_digest(part, replace(pairs, captions=[("otherwise",)]))
     assert data_digest(part, pairs) == same
-    assert 3 == len({same, more, other})
+    assert 4 == len({same, more, other, retold})
