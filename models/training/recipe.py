@@ -121,7 +121,14 @@ class SchedulePart(Part):
             raise ValueError("a constant schedule has one value: give first and last the same, or take another shape")
         if self.begin > self.end:
             raise ValueError("begin is after end")
+        if self.begin == 1 and self.first != self.last:
+            raise ValueError("begin is 1, when the steps are over: last never comes; let it begin sooner")
         return self
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it takes its loss away for good."""
+        return self.first == self.last == 0
 
 
 class AlonePart(Part):
@@ -229,12 +236,23 @@ class Recipe(Part):
                 f"schedules: the weight of {', '.join(idle)} in proofreading is 0, and a schedule multiplies it: "
                 "give it a weight there, or leave the schedule out"
             )
+        others = (self.late, self.tagging, self.teacher, self.proofreading)
+        schedule = self.schedules.get("contrastive")
+        if schedule is not None and schedule.is_nothing and not any(others):
+            raise ValueError(
+                "schedules.contrastive: it is 0 throughout, and there is no other loss: nothing would be learnt"
+            )
 
     def _check_rates(self) -> None:
         if self.proofreading is None and not self.optim.image_rate and not self.optim.text_rate:
             raise ValueError(
                 "optim.image_rate, optim.text_rate: both are 0, so both towers are locked, and nothing is learnt that is "
                 "kept: give one of them a rate, or add proofreading"
+            )
+
+        if self.tagging is not None and self.lora is None and self.optim.image_rate == 0:
+            raise ValueError(
+                "tagging: it teaches the image tower, which optim.image_rate = 0 locks: give that a rate, or leave tagging out"
             )
 
     def first_stage(self) -> "Recipe":

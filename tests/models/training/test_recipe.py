@@ -58,6 +58,9 @@ def test_a_wrong_field_is_named(tmp_path: Path, old: str, new: str, field: str) 
             "alone: it learns detection and correction",
         ),
         ("[optim]\nimage_rate = 0\ntext_rate = 0", "both towers are locked"),
+        ("[tagging]\n[optim]\nimage_rate = 0", "tagging: it teaches the image tower, which optim.image_rate = 0 locks"),
+        ("[schedules.contrastive]\nfirst = 0.0\nlast = 0.0", "0 throughout, and there is no other loss"),
+        ("[schedules.contrastive]\nlast = 0.0\nbegin = 1.0", "begin is 1, when the steps are over"),
     ],
 )
 def test_what_would_do_nothing_is_refused(tmp_path: Path, more: str, said: str) -> None:
