@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def lease(folder: Path, work: str, *, file_name: str = LEASE_FILE) -> Generator[
         LeaseHeld: someone else holds it; says who.
     """
     # never removed: a waiting process could otherwise lock a file that no longer has a name
-    with (folder / file_name).open("a+b") as file:
+    with (folder / file_name).open("a+b", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -47,9 +47,10 @@ def lease(folder: Path, work: str, *, file_name: str = LEASE_FILE) -> Generator[
                 f"collection {folder.name} is being written by {_holder(folder / file_name)}: "
                 "wait until it ends, or stop it"
             ) from error
-        file.truncate(0)
-        file.write(json.dumps(_myself(work)).encode())
-        file.flush()
+        # for others to read; the job that frees a full disk must not fail for it
+        with suppress(OSError):
+            file.truncate(0)
+            file.write(json.dumps(_myself(work)).encode())
         yield
         # closing the file lets go of the lock
 

@@ -44,7 +44,7 @@ KEEP = 3
 _CANARIES = 64
 # a graph's vectors are of half precision, its queries are not
 _SCORE_SLACK = 1e-3
-_STILL_SERVED = "free some and publish again; the old snapshot is still served"
+_FREE_SOME = "free some and publish again"
 
 
 def publish(
@@ -74,7 +74,8 @@ def publish(
         GenerationChanged: its model is served no more.
         StorageFull: the disk is full; the old snapshot goes on serving.
     """
-    with full_disk_named(collection.path, lambda: _STILL_SERVED), lease(collection.home, "publishing"):
+    served = "; the old snapshot is still served" if (collection.path / ALIAS).exists() else ""
+    with full_disk_named(collection.path, lambda: _FREE_SOME + served), lease(collection.home, "publishing"):
         collection.expect_served()
         manifest = publish_held(collection, target_recall=target_recall, budget=budget, device=device, queries=queries)
         clean_up(collection)

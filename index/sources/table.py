@@ -3,7 +3,8 @@
 import csv
 import json
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from index.errors import SourceError
-from index.sources.item import SourceItem, Unusable, split_fields, without_nan
+from index.sources.item import CAPTION_FIELDS, SourceItem, Unusable, split_fields, without_nan
 from index.sources.uri import is_local, open_binary, open_filesystem, uri_of
 
 # the column that says where an item is, in order of preference
@@ -108,28 +109,71 @@ def _jsonl_rows(file: IO[bytes]) -> Iterator[Row]:
         if line.isspace():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             yield number, f"the line is not JSON: {error}"
             continue
         yield number, row if isinstance(row, dict) else "the line is not a JSON object"
 
 
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON, whose names stand in it once: of two the first would be lost without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"{_twice([name for name, _ in pairs])!r} comes more than once in an object")
+    return found
+
+
+def _twice(names: Sequence[str]) -> str | None:
+    """A name that comes more than once, if there is one."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
+def _expect_once(columns: Sequence[str]) -> None:
+    if (again := _twice(columns)) is not None:
+        raise SourceError(
+            f"the table has more than one column {again!r}, of which all but one would be lost: rename them"
+        )
+
+
 def _delimited(delimiter: str) -> Callable[[IO[bytes]], Iterator[Row]]:
     def rows(file: IO[bytes]) -> Iterator[Row]:
         # utf-8-sig: spreadsheets write a byte order mark
         lines = (line.decode("utf-8-sig" if number == 0 else "utf-8") for number, line in enumerate(file))
-        for number, row in enumerate(csv.DictReader(lines, delimiter=delimiter), start=1):
-            if None in row:
-                yield number, f"the row has more than the header's {len(row) - 1} columns"
-            else:
-                yield number, {name: value for name, value in row.items() if value}
+        # strict: a quote that nothing closes would take the rows behind it for one field
+        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter == ",", strict=True)
+        try:
+            filled = filter(None, reader)
+            names = [name.strip() for name in next(filled, [])]
+            _expect_once([name for name in names if name not in CAPTION_FIELDS])
+            for number, values in enumerate(filled, start=1):
+                if len(values) > len(names):
+                    yield number, f"the row has more than the header's {len(names)} columns"
+                else:
+                    yield number, _named(names, values)
+        except csv.Error as error:
+            raise csv.Error(
+                f"line {reader.line_num}: {error}; a field with quotes in it is enclosed in quotes, and those in it are doubled"
+            ) from error
 
     return rows
 
 
+def _named(names: Sequence[str], values: Sequence[str]) -> dict[str, object]:
+    """Values by the names of their columns, but for empty ones; of several columns of captions all."""
+    found: dict[str, object] = {}
+    captions: dict[str, list[str]] = {name: [] for name in CAPTION_FIELDS}
+    for name, value in zip(names, values, strict=False):
+        if value and name in captions:
+            captions[name].append(value)
+        elif value:
+            found[name] = value
+    return found | {name: said for name, said in captions.items() if said}
+
+
 def _parquet_rows(file: IO[bytes]) -> Iterator[Row]:
     number = 0
+    _expect_once(pq.ParquetFile(file).schema_arrow.names)
     for batch in pq.ParquetFile(file).iter_batches(batch_size=_BATCH_ROWS):
         for at in range(batch.num_rows):
             number += 1

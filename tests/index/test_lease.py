@@ -74,6 +74,14 @@ def test_a_failed_job_lets_go(tmp_path: Path) -> None:
         pass
 
 
+def test_a_full_disk_stops_no_job(tmp_path: Path) -> None:
+    """The note is for others to read: where it cannot be written, the job that frees space has the lease all the same."""
+    (tmp_path / "lease").symlink_to("/dev/full")
+
+    with lease(tmp_path, "removing old snapshots"):
+        pass
+
+
 @pytest.mark.parametrize("left", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff"])
 def test_a_torn_note_still_refuses(tmp_path: Path, left: bytes) -> None:
     """A holder that has not yet written who it is holds the lease all the same."""

@@ -1,5 +1,6 @@
 """The `vilem` command as a whole."""
 
+import errno
 import subprocess
 import sys
 from collections.abc import Callable
@@ -88,6 +89,38 @@ def test_a_missing_module_of_ours_is_a_fault(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(module, "app", _raising(ModuleNotFoundError("No module named 'indx'", name="indx")))
 
     with pytest.raises(ModuleNotFoundError):
+        module.main()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/home/x/lease"),
+            "vilem: /home/x/lease: Permission denied: run this as",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), "vilem: No space left on device: free some space"),
+        (OSError(errno.EROFS, "Read-only file system", "b"), "vilem: b: Read-only file system: write where"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, said: str
+) -> None:
+    """A right that is missing, or a full disk, is told with its place and what to do."""
+    monkeypatch.setattr(module, "app", _raising(error))
+
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+
+    assert 1 == ended.value.code
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_other_errors_of_the_system_are_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that ought to be there is no user's mistake: its trace is kept."""
+    monkeypatch.setattr(module, "app", _raising(FileNotFoundError(errno.ENOENT, "No such file", "x")))
+
+    with pytest.raises(FileNotFoundError):
         module.main()
 
 

@@ -102,11 +102,11 @@ def evaluate(
     masked_lm: MaskedLm = None,
     as_json: AsJson = False,
     layout: Annotated[Layout | None, typer.Option(help="How SOURCE lies on disk; left out: told by its looks.")] = None,
-    split: Annotated[str | None, typer.Option(help="Which part [karpathy: test; else all].")] = None,
+    split: Annotated[str | None, typer.Option(help="Which part (karpathy: test; else all).")] = None,
     images: Images = None,
     pool: Annotated[Path | None, typer.Option(help="fine-grained: file that lists the pool's pictures.")] = None,
     captions: Annotated[
-        int | None, typer.Option(min=0, help="First captions of each picture [karpathy, coco: 5; else all]; 0 = all.")
+        int | None, typer.Option(min=0, help="First captions of each picture (karpathy, coco: 5; else all); 0 = all.")
     ] = None,
     folds: Annotated[
         int, typer.Option(min=1, help="Also the mean over so many parts of the pictures: COCO 1K x 5 is 5.")

@@ -1,5 +1,6 @@
 """`vilem index`: from files to a published collection."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -157,6 +158,9 @@ def list_(home: Home = None) -> None:
     from index.collection import list_collections
 
     root = home_of(home) / "collections"
+    if root.exists():
+        # a folder that may not be read would look like one without collections
+        os.scandir(root).close()
     print_rows(("collection", "items", "model", "published"), [_listed(root, name) for name in list_collections(root)])
 
 

@@ -21,8 +21,12 @@ def create(
     scopes: Annotated[
         str, typer.Option(help="What it may do, parted by commas: search, write, admin. None holds another.")
     ] = "search",
-    rate: Annotated[float | None, typer.Option(help="Requests a second; as many may come at once [any].")] = None,
-    concurrency: Annotated[int | None, typer.Option(help="Requests under way at a time [any].")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Requests a second; as many may come at once (any number, if left out).")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="Requests under way at a time (any number, if left out).")
+    ] = None,
     home: Home = None,
     file: File = None,
 ) -> None:

@@ -1,5 +1,6 @@
 """The `vilem` command: mounts every command group, and turns expected errors into one line and an exit status."""
 
+import errno
 import sys
 from typing import NoReturn
 
@@ -23,6 +24,12 @@ from vilem.cli import (
 )
 from vilem.cli import eval as evaluation
 
+# What the system refuses wherever it is asked, and what to do; other errors of its are faults of ours.
+_TOLD = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "run this as whom it belongs to, or give them the right"),
+    errno.EROFS: "write where writing is allowed, with --home or --output",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space, and give the command again"),
+}
 # what `.[train]` brings; serving and searching need none of it
 _TRAIN_EXTRA = ("torch", "torchvision", "open_clip", "onnx", "onnxscript", "safetensors", "transformers", "timm")
 
@@ -80,6 +87,11 @@ def main() -> None:
             raise
         extra = "video" if missing == "av" else "train"
         _fail(f"this needs {error.name}, which is not installed: pip install -c constraints.txt -e '.[cpu,{extra}]'")
+    except OSError as error:
+        if error.errno not in _TOLD:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror}: {_TOLD[error.errno]}")
     except ValidationError as error:
         if error.title != "Settings":
             raise

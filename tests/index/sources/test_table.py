@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import fsspec
@@ -141,6 +141,52 @@ def test_rows_of_csv_with_too_many_cells_are_reported(tmp_path: Path) -> None:
     first, second = TableSource(str(tmp_path / "t.csv"))
     assert isinstance(first, SourceItem)
     assert isinstance(second, Unusable) and "2 columns" in second.detail
+
+
+def test_every_column_of_captions_counts(tmp_path: Path) -> None:
+    """Several captions may stand in columns of one name, and blanks beside commas are no part of names and values."""
+    (tmp_path / "t.csv").write_text(
+        'path, caption,caption ,captions, price\na.png, one,"two, and a half",three, 2\nb.png,,,,\n'
+    )
+
+    first, second = _items(TableSource(str(tmp_path / "t.csv")))
+
+    assert (("one", "two, and a half", "three"), {"price": "2"}) == (first.captions, first.metadata)
+    assert ((), {}) == (second.captions, second.metadata)
+
+
+def test_a_column_that_comes_twice_is_told(tmp_path: Path) -> None:
+    """Of two columns of one name one would be lost without a word: the table is refused, the line of JSON reported."""
+    (tmp_path / "t.csv").write_text("path,price,price\na.png,1,2\n")
+    twice = pa.table([["a.png"], ["one"], ["two"]], names=["path", "caption", "caption"])
+    pq.write_table(twice, tmp_path / "t.parquet")
+    (tmp_path / "t.jsonl").write_text('{"path": "a.png", "caption": "x", "caption": "y"}\n{"path": "b.png"}\n')
+
+    for name, column in (("t.csv", "price"), ("t.parquet", "caption")):
+        with pytest.raises(SourceError, match=f"more than one column '{column}'"):
+            list(TableSource(str(tmp_path / name)))
+    first, second = TableSource(str(tmp_path / "t.jsonl"))
+    assert isinstance(first, Unusable)
+    assert "'caption' comes more than once" in first.detail
+    assert isinstance(second, SourceItem)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+@pytest.mark.parametrize("field", ['"a red', '"14 inch', '"hello" he said'])
+def test_a_quote_that_nothing_closes_takes_no_rows(tmp_path: Path, suffix: str, field: str) -> None:
+    """A field that begins with a quote which nothing closes would hold the rows behind it: the table breaks off, and says where."""
+    mark = {"csv": ",", "tsv": "\t"}[suffix]
+    rows = [mark.join(row) for row in (("path", "caption"), ("a.png", "one"), ("b.png", field), ("c.png", 'the "end'))]
+    (tmp_path / f"t.{suffix}").write_text("\n".join([*rows, ""]))
+    read = iter(TableSource(str(tmp_path / f"t.{suffix}")))
+
+    assert ("one",) == next(_items_of(read)).captions
+    with pytest.raises(SourceError, match=r"line [34]: .*quotes in it is enclosed in quotes"):
+        list(read)
+
+
+def _items_of(read: Iterator[SourceItem | Unusable]) -> Iterator[SourceItem]:
+    return (item for item in read if isinstance(item, SourceItem))
 
 
 def test_columns_that_json_cannot_hold_are_reported(tmp_path: Path) -> None:
